@@ -1,0 +1,65 @@
+"""Reading, resizing and writing pictures, with limits on what is decoded."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+from PIL import Image
+
+MAX_PIXELS = 64_000_000
+"""Largest picture that is decoded, in pixels (8000 x 8000)."""
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+
+
+class ImageFault(ValueError):
+    """A picture that cannot be used; the message says why."""
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ImageFault(f"more than {MAX_PIXELS} pixels are not decoded") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageFault(f"not a readable picture of type {', '.join(FORMATS)}") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageFault(f"{width} x {height} is more than {MAX_PIXELS} pixels")
+    return image
+
+
+def read_size(data: bytes) -> tuple[int, int]:
+    """(height, width) from the header alone. Raises :class:`ImageFault`."""
+    with _open(data) as image:
+        return image.height, image.width
+
+
+def decode(data: bytes, mode: str = "RGB") -> np.ndarray:
+    """Decode to uint8, (H, W, 3) for ``RGB`` and (H, W) for ``L``.
+
+    Raises :class:`ImageFault` for anything but a whole, reasonably sized picture.
+    """
+    with _open(data) as image:
+        try:
+            return np.asarray(image.convert(mode))
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ImageFault(f"the picture's data is broken: {error}") from error
+
+
+def encode_png(pixels: np.ndarray) -> bytes:
+    """PNG bytes of uint8 (H, W) or (H, W, 3); the same pixels give the same bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Antialiased (Lanczos) resize of uint8 (H, W[, 3]) to (height, width[, 3])."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))

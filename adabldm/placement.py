@@ -1,0 +1,121 @@
+"""Where a defect goes: a mask's shape, turned, scaled and set down (paper, section III-B).
+
+A placement is a recipe; the same recipe over the same mask renders the same pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from scipy.signal import fftconvolve
+
+ANGLES = (0.0, 360.0)
+SCALES = (0.85, 1.15)
+
+
+class PlacementFault(ValueError):
+    """The defect fits nowhere on the object."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """``angle`` in degrees, ``scale`` > 0 of the mask's own pixels, ``top`` / ``left`` in pixels
+    of the rendered shape's bounding box."""
+
+    angle: float
+    scale: float
+    top: int
+    left: int
+
+
+def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of the smallest box that holds every non-zero pixel."""
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
+
+
+def turn(patch: np.ndarray, angle: float, scale: float) -> np.ndarray:
+    """Scale, then rotate by ``angle`` degrees; uint8 (h, w[, 3]), enlarged to hold the corners."""
+    picture = Image.fromarray(patch)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    picture = picture.resize((width, height), Image.Resampling.BOX)
+    return np.asarray(picture.rotate(angle, Image.Resampling.BILINEAR, expand=True))
+
+
+def solid(turned: np.ndarray) -> np.ndarray:
+    """The defect in a turned mask, bool (h, w)."""
+    # A line one pixel wide keeps about half of its value when it is turned between pixels.
+    return turned >= min(96, max(1, int(turned.max())))
+
+
+def turned_shape(mask: np.ndarray, angle: float, scale: float) -> np.ndarray:
+    """The mask's defect, rotated and scaled, as a tight bool (h, w).
+
+    ``mask`` is (H, W), non-zero on the defect. Raises :class:`PlacementFault` if it is empty.
+    """
+    if not mask.any():
+        raise PlacementFault("the defect mask is empty")
+    shape = solid(turn((mask[bounding_box(mask)] > 0).astype(np.uint8) * 255, angle, scale))
+    return shape[bounding_box(shape)]
+
+
+def _fitting_scale(mask: np.ndarray, angle: float, height: int, width: int) -> float:
+    shape = turned_shape(mask, angle, 1.0)
+    return min(height / (shape.shape[0] + 2), width / (shape.shape[1] + 2))
+
+
+def positions(shape: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+    """All (top, left) at which ``shape`` lies wholly inside ``foreground``, int (K, 2)."""
+    if shape.shape[0] > foreground.shape[0] or shape.shape[1] > foreground.shape[1]:
+        return np.empty((0, 2), int)
+    outside = (foreground == 0).astype(np.float32)
+    if not outside.any():
+        overlap = np.zeros([f - s + 1 for f, s in zip(foreground.shape, shape.shape, strict=True)])
+    else:
+        overlap = fftconvolve(outside, shape[::-1, ::-1].astype(np.float32), mode="valid")
+    return np.argwhere(overlap < 0.5)
+
+
+def place(
+    rng: np.random.Generator,
+    mask: np.ndarray,
+    foreground: np.ndarray,
+    *,
+    tries: int = 12,
+) -> Placement:
+    """Draw a placement of ``mask`` (its own size) inside ``foreground`` (H, W), uniformly.
+
+    A mask of another picture size is first brought to this picture's; a shape larger than the
+    picture is shrunk to fit. Raises :class:`PlacementFault` when ``tries`` turns fit nowhere.
+    """
+    height, width = foreground.shape
+    base = min(height / mask.shape[0], width / mask.shape[1])
+    for _ in range(tries):
+        angle = float(rng.uniform(*ANGLES))
+        scale = base * float(rng.uniform(*SCALES))
+        scale = min(scale, _fitting_scale(mask, angle, height, width))
+        shape = turned_shape(mask, angle, scale)
+        found = positions(shape, foreground)
+        if len(found):
+            top, left = found[rng.integers(len(found))]
+            return Placement(angle=angle, scale=scale, top=int(top), left=int(left))
+    raise PlacementFault(f"the defect fits nowhere on the object in {tries} turns")
+
+
+def render(mask: np.ndarray, placement: Placement, height: int, width: int) -> np.ndarray:
+    """The placed defect mask: uint8 (height, width) of 0 / 255.
+
+    Raises :class:`PlacementFault` if the shape leaves the picture.
+    """
+    shape = turned_shape(mask, placement.angle, placement.scale)
+    bottom, right = placement.top + shape.shape[0], placement.left + shape.shape[1]
+    if placement.top < 0 or placement.left < 0 or bottom > height or right > width:
+        raise PlacementFault(
+            f"rows {placement.top}..{bottom}, columns {placement.left}..{right} "
+            f"leave the {height} x {width} picture"
+        )
+    canvas = np.zeros((height, width), np.uint8)
+    canvas[placement.top : bottom, placement.left : right][shape] = 255
+    return canvas

@@ -1,0 +1,40 @@
+"""The command line: one module a verb."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cluster.faults import InputFault
+from jobs import demo, generate, parity, plan, submit, verify
+
+app = typer.Typer(
+    name="adabldm",
+    help="Make industrial defect images with exact masks, by the thousand.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.main)
+app.command("plan")(plan.main)
+app.command("generate")(generate.main)
+app.command("verify")(verify.main)
+app.command("parity")(parity.main)
+app.command("submit")(submit.main)
+
+BAD_INPUT = 2
+
+
+def main() -> None:
+    """Run the command line; bad input ends with its faults, a line each, and exit code 2."""
+    try:
+        app()
+    except InputFault as fault:
+        for line in fault.lines:
+            print(line, file=sys.stderr)
+        sys.exit(BAD_INPUT)
+
+
+if __name__ == "__main__":
+    main()
