@@ -32,7 +32,9 @@ def paste(
     placed = placement.render(mask, where, height, width) > 0
     box = placement.bounding_box(mask > 0)
     inside = (mask[box] > 0).astype(np.uint8) * 255
-    tight = placement.bounding_box(placement.solid(placement.turn(inside, where.angle, where.scale)))
+    tight = placement.bounding_box(
+        placement.solid(placement.turn(inside, where.angle, where.scale))
+    )
     patch = placement.turn(defective[box], where.angle, where.scale)[tight].astype(np.float32)
     canvas = good.astype(np.float32)
     rows = slice(where.top, where.top + patch.shape[0])

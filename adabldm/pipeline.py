@@ -22,7 +22,7 @@ from adabldm.autoencoder import decode, encode, from_uint8, to_uint8
 from adabldm.noise import CounterNoise
 from adabldm.options import RequestTrace, SamplerOptions, boundary_step
 from adabldm.sampling import Contexts, NoisePredictor, Source, sample
-from adabldm.schedule import ddim_schedule
+from adabldm.schedule import cumulative_alphas, ddim_schedule
 
 
 class SamplingFault(RuntimeError):
@@ -117,9 +117,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
             return_tensors="pt",
         )
         # One text at a time: a batch's composition must not change a last bit of any of its texts.
-        encoded = [
-            self.text_encoder(ids[None].to(self.device))[0] for ids in tokens.input_ids
-        ]
+        encoded = [self.text_encoder(ids[None].to(self.device))[0] for ids in tokens.input_ids]
         return torch.cat(encoded)
 
     @torch.no_grad()
@@ -230,7 +228,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         noise: CounterNoise,
         options: SamplerOptions,
     ) -> torch.Tensor:
-        alphas_cumprod = self.scheduler.alphas_cumprod.to(self.device)
+        alphas_cumprod = cumulative_alphas(self.scheduler).to(self.device)
         schedule = ddim_schedule(alphas_cumprod, options.steps, options.eta)
         predictor = NoisePredictor(
             unet=self.unet,
@@ -283,9 +281,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
             if not torch.isfinite(result.image).all():
                 raise SamplingFault("the model's image holds values that are not finite")
             image = to_uint8(result.image)[0].cpu().numpy()
-            quality = metrics.pair_quality(
-                image, sources[index], trimaps[index] == trimap.DEFECT
-            )
+            quality = metrics.pair_quality(image, sources[index], trimaps[index] == trimap.DEFECT)
             if result.losses:
                 quality["adaptation_loss"] = result.losses[-1]
             trace = RequestTrace(losses=result.losses, seconds=seconds, quality=quality)

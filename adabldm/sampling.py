@@ -17,6 +17,10 @@ Watch = Callable[[str, int, torch.Tensor], None]
 """Called as ``watch(quantity, step, tensor)`` with intermediate results."""
 
 
+def _ignore(quantity: str, step: int, value: torch.Tensor) -> None:
+    del quantity, step, value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contexts:
     """Text embeddings (N, L, D): of the prompt, of the negative prompt, and of the empty text,
@@ -105,7 +109,7 @@ def sample(
     *,
     latent_editing_start: int,
     image_editing_start: int,
-    watch: Watch = lambda quantity, step, value: None,
+    watch: Watch = _ignore,
 ) -> torch.Tensor:
     """Stages 1 and 2 for a batch; returns the final latents (N, C, h, w), scaled.
 

@@ -6,6 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from diffusers import DDIMScheduler
+
+
+def cumulative_alphas(scheduler: DDIMScheduler) -> torch.Tensor:
+    """The scheduler's cumulative products of alpha, float32 (1000,).
+
+    For the scaled linear schedule they are computed in float64 and rounded once, as the authors
+    do; diffusers multiplies in float32 and is a few units off in the last place.
+    """
+    config = scheduler.config
+    if config.beta_schedule != "scaled_linear" or config.trained_betas is not None:
+        return scheduler.alphas_cumprod
+    ends = (config.beta_start**0.5, config.beta_end**0.5)
+    betas = torch.linspace(*ends, config.num_train_timesteps, dtype=torch.float64) ** 2
+    return torch.cumprod(1 - betas, dim=0).float()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +60,11 @@ def ddim_schedule(alphas_cumprod: torch.Tensor, steps: int, eta: float) -> DDIMS
 
 
 def ddim_step(
-    schedule: DDIMSchedule, step: int, z: torch.Tensor, eps: torch.Tensor, noise: torch.Tensor | None
+    schedule: DDIMSchedule,
+    step: int,
+    z: torch.Tensor,
+    eps: torch.Tensor,
+    noise: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """One step from z_t to z_{t-1}: returns (z_{t-1}, x0_hat), shaped like ``z`` (N, C, h, w).
 

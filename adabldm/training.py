@@ -25,7 +25,9 @@ def autoencoder_loss(vae: AutoencoderKL, images: torch.Tensor, kl_weight: float)
     """L1 + squared error + weak KL of the latents; ``images`` (N, 3, H, W) in [-1, 1]."""
     posterior = vae.encode(images).latent_dist
     decoded = vae.decode(posterior.sample()).sample
-    return F.l1_loss(decoded, images) + F.mse_loss(decoded, images) + kl_weight * posterior.kl().mean()
+    return (
+        F.l1_loss(decoded, images) + F.mse_loss(decoded, images) + kl_weight * posterior.kl().mean()
+    )
 
 
 def add_noise(
@@ -105,7 +107,9 @@ class Trainer:
         self.optimizer.step()
         decay = min(self.schedule.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            pairs: Iterable = zip(self.averaged.parameters(), self.modules.parameters(), strict=True)
+            pairs: Iterable = zip(
+                self.averaged.parameters(), self.modules.parameters(), strict=True
+            )
             for average, value in pairs:
                 average.lerp_(value, 1 - decay)
         self.step += 1

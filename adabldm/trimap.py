@@ -9,6 +9,7 @@ import numpy as np
 
 DEFECT, OBJECT, BACKGROUND = 255, 127, 0
 
+
 class TrimapFault(ValueError):
     """A trimap that breaks the rules; the message says which."""
 
@@ -48,7 +49,7 @@ def resize(trimap: np.ndarray, height: int, width: int) -> np.ndarray:
     resized = trimap[rows][:, cols].copy()
     defect_rows, defect_cols = np.nonzero(trimap == DEFECT)
     resized[resized == DEFECT] = OBJECT
-    resized[
-        defect_rows * height // trimap.shape[0], defect_cols * width // trimap.shape[1]
-    ] = DEFECT
+    resized[defect_rows * height // trimap.shape[0], defect_cols * width // trimap.shape[1]] = (
+        DEFECT
+    )
     return resized
