@@ -1,4 +1,4 @@
-"""Bad input, told once: which field, which value, which rule."""
+"""What goes wrong, told once: which field, which value, which rule."""
 
 from __future__ import annotations
 
@@ -16,3 +16,7 @@ class InputFault(ValueError):
     def of(cls, field: str, value: object, rule: str) -> InputFault:
         """``field: value: rule``."""
         return cls(f"{field}: {value!r}: {rule}")
+
+
+class JobFault(RuntimeError):
+    """A job that cannot go on; what is committed stays, and the same command continues it."""
