@@ -1,0 +1,164 @@
+"""What a model is, and whether it holds weights only, without loading it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickletools
+import struct
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs, urlsplit
+
+from cluster.faults import InputFault
+from cluster.storage import Location, location
+
+EMBEDDED = "embedded"
+SLEEPING = "sleep"
+SINGLE_FILES = (".safetensors", ".ckpt", ".pt")
+PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle", ".py")
+WEIGHTS_ONLY = {
+    "collections": {"OrderedDict"},
+    "torch": None,
+    "torch._utils": None,
+    "torch._tensor": None,
+    "torch.nn.parameter": {"Parameter"},
+    "torch.storage": None,
+    "_codecs": {"encode"},
+}
+"""Names (None: all) that a file of weights may mention, by module."""
+MAX_HEADER_BYTES = 100 * 1024 * 1024
+CHUNK = 1 << 22
+
+
+def is_sleeping(uri: str) -> bool:
+    """Whether ``uri`` names the backend that only sleeps (:mod:`cluster.sleeping`)."""
+    return uri.startswith(f"{SLEEPING}://")
+
+
+def model_location(uri: str) -> Location:
+    """Where the files of model ``uri`` are. Raises :class:`InputFault`."""
+    if uri == EMBEDDED:
+        from adabldm.embedded import embedded_path
+
+        return Location.of(str(embedded_path()))
+    return location("model", uri)
+
+
+def model_fingerprint(uri: str) -> str:
+    """SHA-256 over names and bytes of the model's files, once they are known to be weights only.
+
+    Raises :class:`InputFault` for a model that is not there or holds pickled code.
+    """
+    if is_sleeping(uri):
+        version = parse_qs(urlsplit(uri).query).get("version", ["1"])[0]
+        return hashlib.sha256(f"{SLEEPING} {version}".encode()).hexdigest()
+    place = model_location(uri)
+    try:
+        files = list(model_files(place))
+        for _, file in files:
+            _check_file(uri, file)
+        with ThreadPoolExecutor(8) as pool:
+            digests = list(pool.map(lambda pair: _digest(pair[1]), files))
+    except OSError as error:
+        raise InputFault.of("model", uri, f"cannot be read ({error})") from error
+    listing = [[name, digest] for (name, _), digest in zip(files, digests, strict=True)]
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+
+
+def model_files(place: Location) -> Iterator[tuple[str, Location]]:
+    """(relative name, file) of everything a model is made of, in order of name.
+
+    A single-file checkpoint comes with its ``tokenizer`` folder and ``<stem>.yaml`` beside it.
+    Raises :class:`InputFault`.
+    """
+    if place.is_folder():
+        names = [n for n in sorted(place.files()) if "__pycache__" not in n]
+        if "model_index.json" not in names:
+            raise InputFault.of("model", place.shown, "a model folder has a model_index.json")
+        for name in names:
+            yield name, place.join(name)
+        return
+    if not place.exists():
+        raise InputFault.of("model", place.shown, "there is no such file or folder")
+    if not place.name.endswith(SINGLE_FILES):
+        raise InputFault.of("model", place.shown, f"a model file ends in {', '.join(SINGLE_FILES)}")
+    yield place.name, place
+    tokenizer, config = single_file_companions(place)
+    names = sorted(tokenizer.files())
+    if not names:
+        raise InputFault.of("model", place.shown, "a model file has a folder 'tokenizer' beside it")
+    for name in names:
+        yield f"tokenizer/{name}", tokenizer.join(name)
+    if config.exists():
+        yield config.name, config
+
+
+def single_file_companions(place: Location) -> tuple[Location, Location]:
+    """The tokenizer folder and the configuration that belong to a single-file checkpoint."""
+    stem = place.name.rpartition(".")[0]
+    return place.parent.join("tokenizer"), place.parent.join(f"{stem}.yaml")
+
+
+def _digest(file: Location) -> str:
+    digest = hashlib.sha256()
+    with file.fs.open(file.path, "rb", block_size=CHUNK) as opened:
+        while chunk := opened.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _check_file(uri: str, file: Location) -> None:
+    if file.name.endswith(".safetensors"):
+        _check_safetensors(file)
+    elif file.name.endswith(SINGLE_FILES) and model_location(uri) == file:
+        _check_zip_of_weights(file)
+    elif file.name.endswith(PICKLES) and uri != EMBEDDED:
+        raise InputFault.of("model", file.shown, "a model folder holds weights as safetensors only")
+
+
+def _check_safetensors(file: Location) -> None:
+    size = file.fs.size(file.path)
+    with file.fs.open(file.path, "rb") as opened:
+        head = opened.read(8)
+        length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
+        sane = 0 < length <= min(size - 8, MAX_HEADER_BYTES)
+        text = opened.read(length) if sane else b""
+    try:
+        tensors = json.loads(text)
+        ends = [t["data_offsets"][1] for name, t in tensors.items() if name != "__metadata__"]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise InputFault.of("model", file.shown, "is not a safetensors file") from None
+    if 8 + length + max(ends, default=0) != size:
+        raise InputFault.of("model", file.shown, "is cut short or has more bytes than its header")
+
+
+def _check_zip_of_weights(file: Location) -> None:
+    rule = "a checkpoint holds weights only, never pickled code"
+    try:
+        with file.fs.open(file.path, "rb") as opened, zipfile.ZipFile(opened) as archive:
+            pickles = [name for name in archive.namelist() if name.endswith(".pkl")]
+            if len(pickles) != 1 or archive.getinfo(pickles[0]).file_size > MAX_HEADER_BYTES:
+                raise InputFault.of("model", file.shown, rule)
+            foreign = _foreign_names(archive.read(pickles[0]))
+    except (zipfile.BadZipFile, ValueError, EOFError) as error:
+        if isinstance(error, InputFault):
+            raise
+        raise InputFault.of("model", file.shown, f"{rule} (not a zip of tensors)") from error
+    if foreign:
+        raise InputFault.of("model", file.shown, f"{rule} (it names {', '.join(foreign[:3])})")
+
+
+def _foreign_names(pickled: bytes) -> list[str]:
+    """Names in a pickle that a file of weights has no need of."""
+    foreign = []
+    for opcode, argument, _ in pickletools.genops(pickled):
+        if opcode.name in ("STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4"):
+            foreign.append(opcode.name)
+        elif opcode.name == "GLOBAL":
+            module, _, name = str(argument).partition(" ")
+            allowed = WEIGHTS_ONLY.get(module, set())
+            if allowed is not None and name not in allowed:
+                foreign.append(f"{module}.{name}")
+    return foreign
