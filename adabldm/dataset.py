@@ -49,7 +49,7 @@ def _pictures(fs: fsspec.AbstractFileSystem, folder: str) -> list[str]:
 
 
 def _defects(fs: fsspec.AbstractFileSystem, root: str) -> list[DefectImage]:
-    found = []
+    found: list[DefectImage] = []
     test = f"{root}/test"
     if not fs.isdir(test):
         return found

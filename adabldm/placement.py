@@ -5,6 +5,7 @@ A placement is a recipe; the same recipe over the same mask renders the same pix
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +16,29 @@ ANGLES = (0.0, 360.0)
 SCALES = (0.85, 1.15)
 
 
+QUICK_TRIES = 64
+"""Positions that are guessed before all of them are computed."""
+
+
 class PlacementFault(ValueError):
-    """The defect fits nowhere on the object."""
+    """A recipe that cannot be carried out, or a defect that fits nowhere on the object."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
     """``angle`` in degrees, ``scale`` > 0 of the mask's own pixels, ``top`` / ``left`` in pixels
-    of the rendered shape's bounding box."""
+    of the rendered shape's bounding box. Raises :class:`PlacementFault` for values outside."""
 
     angle: float
     scale: float
     top: int
     left: int
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.angle):
+            raise PlacementFault(f"angle: {self.angle}: is not a number of degrees")
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise PlacementFault(f"scale: {self.scale}: is not above 0")
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
@@ -58,12 +69,22 @@ def turned_shape(mask: np.ndarray, angle: float, scale: float) -> np.ndarray:
     if not mask.any():
         raise PlacementFault("the defect mask is empty")
     shape = solid(turn((mask[bounding_box(mask)] > 0).astype(np.uint8) * 255, angle, scale))
+    if not shape.any():
+        raise PlacementFault(f"scale: {scale}: leaves nothing of the defect mask")
     return shape[bounding_box(shape)]
 
 
-def _fitting_scale(mask: np.ndarray, angle: float, height: int, width: int) -> float:
+def _largest_scale(mask: np.ndarray, angle: float, height: int, width: int) -> float:
+    """The scale at which the turned mask just fits into (height, width)."""
     shape = turned_shape(mask, angle, 1.0)
     return min(height / (shape.shape[0] + 2), width / (shape.shape[1] + 2))
+
+
+def _surely_fits(mask: np.ndarray, scale: float, height: int, width: int) -> bool:
+    """Whether the mask fits into (height, width) however it is turned."""
+    rows, cols = bounding_box(mask)
+    diagonal = math.hypot(rows.stop - rows.start + 1, cols.stop - cols.start + 1)
+    return scale * (diagonal + 6) <= min(height, width)
 
 
 def positions(shape: np.ndarray, foreground: np.ndarray) -> np.ndarray:
@@ -71,11 +92,29 @@ def positions(shape: np.ndarray, foreground: np.ndarray) -> np.ndarray:
     if shape.shape[0] > foreground.shape[0] or shape.shape[1] > foreground.shape[1]:
         return np.empty((0, 2), int)
     outside = (foreground == 0).astype(np.float32)
-    if not outside.any():
-        overlap = np.zeros([f - s + 1 for f, s in zip(foreground.shape, shape.shape, strict=True)])
-    else:
-        overlap = fftconvolve(outside, shape[::-1, ::-1].astype(np.float32), mode="valid")
+    overlap = fftconvolve(outside, shape[::-1, ::-1].astype(np.float32), mode="valid")
     return np.argwhere(overlap < 0.5)
+
+
+def _draw_position(
+    rng: np.random.Generator, shape: np.ndarray, foreground: np.ndarray
+) -> tuple[int, int] | None:
+    """One of :func:`positions`, each with the same chance; None if there is none."""
+    rows, cols = (f - s + 1 for f, s in zip(foreground.shape, shape.shape, strict=True))
+    if rows < 1 or cols < 1 or shape.sum() > np.count_nonzero(foreground):
+        return None
+    # A guess costs a look at one window, the whole answer a convolution of the picture; guessing
+    # over all windows keeps every fitting position equally likely.
+    for _ in range(QUICK_TRIES):
+        top, left = int(rng.integers(rows)), int(rng.integers(cols))
+        window = foreground[top : top + shape.shape[0], left : left + shape.shape[1]]
+        if window[shape].all():
+            return top, left
+    found = positions(shape, foreground)
+    if not len(found):
+        return None
+    top, left = found[rng.integers(len(found))]
+    return int(top), int(left)
 
 
 def place(
@@ -87,28 +126,38 @@ def place(
 ) -> Placement:
     """Draw a placement of ``mask`` (its own size) inside ``foreground`` (H, W), uniformly.
 
-    A mask of another picture size is first brought to this picture's; a shape larger than the
-    picture is shrunk to fit. Raises :class:`PlacementFault` when ``tries`` turns fit nowhere.
+    Both are non-zero inside; a texture's foreground is all ones. A mask of another picture size
+    is first brought to this picture's; a shape larger than the picture is shrunk to fit.
+    Raises :class:`PlacementFault` when ``tries`` turns fit nowhere.
     """
     height, width = foreground.shape
     base = min(height / mask.shape[0], width / mask.shape[1])
     for _ in range(tries):
         angle = float(rng.uniform(*ANGLES))
         scale = base * float(rng.uniform(*SCALES))
-        scale = min(scale, _fitting_scale(mask, angle, height, width))
+        if not _surely_fits(mask, scale, height, width):
+            scale = min(scale, _largest_scale(mask, angle, height, width))
         shape = turned_shape(mask, angle, scale)
-        found = positions(shape, foreground)
-        if len(found):
-            top, left = found[rng.integers(len(found))]
-            return Placement(angle=angle, scale=scale, top=int(top), left=int(left))
+        found = _draw_position(rng, shape, foreground)
+        if found is not None:
+            return Placement(angle=angle, scale=scale, top=found[0], left=found[1])
     raise PlacementFault(f"the defect fits nowhere on the object in {tries} turns")
 
 
 def render(mask: np.ndarray, placement: Placement, height: int, width: int) -> np.ndarray:
     """The placed defect mask: uint8 (height, width) of 0 / 255.
 
-    Raises :class:`PlacementFault` if the shape leaves the picture.
+    Raises :class:`PlacementFault` if the mask is empty or the shape leaves the picture.
     """
+    if not mask.any():
+        raise PlacementFault("the defect mask is empty")
+    rows, cols = bounding_box(mask)
+    longest = max(rows.stop - rows.start, cols.stop - cols.start) * placement.scale
+    # Refused before it is drawn: a scale of a million would fill the memory.
+    if longest > math.hypot(height, width) + 2:
+        raise PlacementFault(
+            f"scale: {placement.scale}: the shape is longer than the {height} x {width} picture"
+        )
     shape = turned_shape(mask, placement.angle, placement.scale)
     bottom, right = placement.top + shape.shape[0], placement.left + shape.shape[1]
     if placement.top < 0 or placement.left < 0 or bottom > height or right > width:
