@@ -16,11 +16,6 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 
-def to_model_range(pixels: torch.Tensor) -> torch.Tensor:
-    """uint8 (N, H, W, 3) to float (N, 3, H, W) in [-1, 1]."""
-    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def autoencoder_loss(vae: AutoencoderKL, images: torch.Tensor, kl_weight: float) -> torch.Tensor:
     """L1 + squared error + weak KL of the latents; ``images`` (N, 3, H, W) in [-1, 1]."""
     posterior = vae.encode(images).latent_dist
@@ -115,9 +110,9 @@ class Trainer:
         self.step += 1
 
     def run(
-        self, loss: Callable[[int], torch.Tensor], look: Callable[[nn.ModuleDict, int], dict]
+        self, loss: Callable[[int], torch.Tensor], look: Callable[[nn.ModuleDict], dict]
     ) -> nn.ModuleDict:
-        """Train to the end of the schedule; ``look(averaged modules, step)`` measures and draws.
+        """Train to the end of the schedule; ``look(averaged modules)`` measures and draws.
 
         Returns the averaged modules.
         """
@@ -137,7 +132,7 @@ class Trainer:
         rate = (self.step - start) / (time.monotonic() - began + 1e-9)
         left = (self.schedule.steps - self.step) / max(rate, 1e-9)
         facts = {"step": self.step, "loss": round(recent, 5), "steps_per_s": round(rate, 2)}
-        facts |= {"minutes_left": round(left / 60, 1)} | look(self.averaged, self.step)
+        facts |= {"minutes_left": round(left / 60, 1)} | look(self.averaged)
         line = json.dumps(facts)
         print(f"{self.folder.name}: {line}", flush=True)
         with (self.folder / "log.jsonl").open("a") as log:

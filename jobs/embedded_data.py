@@ -151,3 +151,17 @@ def draw_pair(data: TrainingSet, seed: int, index: int, size: int) -> Pair:
     gain = rng.uniform(0.85, 1.15)
     image = np.uint8(np.clip(image * gain, 0, 255))
     return Pair(image=image, trimap=trimap.compose(mask), prompt=_prompt(rng, defect))
+
+
+def place_on_unseen(data: TrainingSet, index: int, size: int) -> Pair:
+    """An unseen good image with the trimap of a real defect placed on it, to sample from."""
+    rng = np.random.default_rng([99, index])
+    item = data.defects[int(rng.integers(len(data.defects)))]
+    image = data.unseen[int(rng.integers(len(data.unseen)))]
+    where = placement.place(rng, item.mask, np.ones((size, size), np.uint8))
+    mask = placement.render(item.mask, where, size, size)
+    return Pair(
+        image=image,
+        trimap=trimap.compose(mask),
+        prompt=f"a {OBJECT_NOUNS[0]} with a {item.defect}",
+    )

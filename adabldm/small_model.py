@@ -1,0 +1,90 @@
+"""The architecture of the embedded model: Stable Diffusion's parts, small enough for a CPU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+IMAGE_SIZE = 128
+LATENT_CHANNELS = 8
+TEXT_WIDTH = 64
+TEXT_LENGTH = 32
+START, END = "<|startoftext|>", "<|endoftext|>"
+
+
+def build_autoencoder(scaling_factor: float = 1.0) -> AutoencoderKL:
+    """8x down, 8 latent channels, 2.7 M parameters."""
+    return AutoencoderKL(
+        block_out_channels=(16, 32, 64, 128),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=1,
+        latent_channels=LATENT_CHANNELS,
+        norm_num_groups=8,
+        sample_size=IMAGE_SIZE,
+        scaling_factor=scaling_factor,
+    )
+
+
+def build_unet() -> UNet2DConditionModel:
+    """Three levels on 16 x 16 latents, cross-attention on the two small ones."""
+    return UNet2DConditionModel(
+        sample_size=IMAGE_SIZE // 8,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        block_out_channels=(64, 128, 192),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        cross_attention_dim=TEXT_WIDTH,
+        attention_head_dim=4,
+    )
+
+
+def build_controlnet(unet: UNet2DConditionModel) -> ControlNetModel:
+    """The control branch: a copy of the U-Net's encoder half with zero convolutions."""
+    return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 64, 96))
+
+
+def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    """Two transformer layers, 64 wide."""
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=TEXT_WIDTH,
+            intermediate_size=4 * TEXT_WIDTH,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=TEXT_LENGTH,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def build_tokenizer(corpus: Iterable[str], merges: int = 400) -> CLIPTokenizer:
+    """A CLIP tokenizer whose byte pairs are learned from ``corpus``; any text can be encoded."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
+    learner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    learner.train_from_iterator(
+        corpus,
+        trainers.BpeTrainer(
+            vocab_size=2 * len(alphabet) + merges,
+            end_of_word_suffix="</w>",
+            initial_alphabet=alphabet,
+            show_progress=False,
+        ),
+    )
+    learned = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
+    tokens = [START, END, *alphabet, *(letter + "</w>" for letter in alphabet)]
+    tokens += dict.fromkeys(first + second for first, second in learned)
+    vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
+    return CLIPTokenizer(vocab=vocabulary, merges=learned, model_max_length=TEXT_LENGTH)
