@@ -42,7 +42,12 @@ class Placement:
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of the smallest box that holds every non-zero pixel."""
+    """Rows and columns of the smallest box that holds every non-zero pixel.
+
+    Raises :class:`PlacementFault` if there is none.
+    """
+    if not mask.any():
+        raise PlacementFault("the defect mask is empty")
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
 
@@ -66,8 +71,6 @@ def turned_shape(mask: np.ndarray, angle: float, scale: float) -> np.ndarray:
 
     ``mask`` is (H, W), non-zero on the defect. Raises :class:`PlacementFault` if it is empty.
     """
-    if not mask.any():
-        raise PlacementFault("the defect mask is empty")
     shape = solid(turn((mask[bounding_box(mask)] > 0).astype(np.uint8) * 255, angle, scale))
     if not shape.any():
         raise PlacementFault(f"scale: {scale}: leaves nothing of the defect mask")
@@ -149,8 +152,6 @@ def render(mask: np.ndarray, placement: Placement, height: int, width: int) -> n
 
     Raises :class:`PlacementFault` if the mask is empty or the shape leaves the picture.
     """
-    if not mask.any():
-        raise PlacementFault("the defect mask is empty")
     rows, cols = bounding_box(mask)
     longest = max(rows.stop - rows.start, cols.stop - cols.start) * placement.scale
     # Refused before it is drawn: a scale of a million would fill the memory.

@@ -1,0 +1,72 @@
+"""Data sets in MVTec layout are listed whole, on any file system, or refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+
+from adabldm import dataset, images
+from adabldm.dataset import DatasetFault
+
+GREY = images.encode_png(np.full((8, 8), 90, np.uint8))
+
+
+def lay_out(root: str, *names: str) -> None:
+    for name in names:
+        with fsspec.open(f"{root}/{name}", "wb", auto_mkdir=True) as handle:
+            handle.write(GREY)
+
+
+NUT = (
+    "train/good/b.png",
+    "train/good/a.PNG",
+    "test/good/x.jpg",
+    "test/crack/7.jpg",
+    "ground_truth/crack/7_mask.png",
+    "test/deep_hole/8.png",
+    "ground_truth/deep_hole/8_mask.png",
+)
+
+
+@pytest.fixture(params=["file", "memory"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    if request.param == "file":
+        return str(tmp_path / "data")
+    return f"memory://{tmp_path.name}/data"
+
+
+def test_one_objects_folder_is_listed_in_order(root: str) -> None:
+    lay_out(f"{root}/nut", *NUT, "train/good/notes.txt", "readme.md")
+    for uri in (f"{root}/nut", f"{root}/nut/"):
+        (nut,) = dataset.read_mvtec(uri)
+        assert nut.name == "nut"
+        assert [Path(uri).name for uri in nut.good] == ["a.PNG", "b.png"]
+        assert [Path(uri).name for uri in nut.test_good] == ["x.jpg"]
+        assert nut.defect_types == ["crack", "deep_hole"]
+        for item in nut.defects:
+            with fsspec.open(item.mask) as handle:
+                assert handle.read() == GREY
+
+
+def test_a_root_of_several_objects_lists_each_and_skips_the_rest(root: str) -> None:
+    lay_out(f"{root}/nut", *NUT)
+    lay_out(f"{root}/bolt", "train/good/a.png")
+    lay_out(f"{root}/scripts", "run.sh")
+    assert [folder.name for folder in dataset.read_mvtec(root)] == ["bolt", "nut"]
+
+
+def test_a_defect_without_its_mask_is_named(root: str) -> None:
+    lay_out(f"{root}/nut", *NUT, "test/crack/9.jpg")
+    with pytest.raises(DatasetFault, match=r"crack/9\.jpg: its mask .*9_mask\.png does not exist"):
+        dataset.read_mvtec(f"{root}/nut")
+
+
+@pytest.mark.parametrize("present", [(), ("test/crack/1.png",), ("train/a.png",)])
+def test_a_folder_that_is_no_data_set_is_named(root: str, present: tuple[str, ...]) -> None:
+    lay_out(f"{root}/nut", *present)
+    with pytest.raises(DatasetFault, match="no train/good below it"):
+        dataset.read_mvtec(f"{root}/nut")
