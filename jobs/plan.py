@@ -27,6 +27,7 @@ from adabldm import dataset
 from cluster.content_files import ContentFolder, write_whole
 from cluster.faults import InputFault
 from cluster.manifest_schema import SCHEMA
+from cluster.names import name_fault, object_fault
 from cluster.storage import Location, location
 from jobs.planning import Planner, ProductPlanner, Surface
 
@@ -73,9 +74,18 @@ def read_objects(uri: str, defects: list[str]) -> list[dataset.ObjectFolder]:
     if not usable:
         raise InputFault.of("DATASET", uri, "holds test/<defect> with masks in ground_truth")
     for folder in usable:
-        if not folder.good:
-            raise InputFault.of("DATASET", f"{folder.name}/train/good", "holds a picture")
+        _check(folder)
     return usable
+
+
+def _check(folder: dataset.ObjectFolder) -> None:
+    if not folder.good:
+        raise InputFault.of("DATASET", f"{folder.name}/train/good", "holds a picture")
+    if rule := object_fault(folder.name):
+        raise InputFault.of("DATASET", folder.name, rule)
+    for name in folder.defect_types:
+        if rule := name_fault(name):
+            raise InputFault.of("DATASET", f"{folder.name}/test/{name}", rule)
 
 
 def manifest_location(output: str) -> Location:
