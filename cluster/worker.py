@@ -1,0 +1,268 @@
+"""The actor: holds the pipeline, turns rows into stored pairs, and tells the facts.
+
+One thread computes; decoding, coding and uploads happen beside it. A row's files depend on the row
+alone, so work that is done twice writes the same bytes to the same places.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from adabldm import images, placement, trimap
+from adabldm.options import RequestTrace, SamplerOptions
+from cluster.backends import Backends, ModelFault
+from cluster.ledger import FIGURES, INDEX
+from cluster.manifest import Row
+from cluster.manifest_schema import BLOB, PLACEMENT
+from cluster.names import extra_key, image_key, mask_key
+from cluster.pictures import Picture, PictureFault, sha256
+from cluster.storage import PARTIAL, Location
+
+WORK = pa.schema(
+    [
+        pa.field("request_id", pa.string()),
+        pa.field("object", pa.string()),
+        pa.field("defect", pa.string()),
+        pa.field("image", BLOB),
+        pa.field("trimap", BLOB),
+        pa.field("placement", PLACEMENT),
+        pa.field("prompt", pa.string()),
+        pa.field("negative_prompt", pa.string()),
+        pa.field("seed", pa.int64()),
+        pa.field("model", pa.string()),
+        pa.field("model_fingerprint", pa.string()),
+        pa.field("source_sha256", pa.string()),
+    ]
+)
+"""What a worker gets of a request; paths are URIs."""
+
+FACTS = pa.schema(
+    [
+        pa.field("request_id", pa.string()),
+        *(INDEX.field(name) for name in ("status", "reason", "image", "mask")),
+        *(INDEX.field(name) for name in ("image_sha256", "mask_sha256", "extras")),
+        pa.field("quality", FIGURES),
+        pa.field("seconds", FIGURES),
+    ]
+)
+"""What a worker tells of a request."""
+
+OK, FAILED = "ok", "failed"
+UNLOADABLE, UNSTORED = "unloadable", "unstored"
+"""Troubles that are not the row's: the job stops, and the row has no place in the index."""
+EXTRAS = ("source", "trimap", "blended")
+TRANSFER_THREADS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """Where and how a worker works; ``keep`` names of :data:`EXTRAS`; ``compute_batch`` as in
+    the pipeline's call."""
+
+    output: Location
+    options: SamplerOptions
+    device: str
+    keep: tuple[str, ...] = ()
+    compute_batch: int | None = None
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    row: Row
+    image: np.ndarray
+    trimap: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Made:
+    """One request's pictures, as the pipeline gave them."""
+
+    row: Row
+    image: np.ndarray
+    mask: np.ndarray
+    extras: dict[str, np.ndarray]
+    trace: RequestTrace
+
+
+class Worker:
+    """Called by Ray Data with a table of :data:`WORK` rows; returns one of :data:`FACTS`.
+
+    Several calls may be under way at once: while one computes, another stores.
+    """
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._backends = Backends(settings.device)
+        self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
+        self._transfer = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        decoded: list[_Decoded] = []
+        facts: list[Row] = []
+        rows = batch.to_pylist()
+        for row, future in [(row, self._transfer.submit(_decode, row)) for row in rows]:
+            try:
+                decoded.append(future.result())
+            except (PictureFault, images.ImageFault, trimap.TrimapFault) as error:
+                facts.append(_fact(row, FAILED, reason=str(error)))
+            except placement.PlacementFault as error:
+                facts.append(_fact(row, FAILED, reason=f"placement: {error}"))
+            except OSError as error:
+                facts.append(_fact(row, UNSTORED, reason=f"reading: {error}"))
+        stored: list[tuple[Row, Future[Row]]] = []
+        for result in self._compute.submit(self._sample, decoded).result():
+            if isinstance(result, _Made):
+                stored.append((result.row, self._transfer.submit(self._store, result)))
+            else:
+                facts.append(result)
+        for row, done in stored:
+            try:
+                facts.append(done.result())
+            except OSError as error:
+                facts.append(_fact(row, UNSTORED, reason=f"writing: {error}"))
+        return pa.Table.from_pylist(facts, schema=FACTS)
+
+    def _sample(self, decoded: list[_Decoded]) -> list[_Made | Row]:
+        """Run the pipeline; a batch that raises is halved until the culprits stand alone."""
+        if not decoded:
+            return []
+        try:
+            return list(self._run(decoded))
+        except ModelFault as error:
+            return [_fact(one.row, UNLOADABLE, reason=str(error)) for one in decoded]
+        except Exception as error:
+            _leave_a_broken_gpu(error)
+            if len(decoded) == 1:
+                lines = str(error).splitlines() or [""]
+                reason = f"{type(error).__name__}: {lines[0]}"
+                return [_fact(decoded[0].row, FAILED, reason=reason)]
+        middle = len(decoded) // 2
+        return self._sample(decoded[:middle]) + self._sample(decoded[middle:])
+
+    def _run(self, decoded: list[_Decoded]) -> list[_Made]:
+        settings, first = self._settings, decoded[0].row
+        backend = self._backends.get(first["model"], first["model_fingerprint"])
+        out = backend(
+            images=[one.image for one in decoded],
+            trimaps=[one.trimap for one in decoded],
+            prompts=[one.row["prompt"] for one in decoded],
+            negative_prompts=[one.row["negative_prompt"] for one in decoded],
+            seeds=[one.row["seed"] for one in decoded],
+            options=settings.options,
+            compute_batch=settings.compute_batch,
+        )
+        kept = {"source": out.sources, "trimap": out.trimaps, "blended": out.blended}
+        return [
+            _Made(
+                row=one.row,
+                image=out.images[i],
+                mask=out.masks[i],
+                extras={name: kept[name][i] for name in settings.keep},
+                trace=out.traces[i],
+            )
+            for i, one in enumerate(decoded)
+        ]
+
+    def _store(self, made: _Made) -> Row:
+        """Write a pair's files and return the row's facts. Raises ``OSError``."""
+        began = time.perf_counter()
+        row = made.row
+        names = (row["object"], row["defect"], row["request_id"])
+        image, mask = image_key(*names), mask_key(*names)
+        extras = [
+            {
+                "name": name,
+                "path": (path := extra_key(row["request_id"], name)),
+                "sha256": self._write(path, pixels),
+            }
+            for name, pixels in made.extras.items()
+        ]
+        hashes = {
+            "mask_sha256": self._write(mask, made.mask),
+            "image_sha256": self._write(image, made.image),
+        }
+        seconds = {**made.trace.seconds, "store": time.perf_counter() - began}
+        return {
+            **_fact(row, OK),
+            **hashes,
+            "image": image,
+            "mask": mask,
+            "extras": extras,
+            "quality": sorted(made.trace.quality.items()),
+            "seconds": sorted(seconds.items()),
+        }
+
+    def _write(self, key: str, pixels: np.ndarray) -> str:
+        data = images.encode_png(pixels)
+        output = self._settings.output
+        output.join(key).write(data, partial=output.join(PARTIAL))
+        return sha256(data)
+
+
+def _leave_a_broken_gpu(error: Exception) -> None:
+    """End this process after an error that leaves its CUDA context unusable; Ray starts another."""
+    if "CUDA error" in str(error):
+        os._exit(1)
+
+
+def _fact(row: Row, status: str, reason: str | None = None) -> Row:
+    return {"request_id": row["request_id"], "status": status, "reason": reason}
+
+
+def _decode(row: Row) -> _Decoded:
+    """The row's good image and trimap. Raises the picture faults, and ``OSError``."""
+    picture = _picture(row["image"])
+    data = _read("image", picture)
+    if sha256(data) != row["source_sha256"]:
+        raise PictureFault(f"image: {picture.shown}: is not the file that was checked")
+    image = _pixels("image", picture, data, "RGB")
+    if row["trimap"] is not None:
+        given = _picture(row["trimap"])
+        marks = _pixels("trimap", given, _read("trimap", given), "L")
+        if marks.shape != image.shape[:2]:
+            raise PictureFault(f"trimap: {given.shown}: is not of the image's size")
+    else:
+        marks = _placed(row["placement"], *image.shape[:2])
+    trimap.check(marks)
+    return _Decoded(row, image, marks)
+
+
+def _placed(recipe: Row, height: int, width: int) -> np.ndarray:
+    """The trimap that a recipe stands for, uint8 (height, width)."""
+    shapes: dict[str, Any] = {"mask": None, "foreground": None}
+    for name in shapes:
+        if recipe[name] is not None:
+            picture = _picture(recipe[name])
+            shapes[name] = _pixels(name, picture, _read(name, picture), "L")
+    where = placement.Placement(
+        angle=recipe["angle"], scale=recipe["scale"], top=recipe["top"], left=recipe["left"]
+    )
+    defect = placement.render(shapes["mask"], where, height, width)
+    return trimap.compose(defect, shapes["foreground"])
+
+
+def _picture(blob: Row) -> Picture:
+    if blob["bytes"] is not None:
+        return Picture(blob["bytes"], None)
+    return Picture(None, Location.of(blob["path"]))
+
+
+def _read(field: str, picture: Picture) -> bytes:
+    try:
+        return picture.read()
+    except PictureFault as error:
+        raise PictureFault(f"{field}: {picture.shown}: {error}") from error
+
+
+def _pixels(field: str, picture: Picture, data: bytes, mode: str) -> np.ndarray:
+    try:
+        return images.decode(data, mode)
+    except images.ImageFault as error:
+        raise PictureFault(f"{field}: {picture.shown}: {error}") from error
