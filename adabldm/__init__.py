@@ -1,0 +1,21 @@
+"""AdaBLDM: industrial defect generation by blended latent diffusion with online adaptation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from adabldm.options import SamplerOptions as SamplerOptions
+    from adabldm.pipeline import AdaBLDMPipeline as AdaBLDMPipeline
+
+_HOMES = {"AdaBLDMPipeline": "adabldm.pipeline", "SamplerOptions": "adabldm.options"}
+__all__ = ["AdaBLDMPipeline", "SamplerOptions"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that importing a torch-free part does not load torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'adabldm' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -45,4 +45,4 @@ def paste(
     alpha = np.clip(gaussian_filter(placed.astype(np.float32), 0.6) * 1.5, 0, 1)
     alpha = np.where(placed, np.maximum(alpha, 0.6), 0)[..., None]
     blended = canvas * (1 - alpha) + pasted * alpha
-    return np.uint8(np.clip(blended, 0, 255)), placed.astype(np.uint8) * 255
+    return np.clip(blended, 0, 255).astype(np.uint8), placed.astype(np.uint8) * 255

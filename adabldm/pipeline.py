@@ -109,16 +109,21 @@ class AdaBLDMPipeline(DiffusionPipeline):
         """Text embeddings (N, L, D) of ``prompts``, cut at the encoder's length."""
         if self.tokenizer is None or self.text_encoder is None:
             raise ValueError("tokenizer: None: this model was loaded without its text encoder")
-        tokens = self.tokenizer(
-            list(prompts),
-            padding="max_length",
-            max_length=self.text_encoder.config.max_position_embeddings,
-            truncation=True,
-            return_tensors="pt",
-        )
-        # One text at a time: a batch's composition must not change a last bit of any of its texts.
-        encoded = [self.text_encoder(ids[None].to(self.device))[0] for ids in tokens.input_ids]
-        return torch.cat(encoded)
+        encoder, tokenizer = self.text_encoder, self.tokenizer
+
+        def embed(text: str) -> torch.Tensor:
+            tokens = tokenizer(
+                [text],
+                padding="max_length",
+                max_length=encoder.config.max_position_embeddings,
+                truncation=True,
+                return_tensors="pt",
+            )
+            return encoder(tokens.input_ids.to(self.device))[0]
+
+        # Each text by itself: what else is in the batch must not change a last bit of it.
+        embeddings = {text: embed(text) for text in dict.fromkeys(prompts)}
+        return torch.cat([embeddings[text] for text in prompts])
 
     @torch.no_grad()
     def __call__(
@@ -171,7 +176,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
             outputs.extend(made)
         return AdaBLDMOutput(
             images=[image for image, _, _ in outputs],
-            masks=[np.uint8(one == trimap.DEFECT) * np.uint8(255) for one in small],
+            masks=[(one == trimap.DEFECT).astype(np.uint8) * 255 for one in small],
             sources=sources,
             trimaps=small,
             blended=[blended for _, blended, _ in outputs],

@@ -160,7 +160,7 @@ def build_controlnet(weights: StateDict, heads: int) -> ControlNetModel:
 
 def build_autoencoder(weights: StateDict, image_size: int) -> AutoencoderKL:
     encoder = f"{AUTOENCODER}encoder."
-    channels = []
+    channels: list[int] = []
     while (key := f"{encoder}down.{len(channels)}.block.0.conv2.weight") in weights:
         channels.append(weights[key].shape[0])
     blocks = 0

@@ -108,5 +108,6 @@ def draw_part(seed: int, size: int = 128, defect: str | None = None) -> DrawnPar
     else:
         raise ValueError(f"defect: {defect!r} is not one of {', '.join(DEFECTS)}")
     grey = surface * (1 - alpha) + tone * alpha
-    image = np.repeat(np.uint8(np.clip(grey, 0, 1) * 255)[..., None], 3, axis=2)
-    return DrawnPart(image=image, mask=np.uint8(alpha > 0.25) * 255)
+    levels = (np.clip(grey, 0, 1) * 255).astype(np.uint8)
+    image = np.repeat(levels[..., None], 3, axis=2)
+    return DrawnPart(image=image, mask=(alpha > 0.25).astype(np.uint8) * 255)
