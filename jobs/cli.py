@@ -7,7 +7,7 @@ import sys
 import typer
 
 from cluster.faults import InputFault
-from jobs import demo, generate, parity, plan, submit, verify
+from jobs import contact_sheet, demo, generate, parity, plan, submit, verify
 
 app = typer.Typer(
     name="adabldm",
@@ -20,6 +20,7 @@ app.command("demo")(demo.main)
 app.command("plan")(plan.main)
 app.command("generate")(generate.main)
 app.command("verify")(verify.main)
+app.command("sheet")(contact_sheet.main)
 app.command("parity")(parity.main)
 app.command("submit")(submit.main)
 
