@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,8 +29,8 @@ from cluster.faults import InputFault
 from cluster.manifest_schema import SCHEMA
 from cluster.names import name_fault, object_fault
 from cluster.storage import Location, location
-from jobs.planning import Planner, ProductPlanner, Surface
 
+Surface = Literal["auto", "object", "texture"]
 ROWS_A_GROUP = 4096
 REPORTED = 10
 """Requests without a place that are named; the others are counted."""
@@ -124,6 +124,9 @@ def make_plan(
     The manifest appears only when it is whole. Raises :class:`InputFault` for a data set that
     cannot be used, or on which nothing can be placed.
     """
+    # Here, because the image libraries take a second to load and `--help` needs none of them.
+    from jobs.planning import Planner, ProductPlanner
+
     objects = read_objects(dataset_uri, defects or [])
     if object_name and len(objects) > 1:
         raise InputFault.of("--object-name", object_name, f"names one of {len(objects)} objects")

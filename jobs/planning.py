@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -22,8 +22,6 @@ ATTEMPTS = 8
 
 LOOKED_AT = 15
 """Good pictures that are asked whether the product is a texture."""
-
-Surface = Literal["auto", "object", "texture"]
 
 
 class PackedMask:
@@ -82,15 +80,13 @@ def _suffix(uri: str) -> str:
 
 
 class ProductPlanner:
-    """Draws requests for one product and one surface kind.
+    """Draws requests for one product; ``surface`` is ``object``, ``texture`` or ``auto``.
 
     Good pictures and masks are copied into ``files`` when they are first used.
     Raises :class:`InputFault` for a picture that cannot be read or an empty mask.
     """
 
-    def __init__(
-        self, folder: ObjectFolder, noun: str, surface: Surface, files: ContentFolder
-    ) -> None:
+    def __init__(self, folder: ObjectFolder, noun: str, surface: str, files: ContentFolder) -> None:
         self.folder = folder
         self.noun = noun
         self._files = files

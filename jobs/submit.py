@@ -1,0 +1,163 @@
+"""``adabldm submit``: run a command of this program on a cluster, once."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from aiohttp import ClientError
+
+from cluster.faults import InputFault, JobFault
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobDetails, JobSubmissionClient
+
+VERBS = ("plan", "generate", "verify", "sheet", "parity")
+"""What can be run on a cluster."""
+
+KNOWN_EXITS = (1, 2, 3)
+POLL_SECONDS = 1.0
+RECONNECTIONS = 20
+
+
+def base_id(words: Sequence[str]) -> str:
+    """The submission's own name, the same for the same words."""
+    return "adabldm-" + hashlib.sha256(json.dumps(list(words)).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submitted:
+    """A job on the cluster: ``started`` just now, or there before. ``before`` is the state of this
+    job, or of the one it replaces; None if there was none."""
+
+    job: str
+    started: bool
+    before: str | None
+
+
+class Cluster:
+    """The jobs of the cluster whose dashboard is at ``address``. Raises :class:`JobFault`."""
+
+    def __init__(self, address: str) -> None:
+        from ray.job_submission import JobSubmissionClient
+
+        # Ray would let RAY_ADDRESS overrule the address that was typed.
+        os.environ["RAY_API_SERVER_ADDRESS"] = address
+        try:
+            self._client: JobSubmissionClient = JobSubmissionClient(address)
+        except (ConnectionError, RuntimeError) as error:
+            raise JobFault(f"--address: {address!r}: no Ray dashboard answers: {error}") from error
+
+    def _attempts(self, base: str) -> dict[int, JobDetails]:
+        found = {}
+        for job in self._client.list_jobs():
+            name, _, number = (job.submission_id or "").rpartition("-")
+            if name == base and number.isdigit():
+                found[int(number)] = job
+        return found
+
+    def submit(self, words: Sequence[str], *, again: bool = False) -> Submitted:
+        """Start ``adabldm WORDS``, unless it runs or has succeeded already.
+
+        One that failed or was stopped is started anew, and continues what it had committed.
+        """
+        base = base_id(words)
+        for _ in range(RECONNECTIONS):
+            attempts = self._attempts(base)
+            last = max(attempts, default=0)
+            before = str(attempts[last].status).lower() if last else None
+            if before in ("pending", "running") or (before == "succeeded" and not again):
+                return Submitted(job=f"{base}-{last}", started=False, before=before)
+            job = f"{base}-{last + 1}"
+            try:
+                self._client.submit_job(
+                    entrypoint=shlex.join(["adabldm", *words]), submission_id=job
+                )
+            except RuntimeError as error:
+                # Somebody else has submitted the same words in this moment.
+                if "already" in str(error):
+                    continue
+                raise JobFault(f"the cluster refused the job: {error}") from error
+            return Submitted(job=job, started=True, before=before)
+        raise JobFault(f"{base}: could not be submitted")
+
+    def details(self, job: str) -> JobDetails:
+        return self._client.get_job_info(job)
+
+    def follow(self, job: str) -> int:
+        """Print the job's log until it ends; its exit code (1 when only Ray knows why)."""
+        printed = failures = 0
+        while failures < RECONNECTIONS:
+            try:
+                before, printed = printed, asyncio.run(self._print_log(job, printed))
+                failures = 0 if printed > before else failures
+                if self.details(job).status.is_terminal():
+                    break
+            except (OSError, RuntimeError, ClientError) as error:
+                typer.echo(f"lost the job's log, asking again: {error}", err=True)
+            failures += 1
+            time.sleep(POLL_SECONDS)
+        else:
+            raise JobFault(f"{job}: the cluster does not answer; the job may still run")
+        details = self.details(job)
+        if str(details.status) == "SUCCEEDED":
+            return 0
+        if details.driver_exit_code in KNOWN_EXITS:
+            return int(details.driver_exit_code)
+        typer.echo(f"{job}: {details.status}: {details.message}", err=True)
+        return 1
+
+    async def _print_log(self, job: str, printed: int) -> int:
+        """Print the log from character ``printed`` on; how many are printed in all."""
+        seen = 0
+        async for text in self._client.tail_job_logs(job):
+            fresh = text[max(0, printed - seen) :]
+            seen += len(text)
+            typer.echo(fresh, nl=False)
+            printed = max(printed, seen)
+        return printed
+
+
+def main(
+    words: Annotated[
+        list[str], typer.Argument(metavar="-- COMMAND...", help="What to run, after two dashes.")
+    ],
+    address: Annotated[str, typer.Option(help="The cluster's dashboard, http://HOST:8265.")],
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Show the job's log and end with its exit code.")
+    ] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Run it even if it has succeeded: a manifest has grown."),
+    ] = False,
+) -> None:
+    """Run a command on a cluster as a Ray job.
+
+    The same command is not run twice: while it runs, or when it has succeeded, that job is shown
+    instead. One that failed is started again and continues.
+
+    \b
+    adabldm submit --address http://localhost:8265 --wait -- \\
+        generate --manifest s3://bucket/plan --model s3://bucket/model --output s3://bucket/pairs
+    """
+    if words[0] not in VERBS:
+        raise InputFault.of("COMMAND", words[0], f"is one of {', '.join(VERBS)}")
+    cluster = Cluster(address)
+    submitted = cluster.submit(words, again=again)
+    job = submitted.job
+    if submitted.started:
+        after = f", the one before has {submitted.before}" if submitted.before else ""
+        typer.echo(f"{job}: submitted{after}")
+    else:
+        typer.echo(f"{job}: {submitted.before} already")
+    if wait:
+        raise typer.Exit(cluster.follow(job))
+    typer.echo(f"follow it with: ray job logs --follow --address {address} {job}")
