@@ -1,0 +1,155 @@
+"""The driver: takes facts from the workers and alone commits them, in sequence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+import pyarrow as pa
+
+from cluster.backends import ModelFault
+from cluster.faults import JobFault
+from cluster.flow import Pool, run
+from cluster.ledger import Ledger
+from cluster.manifest import Row
+from cluster.names import extra_key, image_key, mask_key
+from cluster.pending import Window
+from cluster.storage import Location
+from cluster.worker import EXTRAS, FAILED, UNLOADABLE, UNSTORED, WorkerSettings
+
+COMMIT_ROWS = 1000
+COMMIT_SECONDS = 2.0
+HOPELESS_FAILURES = 100
+"""So many requests that fail, and none that does not: it is not the requests."""
+INDEX_FILES = 500
+TICK_SECONDS = 0.5
+
+
+@dataclass
+class Tally:
+    """Requests committed by this run."""
+
+    made: int = 0
+    failed: int = 0
+
+    @property
+    def committed(self) -> int:
+        return self.made + self.failed
+
+
+@dataclass
+class Driver:
+    """Commits to ``ledger``, with columns ``schema``, what a pool of workers makes.
+
+    ``progress`` is called often with what is committed and what waits to be.
+    """
+
+    ledger: Ledger
+    schema: pa.Schema
+    pool: Pool
+    settings: WorkerSettings
+    model: str
+    config_fingerprint: str
+    progress: Callable[[Tally, int], None]
+    tally: Tally = field(default_factory=Tally)
+    _waiting: list[Row] = field(default_factory=list)
+    _since: float = 0.0
+
+    def drive(self, windows: Iterator[Window]) -> Tally:
+        """Work through ``windows``.
+
+        Raises :class:`~cluster.backends.ModelFault` and :class:`JobFault`; whatever was done is
+        committed first, unless another driver has taken over.
+        """
+        for window in windows:
+            for facts in self._facts(window):
+                self._take(window, facts)
+        self._commit()
+        self.ledger.tidy(INDEX_FILES)
+        return self.tally
+
+    def _facts(self, window: Window) -> Iterator[Row | None]:
+        """Facts of the window's requests as they come, None when time passes without any."""
+        arrived: SimpleQueue[pa.Table | BaseException | None] = SimpleQueue()
+
+        def collect() -> None:
+            try:
+                for table in run(window.table(), self.pool, self.settings):
+                    arrived.put(table)
+                arrived.put(None)
+            except BaseException as error:
+                arrived.put(error)
+
+        Thread(target=collect, daemon=True, name="flow").start()
+        while True:
+            try:
+                item = arrived.get(timeout=TICK_SECONDS)
+            except Empty:
+                yield None
+                continue
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                self._commit()
+                raise item
+            yield from item.to_pylist()
+
+    def _take(self, window: Window, fact: Row | None) -> None:
+        if fact is not None:
+            self._refuse_trouble(fact)
+            if not self._waiting:
+                self._since = time.monotonic()
+            self._waiting.append(self._index_row(window, fact))
+        waited = time.monotonic() - self._since
+        if len(self._waiting) >= COMMIT_ROWS or (self._waiting and waited >= COMMIT_SECONDS):
+            if self.tally.made or any(row["status"] != FAILED for row in self._waiting):
+                self._commit()
+            elif len(self._waiting) >= HOPELESS_FAILURES:
+                reason = self._waiting[-1]["reason"]
+                raise JobFault(f"the first {len(self._waiting)} requests all failed: {reason}")
+        self.progress(self.tally, len(self._waiting))
+
+    def _refuse_trouble(self, fact: Row) -> None:
+        """Stop for what is no fault of the request's."""
+        if fact["status"] in (UNLOADABLE, UNSTORED):
+            self._commit()
+            if fact["status"] == UNLOADABLE:
+                raise ModelFault(fact["reason"])
+            raise JobFault(f"{fact['request_id']}: {fact['reason']}")
+
+    def _index_row(self, window: Window, fact: Row) -> Row:
+        row, prints = window.rows[fact["request_id"]], window.prints[fact["request_id"]]
+        identity = {name: row[name] for name in row if name in self.schema.names}
+        return {
+            **identity,
+            "negative_prompt": row.get("negative_prompt") or "",
+            "model": row.get("model") or self.model,
+            "request_fingerprint": prints.request,
+            "source_sha256": prints.source,
+            "trimap_sha256": prints.trimap,
+            "model_fingerprint": prints.model,
+            "config_fingerprint": self.config_fingerprint,
+            **fact,
+        }
+
+    def _commit(self) -> None:
+        """Commit what waits; then clear away what failed requests may have left."""
+        if not self._waiting:
+            return
+        rows, self._waiting = self._waiting, []
+        self.ledger.append(pa.Table.from_pylist(rows, schema=self.schema))
+        failed = [row for row in rows if row["status"] == FAILED]
+        for row in failed:
+            _remove_pictures(self.settings.output, row)
+        self.tally.failed += len(failed)
+        self.tally.made += len(rows) - len(failed)
+
+
+def _remove_pictures(output: Location, row: Row) -> None:
+    names = (row["object"], row["defect"], row["request_id"])
+    extras = [extra_key(row["request_id"], name) for name in EXTRAS]
+    for key in (image_key(*names), mask_key(*names), *extras):
+        output.join(key).remove()

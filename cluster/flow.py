@@ -1,0 +1,124 @@
+"""Rows through workers: Ray Data with a pool of actors, and every row accounted for.
+
+A row that comes back has its facts. Rows that do not come back (their worker died too often) go
+through once more, one at a time; what is lost then is lost through itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cluster.faults import JobFault
+from cluster.worker import FACTS, FAILED, Worker, WorkerSettings
+
+RETRIES = 3
+ISOLATED_RETRIES = 1
+CALLS_IN_FLIGHT = 2
+"""One computes while the other stores, and the next is at hand."""
+WORKER_DIED = "worker died"
+HOPELESS = 20
+"""So many rows that kill their worker, and none that does not: it is not the rows."""
+STALLED_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """``least`` to ``most`` workers of ``gpus`` each (0: one CPU each), fed ``batch_size`` rows a
+    call."""
+
+    least: int
+    most: int
+    gpus: float
+    batch_size: int
+
+
+def window_rows(pool: Pool) -> int:
+    """How many rows to feed at a time: enough that starting the workers does not matter."""
+    return pool.batch_size * max(2000, 500 * pool.most)
+
+
+def run(rows: pa.Table, pool: Pool, settings: WorkerSettings) -> Iterator[pa.Table]:
+    """Work on ``rows`` (:data:`~cluster.worker.WORK`); yields :data:`~cluster.worker.FACTS` as
+    they come, each row once.
+
+    Raises :class:`JobFault` when workers die whatever the row. Needs a connection to Ray.
+    """
+    left = set(rows["request_id"].to_pylist())
+    total = len(left)
+    for facts in _pass(_blocks(rows, pool.batch_size), pool, settings, isolated=False):
+        left.difference_update(facts["request_id"].to_pylist())
+        yield facts
+    survivors = total - len(left)
+    while left:
+        some = rows.filter(pc.is_in(rows["request_id"], pa.array(sorted(left)[:HOPELESS])))
+        dead = set(some["request_id"].to_pylist())
+        left -= dead
+        for facts in _pass(_blocks(some, 1), pool, settings, isolated=True):
+            returned = facts["request_id"].to_pylist()
+            survivors += len(returned)
+            dead.difference_update(returned)
+            yield facts
+        if not survivors and (left or len(dead) >= HOPELESS):
+            raise JobFault("every worker died on every request that it was given")
+        if dead:
+            lost = [{"request_id": i, "status": FAILED, "reason": WORKER_DIED} for i in dead]
+            yield pa.Table.from_pylist(lost, schema=FACTS)
+
+
+def _blocks(rows: pa.Table, size: int) -> list[pa.Table]:
+    """Tables of at most ``size`` rows with one model each."""
+    models = rows["model"].to_pylist()
+    blocks = []
+    start = 0
+    for _, group in groupby(models):
+        end = start + sum(1 for _ in group)
+        blocks += [rows.slice(at, min(size, end - at)) for at in range(start, end, size)]
+        start = end
+    return blocks
+
+
+def _pass(
+    blocks: list[pa.Table], pool: Pool, settings: WorkerSettings, *, isolated: bool
+) -> Iterator[pa.Table]:
+    """Feed ``blocks`` to a pool of workers; a block that is lost is missing in what comes out."""
+    import ray.data
+
+    _configure(ray.data.DataContext.get_current())
+    least, most = min(pool.least, len(blocks)), min(pool.most, len(blocks))
+    in_flight = 1 if isolated else CALLS_IN_FLIGHT
+    resources: dict[str, Any] = {"num_cpus": 0, "num_gpus": pool.gpus}
+    if not pool.gpus:
+        resources = {"num_cpus": 1}
+    results = ray.data.from_arrow(blocks).map_batches(
+        Worker,
+        fn_constructor_args=(settings,),
+        batch_size=None,
+        batch_format="pyarrow",
+        max_task_retries=ISOLATED_RETRIES if isolated else RETRIES,
+        compute=ray.data.ActorPoolStrategy(
+            min_size=least,
+            max_size=most,
+            max_tasks_in_flight_per_actor=in_flight,
+            max_concurrent_calls_per_actor=in_flight,
+            enable_true_multi_threading=True,
+        ),
+        **resources,
+    )
+    for table in results.iter_batches(batch_size=None, batch_format="pyarrow"):
+        if table.num_rows:
+            yield table
+
+
+def _configure(context: Any) -> None:
+    """Quiet; lost blocks are left to us; a long wait for a machine is no error."""
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.issue_detectors_config.detectors = []
+    context.max_errored_blocks = -1
+    context.execution_no_progress_timeout_s = STALLED_SECONDS
