@@ -90,6 +90,10 @@ class ProductPlanner:
         self.folder = folder
         self.noun = noun
         self._files = files
+        self._of_type = {
+            name: [item.mask for item in folder.defects if item.defect == name]
+            for name in folder.defect_types
+        }
         self._goods: dict[str, GoodPicture] = {}
         self._masks: dict[str, DefectMask] = {}
         self.texture = self._is_texture() if surface == "auto" else surface == "texture"
@@ -129,7 +133,7 @@ class ProductPlanner:
         """Row ``index`` of the manifest, or None if the defect fits on no picture tried."""
         rng = np.random.default_rng([seed, index])
         request_seed = int(rng.integers(2**63))
-        masks = [item.mask for item in self.folder.defects if item.defect == defect]
+        masks = self._of_type[defect]
         for _ in range(ATTEMPTS):
             good = self._good(self.folder.good[rng.integers(len(self.folder.good))])
             mask = self._mask(masks[rng.integers(len(masks))])
