@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 
 import pyarrow as pa
 
@@ -65,40 +66,48 @@ class Driver:
         committed first, unless another driver has taken over.
         """
         for window in windows:
-            for facts in self._facts(window):
-                self._take(window, facts)
+            with closing(self._facts(window)) as facts:
+                for fact in facts:
+                    self._take(window, fact)
         self._commit()
         self.ledger.tidy(INDEX_FILES)
         return self.tally
 
-    def _facts(self, window: Window) -> Iterator[Row | None]:
+    def _facts(self, window: Window) -> Generator[Row | None, None, None]:
         """Facts of the window's requests as they come, None when time passes without any."""
         arrived: SimpleQueue[pa.Table | BaseException | None] = SimpleQueue()
+        stopped = Event()
 
         def collect() -> None:
             try:
-                for table in run(window.table(), self.pool, self.settings):
-                    arrived.put(table)
+                with closing(run(window.table(), self.pool, self.settings)) as results:
+                    for table in results:
+                        arrived.put(table)
+                        if stopped.is_set():
+                            return
                 arrived.put(None)
             except BaseException as error:
                 arrived.put(error)
 
         Thread(target=collect, daemon=True, name="flow").start()
-        while True:
-            try:
-                item = arrived.get(timeout=TICK_SECONDS)
-            except Empty:
-                yield None
-                continue
-            if item is None:
-                return
-            if isinstance(item, BaseException):
-                self._commit()
-                raise item
-            yield from item.to_pylist()
+        try:
+            while True:
+                try:
+                    item = arrived.get(timeout=TICK_SECONDS)
+                except Empty:
+                    yield None
+                    continue
+                if item is None:
+                    return
+                if isinstance(item, BaseException):
+                    self._commit()
+                    raise item
+                yield from item.to_pylist()
+        finally:
+            stopped.set()
 
     def _take(self, window: Window, fact: Row | None) -> None:
-        if fact is not None:
+        if fact is not None and fact["request_id"] in window.rows:
             self._refuse_trouble(fact)
             if not self._waiting:
                 self._since = time.monotonic()
@@ -121,7 +130,8 @@ class Driver:
             raise JobFault(f"{fact['request_id']}: {fact['reason']}")
 
     def _index_row(self, window: Window, fact: Row) -> Row:
-        row, prints = window.rows[fact["request_id"]], window.prints[fact["request_id"]]
+        """The request's row of the index; the window forgets it, so there is one only."""
+        row, prints = window.rows.pop(fact["request_id"]), window.prints.pop(fact["request_id"])
         identity = {name: row[name] for name in row if name in self.schema.names}
         return {
             **identity,

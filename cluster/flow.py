@@ -6,7 +6,7 @@ through once more, one at a time; what is lost then is lost through itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -43,7 +43,7 @@ def window_rows(pool: Pool) -> int:
     return pool.batch_size * max(2000, 500 * pool.most)
 
 
-def run(rows: pa.Table, pool: Pool, settings: WorkerSettings) -> Iterator[pa.Table]:
+def run(rows: pa.Table, pool: Pool, settings: WorkerSettings) -> Generator[pa.Table, None, None]:
     """Work on ``rows`` (:data:`~cluster.worker.WORK`); yields :data:`~cluster.worker.FACTS` as
     they come, each row once.
 

@@ -48,6 +48,8 @@ def _can_ride(kind: pa.DataType) -> bool:
         return _can_ride(kind.value_type)
     if kinds.is_dictionary(kind):
         return _can_ride(kind.value_type)
+    if kinds.is_uint64(kind):
+        return False
     tests: tuple[Callable[[pa.DataType], bool], ...] = (
         kinds.is_string,
         kinds.is_large_string,

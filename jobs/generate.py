@@ -1,0 +1,143 @@
+"""``adabldm generate``: from a manifest to image/mask pairs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from adabldm.options import SamplerOptions
+from cluster.faults import InputFault, JobFault
+
+if TYPE_CHECKING:
+    from cluster.driver import Tally
+    from cluster.generation import Generation
+
+DEFAULTS = SamplerOptions()
+FAILED_ROWS = 3
+STOPPED = 1
+
+
+def main(
+    manifest: Annotated[str, typer.Option(help="Parquet file, or folder of them (URI).")],
+    model: Annotated[
+        str, typer.Option(help="'embedded', or the URI of a model's folder or checkpoint.")
+    ],
+    output: Annotated[str, typer.Option(help="Folder for the pairs and their index (URI).")],
+    mode: Annotated[Literal["exact"], typer.Option(help="The sampler.")] = "exact",
+    workers: Annotated[str, typer.Option(help="How many workers: MIN:MAX, or a number.")] = "1",
+    gpus_per_worker: Annotated[
+        float, typer.Option(help="GPUs a worker holds; 0 runs on the CPU, one core a worker.")
+    ] = 1,
+    batch_size: Annotated[int, typer.Option(help="Requests a worker takes at once.")] = 4,
+    steps: Annotated[int, typer.Option(help="Sampling steps.")] = DEFAULTS.steps,
+    adaptation_steps: Annotated[
+        int, typer.Option(help="Training steps of each image's own decoder.")
+    ] = DEFAULTS.adaptation_steps,
+    guidance: Annotated[
+        float, typer.Option(help="How strongly the prompt is followed.")
+    ] = DEFAULTS.guidance,
+    keep: Annotated[
+        str, typer.Option(help="Also write these: source,trimap,blended (any of them).")
+    ] = "",
+    allow_root: Annotated[
+        list[str] | None,
+        typer.Option(help="A folder besides the manifest's that pictures may be in (repeatable)."),
+    ] = None,
+) -> None:
+    """Make the image/mask pairs that a manifest asks for.
+
+    The whole manifest is checked first. A command that was interrupted, by whatever means, is
+    continued by running it again. Ends with 0 when every request has its pair, 3 when some failed
+    (the index tells why), 2 for bad input, with nothing written, and 1 for anything else.
+
+    \b
+    adabldm generate --manifest plan/manifest.parquet --model embedded --output out \\
+        --gpus-per-worker 0 --workers 1:2
+    """
+    from cluster.flow import Pool
+    from cluster.generation import Generation
+
+    least, most = parse_workers(workers)
+    if gpus_per_worker < 0:
+        raise InputFault.of("--gpus-per-worker", gpus_per_worker, "must be 0 or more")
+    if batch_size < 1:
+        raise InputFault.of("--batch-size", batch_size, "must be 1 or more")
+    try:
+        options = SamplerOptions(
+            mode=mode, steps=steps, adaptation_steps=adaptation_steps, guidance=guidance
+        )
+    except ValueError as error:
+        raise InputFault(f"--{str(error).replace('_', '-', 1)}") from error
+    asked = Generation(
+        manifest=manifest,
+        model=model,
+        output=output,
+        pool=Pool(least=least, most=most, gpus=gpus_per_worker, batch_size=batch_size),
+        options=options,
+        keep=parse_keep(keep),
+        allowed_roots=allow_root or [],
+    )
+    run(asked)
+
+
+def run(asked: Generation) -> None:
+    """Generate with progress; says at the end what was made and where.
+
+    Raises ``typer.Exit`` with the exit code unless all went well.
+    """
+    from cluster.generation import generate
+    from jobs.progress import Tracker
+
+    tracker: Tracker | None = None
+
+    def progress(requests: int, before: int, tally: Tally, waiting: int) -> None:
+        nonlocal tracker
+        if tracker is None:
+            tracker = Tracker("generate", requests, before).__enter__()
+        note = f"{tally.failed} failed" if tally.failed else ""
+        tracker.update(before + tally.committed + waiting, note)
+
+    try:
+        outcome = generate(asked, progress)
+    except JobFault as fault:
+        print(f"stopped: {fault}. The same command continues.", file=sys.stderr)
+        raise typer.Exit(STOPPED) from fault
+    except KeyboardInterrupt:
+        print("interrupted. The same command continues.", file=sys.stderr)
+        raise typer.Exit(STOPPED) from None
+    finally:
+        if tracker is not None:
+            tracker.__exit__(None, None, None)
+    before = outcome.requests - outcome.made - outcome.failed
+    failed = outcome.failed + outcome.failed_before
+    print(
+        f"made {outcome.made} pairs, {before} were there, {failed} of {outcome.requests} failed: "
+        f"{outcome.output.shown}"
+    )
+    if failed:
+        raise typer.Exit(FAILED_ROWS)
+
+
+def parse_workers(text: str) -> tuple[int, int]:
+    """``MIN:MAX`` or one number for both. Raises :class:`InputFault`."""
+    least, _, most = text.partition(":")
+    try:
+        pair = int(least), int(most or least)
+    except ValueError:
+        pair = 0, 0
+    if not 1 <= pair[0] <= pair[1]:
+        raise InputFault.of("--workers", text, "must be MIN:MAX with 1 <= MIN <= MAX")
+    return pair
+
+
+def parse_keep(text: str) -> tuple[str, ...]:
+    """Names separated by commas. Raises :class:`InputFault`."""
+    from cluster.worker import EXTRAS
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in EXTRAS:
+            raise InputFault.of("--keep", name, f"must be among {', '.join(EXTRAS)}")
+    return tuple(name for name in EXTRAS if name in names)
