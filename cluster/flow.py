@@ -6,6 +6,7 @@ through once more, one at a time; what is lost then is lost through itself.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,8 +20,10 @@ from cluster.worker import FACTS, FAILED, Worker, WorkerSettings
 
 RETRIES = 3
 ISOLATED_RETRIES = 1
-CALLS_IN_FLIGHT = 2
-"""One computes while the other stores, and the next is at hand."""
+CALLS = 2
+"""Calls under way in a worker: one computes while the other stores."""
+QUEUED = 4
+"""Blocks that a worker holds: those under way, and as many at hand (Ray adds workers at 175 %)."""
 WORKER_DIED = "worker died"
 HOPELESS = 20
 """So many rows that kill their worker, and none that does not: it is not the rows."""
@@ -89,9 +92,11 @@ def _pass(
     """Feed ``blocks`` to a pool of workers; a block that is lost is missing in what comes out."""
     import ray.data
 
+    # Ray has no newer name for max_task_retries yet.
+    warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
     _configure(ray.data.DataContext.get_current())
-    least, most = min(pool.least, len(blocks)), min(pool.most, len(blocks))
-    in_flight = 1 if isolated else CALLS_IN_FLIGHT
+    most = min(pool.most, len(blocks))
+    least = most if isolated else min(pool.least, most)
     resources: dict[str, Any] = {"num_cpus": 0, "num_gpus": pool.gpus}
     if not pool.gpus:
         resources = {"num_cpus": 1}
@@ -104,8 +109,8 @@ def _pass(
         compute=ray.data.ActorPoolStrategy(
             min_size=least,
             max_size=most,
-            max_tasks_in_flight_per_actor=in_flight,
-            max_concurrent_calls_per_actor=in_flight,
+            max_tasks_in_flight_per_actor=1 if isolated else QUEUED,
+            max_concurrent_calls_per_actor=1 if isolated else CALLS,
             enable_true_multi_threading=True,
         ),
         **resources,

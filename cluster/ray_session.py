@@ -25,11 +25,12 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
     joins = bool(os.environ.get("RAY_ADDRESS"))
     _guard_doors(joins)
     import ray
+    import ray.data
 
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     if ray.is_initialized():
         yield
         return
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     if joins:
         ray.init(log_to_driver=False, logging_level="ERROR")
     else:
@@ -69,4 +70,4 @@ def _guard_doors(joins: bool) -> None:
             or TOKEN_FILE.expanduser().exists()
         )
         os.environ["RAY_AUTH_MODE"] = "token" if has_token else "disabled"
-    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
