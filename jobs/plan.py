@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from adabldm import dataset
 from cluster.content_files import ContentFolder, write_whole
@@ -29,6 +16,7 @@ from cluster.faults import InputFault
 from cluster.manifest_schema import SCHEMA
 from cluster.names import name_fault, object_fault
 from cluster.storage import Location, location
+from jobs.progress import Tracker
 
 Surface = Literal["auto", "object", "texture"]
 ROWS_A_GROUP = 4096
@@ -45,11 +33,6 @@ class Plan:
     manifest: Location
     rows: int
     unplaced: int
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.0f}/s" if task.speed else "-/s")
 
 
 def read_objects(uri: str, defects: list[str]) -> list[dataset.ObjectFolder]:
@@ -94,20 +77,6 @@ def manifest_location(output: str) -> Location:
     return place if place.name.endswith(".parquet") else place.join("manifest.parquet")
 
 
-@contextmanager
-def _progress(count: int, quiet: bool) -> Iterator[Any]:
-    columns = (
-        TextColumn("planning"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
-        task = progress.add_task("planning", total=count)
-        yield lambda: progress.advance(task)
-
-
 def make_plan(
     dataset_uri: str,
     *,
@@ -117,7 +86,6 @@ def make_plan(
     object_name: str | None = None,
     defects: list[str] | None = None,
     surface: Surface = "auto",
-    quiet: bool = False,
 ) -> Plan:
     """Write a manifest of ``count`` requests; its pictures are copied next to it.
 
@@ -139,7 +107,7 @@ def make_plan(
             manifest.parent.join(manifest.name.removesuffix(".parquet") + "_files")
         ) as files,
         pq.ParquetWriter(handle, SCHEMA, compression="zstd") as writer,
-        _progress(count, quiet) as advance,
+        Tracker("plan", count) as tracker,
     ):
         planner = Planner(
             [
@@ -160,7 +128,7 @@ def make_plan(
                 writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
                 written += len(rows)
                 rows.clear()
-            advance()
+            tracker.update(index + 1)
         if not written:
             raise InputFault.of("DATASET", dataset_uri, "a defect mask fits on a good picture")
     return Plan(manifest=manifest, rows=written, unplaced=unplaced)

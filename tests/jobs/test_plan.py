@@ -56,7 +56,7 @@ def disc(root: Path, *, mask_side: int = 6, size: int = 96) -> Path:
 
 
 def plan_rows(dataset: Path, output: Path, **options: object) -> list[dict]:
-    settings: dict = {"count": 12, "seed": 3, "quiet": True, **options}
+    settings: dict = {"count": 12, "seed": 3, **options}
     plan = make_plan(str(dataset), output=str(output), **settings)
     return pq.read_table(plan.manifest.path).to_pylist()
 
@@ -193,9 +193,7 @@ def test_a_defect_that_fits_on_no_object_is_counted_and_the_others_are_planned(
     small[5:9, 5:9] = 255
     write(tmp_path / "coin/test/dot/0.png", np.zeros((96, 96, 3), np.uint8))
     write(tmp_path / "coin/ground_truth/dot/0_mask.png", small)
-    plan = make_plan(
-        str(tmp_path / "coin"), count=6, seed=0, output=str(tmp_path / "out"), quiet=True
-    )
+    plan = make_plan(str(tmp_path / "coin"), count=6, seed=0, output=str(tmp_path / "out"))
     assert (plan.rows, plan.unplaced) == (3, 3)
     assert "row 1: no 'hole' mask of 'coin' fits" in capsys.readouterr().err
 
@@ -273,7 +271,7 @@ def test_a_data_set_that_cannot_be_used_is_named_and_nothing_is_planned(
 def test_an_option_that_cannot_be_is_named(tmp_path: Path, options: dict, words: str) -> None:
     settings = {"count": 2, "seed": 0, "output": str(tmp_path / "out"), **options}
     with pytest.raises(InputFault, match=words):
-        make_plan(str(metal(tmp_path / "metal")), quiet=True, **settings)
+        make_plan(str(metal(tmp_path / "metal")), **settings)
 
 
 def test_one_noun_for_several_objects_is_refused(tmp_path: Path) -> None:
