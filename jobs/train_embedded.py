@@ -54,29 +54,35 @@ def to_pixels(images: torch.Tensor) -> list[np.ndarray]:
 
 
 def autoencoder_batch(
-    data: embedded_data.TrainingSet, seed: int, step: int, batch: int, side: int
+    data: embedded_data.TrainingSet, step: int, batch: int, side: int
 ) -> torch.Tensor:
-    """Random crops, (batch, 3, side, side) in [-1, 1], of the training stream."""
-    rng = np.random.default_rng([seed, step])
+    """Random crops of the training stream with contrast raised up to threefold, so that faint
+    texture is worth encoding; (batch, 3, side, side) in [-1, 1]."""
+    rng = np.random.default_rng([0, step])
     crops = []
     for index in range(batch):
-        image = embedded_data.draw_pair(data, seed + 1, step * batch + index, SIZE).image
+        image = embedded_data.draw_pair(data, 1, step * batch + index, SIZE).image
         top, left = rng.integers(0, SIZE - side + 1, size=2)
         crops.append(image[top : top + side, left : left + side])
-    return from_uint8(torch.from_numpy(np.stack(crops)))
+    images = from_uint8(torch.from_numpy(np.stack(crops)))
+    gain = torch.from_numpy(rng.uniform(1, 3, size=(batch, 1, 1, 1))).float()
+    level = images.mean((1, 2, 3), keepdim=True)
+    return ((images - level) * gain + level).clamp(-1, 1)
 
 
 def train_autoencoder(data: embedded_data.TrainingSet, folder: Path, steps: int) -> AutoencoderKL:
+    torch.manual_seed(0)
     vae = small_model.build_autoencoder().to(memory_format=torch.channels_last)
+    training.narrow_posterior(vae)
     unseen = from_uint8(torch.from_numpy(np.stack(data.unseen[::3])))
 
     def loss(step: int) -> torch.Tensor:
-        whole = step > 0.6 * steps
+        whole = step > 0.75 * steps
         side, batch = (SIZE, 4) if whole else (SIZE // 2, 16)
-        images = autoencoder_batch(data, 0, step, batch, side)
+        images = autoencoder_batch(data, step, batch, side)
         images = images.contiguous(memory_format=torch.channels_last)
         torch.manual_seed(step)
-        return training.autoencoder_loss(vae, images, kl_weight=1e-7)
+        return training.autoencoder_loss(vae, images, gradient_weight=2.0, kl_weight=1e-8)
 
     def look(modules: nn.ModuleDict) -> dict:
         averaged = modules["vae"]
@@ -86,7 +92,7 @@ def train_autoencoder(data: embedded_data.TrainingSet, folder: Path, steps: int)
         save_sheet(folder / "sheet.png", [to_pixels(unseen[:8]), to_pixels(decoded[:8])])
         return {"unseen_psnr_db": round(psnr(decoded, unseen), 2)}
 
-    schedule = training.Schedule(steps=steps, learning_rate=2e-3)
+    schedule = training.Schedule(steps=steps, learning_rate=1.5e-3)
     trained = training.Trainer(folder, {"vae": vae}, schedule).run(loss, look)
     return trained["vae"].to(memory_format=torch.contiguous_format).eval()
 
@@ -261,8 +267,8 @@ def main(
     data: Annotated[str, typer.Option(help="Magnetic tiles in MVTec layout, with index.csv")],
     work: Annotated[Path, typer.Option(help="Folder of checkpoints, logs and sample sheets")],
     output: Annotated[Path, typer.Option(help="Folder of the finished model")],
-    autoencoder_steps: int = 7500,
-    denoiser_steps: int = 3600,
+    autoencoder_steps: int = 4600,
+    denoiser_steps: int = 3000,
     pairs: int = 6000,
     batch: int = 16,
     threads: int = 2,
