@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -89,8 +90,13 @@ def head() -> Iterator[Head]:
         assert time.monotonic() < deadline, "the head does not answer"
         time.sleep(0.5)
     yield Head(url, env)
-    process.send_signal(signal.SIGTERM)
+    # Ray takes half a minute to end by itself.
+    ours = psutil.Process(process.pid).children(recursive=True)
+    for one in [process, *ours]:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
     process.wait(60)
+    psutil.wait_procs(ours, timeout=30)
     shutil.rmtree(folder, ignore_errors=True)
 
 
