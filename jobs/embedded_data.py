@@ -38,25 +38,40 @@ class TrainingSet:
     few_shot: list[str]
 
 
-def few_shot_split(folder: dataset.ObjectFolder, shots: int) -> list[dataset.DefectImage]:
-    """At most ``shots`` defect images a type, filled group by group in the order of the index."""
-    group = {}
+def tile_groups(folder: dataset.ObjectFolder) -> dict[str, str]:
+    """The tile that a photograph shows, by the photograph's path below the object's folder."""
     root = Path(folder.good[0].removeprefix("file://")).parents[2]
     with (root / "index.csv").open() as lines:
-        for row in csv.DictReader(lines):
-            group[f"{row['sub']}/{row['file']}"] = row["tile_group"]
+        return {f"{row['sub']}/{row['file']}": row["tile_group"] for row in csv.DictReader(lines)}
+
+
+def group_of(groups: dict[str, str], uri: str) -> str:
+    """The tile of the photograph at ``uri``."""
+    return groups["/".join(PurePosixPath(uri).parts[-3:])]
+
+
+def few_shot_split(folder: dataset.ObjectFolder, shots: int) -> list[dataset.DefectImage]:
+    """At most ``shots`` defect images a type, filled group by group in the order of the index."""
+    groups = tile_groups(folder)
     by_type: dict[str, dict[str, list[dataset.DefectImage]]] = defaultdict(dict)
     for item in folder.defects:
-        path = PurePosixPath(item.image)
-        key = group[f"test/{item.defect}/{path.name}"]
+        key = group_of(groups, item.image)
         by_type[item.defect].setdefault(key, []).append(item)
     chosen: list[dataset.DefectImage] = []
-    for groups in by_type.values():
-        # One picture of every group in turn, half of the groups, so that the rest stays unseen.
-        kept = [groups[key] for key in sorted(groups, key=int)][: (len(groups) + 1) // 2]
+    for tiles in by_type.values():
+        # One picture of every tile in turn, half of the tiles, so that the rest stays unseen.
+        kept = [tiles[key] for key in sorted(tiles, key=int)][: (len(tiles) + 1) // 2]
         rounds = [g[i] for i in range(max(map(len, kept))) for g in kept if i < len(g)]
         chosen.extend(rounds[:shots])
     return chosen
+
+
+def unseen_good(folder: dataset.ObjectFolder, few: list[dataset.DefectImage]) -> list[str]:
+    """URIs of ``test/good`` whose tile is in no training picture, good or defective."""
+    groups = tile_groups(folder)
+    seen = {group_of(groups, uri) for uri in folder.good}
+    seen |= {group_of(groups, item.image) for item in few}
+    return [uri for uri in folder.test_good if group_of(groups, uri) not in seen]
 
 
 def _load(uri: str, size: int) -> np.ndarray:
@@ -75,7 +90,7 @@ def read_training_set(root: str, size: int, shots: int = SHOTS) -> TrainingSet:
     few = few_shot_split(folder, shots)
     return TrainingSet(
         good=[_load(uri, size) for uri in folder.good],
-        unseen=[_load(uri, size) for uri in folder.test_good],
+        unseen=[_load(uri, size) for uri in unseen_good(folder, few)],
         defects=[
             RealDefect(
                 defect=item.defect, image=_load(item.image, size), mask=_load_mask(item.mask, size)
