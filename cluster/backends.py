@@ -69,7 +69,7 @@ def _load_pipeline(uri: str, device: str, fingerprint: str) -> Backend:
     if uri != EMBEDDED and not place.is_local:
         place = _fetched(place, fingerprint)
     if place.is_folder():
-        pipeline = AdaBLDMPipeline.from_pretrained(place.path)
+        pipeline = AdaBLDMPipeline.from_pretrained(place.path, torch_dtype=torch.float32)
     else:
         tokenizer, config = single_file_companions(place)
         pipeline = AdaBLDMPipeline.from_single_file(

@@ -39,15 +39,22 @@ class TooLargeError(OSError):
 
 
 def insistently(action: Callable[[], T]) -> T:
-    """``action()``, tried again after a passing storage error. Raises the last ``OSError``."""
-    for attempt in range(ATTEMPTS - 1):
+    """``action()``, tried again after a passing storage error.
+
+    Raises the last error as an ``OSError``, whatever the store's own library calls it.
+    """
+    for attempt in range(ATTEMPTS):
         try:
             return action()
         except (*FINAL_ERRORS, TooLargeError):
             raise
-        except OSError:
+        except Exception as error:
+            if attempt == ATTEMPTS - 1:
+                if isinstance(error, OSError):
+                    raise
+                raise OSError(f"{type(error).__name__}: {error}") from error
             time.sleep(0.2 * 4**attempt)
-    return action()
+    raise AssertionError("unreachable")
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,8 @@ class Location:
         path = kind._strip_protocol(uri)
         if name == "file":
             return cls(name, os.path.realpath(path))
+        if not path.strip("/"):
+            raise ValueError("is not the URI of a file or folder")
         return cls(name, posixpath.normpath(path))
 
     @property
