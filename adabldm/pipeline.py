@@ -19,6 +19,7 @@ from adabldm import images as pictures
 from adabldm import masks, metrics, trimap
 from adabldm.adaptation import Adapted, adapt_decoder
 from adabldm.autoencoder import decode, encode, from_uint8, to_uint8
+from adabldm.devices import to_device
 from adabldm.noise import CounterNoise
 from adabldm.options import RequestTrace, SamplerOptions, boundary_step
 from adabldm.sampling import Contexts, NoisePredictor, Source, sample
@@ -195,8 +196,8 @@ class AdaBLDMPipeline(DiffusionPipeline):
     ) -> list[tuple[np.ndarray, np.ndarray, RequestTrace]]:
         """Image, image before adaptation, and trace, of the first ``wanted`` of the batch."""
         device, clock = self.device, _Clock()
-        marks = torch.from_numpy(trimaps).to(device)
-        good = from_uint8(torch.from_numpy(sources).to(device)).to(self.vae.dtype)
+        marks = to_device(trimaps, device)
+        good = from_uint8(to_device(sources, device)).to(self.vae.dtype)
         noise = CounterNoise(seeds, device)
         with clock.stage("encode", device):
             contexts = Contexts(

@@ -47,7 +47,7 @@ def build_unet() -> UNet2DConditionModel:
 
 def build_controlnet(unet: UNet2DConditionModel) -> ControlNetModel:
     """The control branch: a copy of the U-Net's encoder half with zero convolutions."""
-    return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(16, 32, 64, 96))
+    return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 16, 32, 64))
 
 
 def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
