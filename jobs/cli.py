@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cluster.faults import InputFault
+from cluster.faults import InputFault, JobFault
 from jobs import contact_sheet, demo, generate, parity, plan, submit, verify
 
 app = typer.Typer(
@@ -24,17 +24,23 @@ app.command("sheet")(contact_sheet.main)
 app.command("parity")(parity.main)
 app.command("submit")(submit.main)
 
-BAD_INPUT = 2
+STOPPED, BAD_INPUT = 1, 2
 
 
 def main() -> None:
-    """Run the command line; bad input ends with its faults, a line each, and exit code 2."""
+    """Run the command line.
+
+    Bad input ends with its faults, a line each, and exit code 2; a job that cannot go on with 1.
+    """
     try:
         app()
     except InputFault as fault:
         for line in fault.lines:
             print(line, file=sys.stderr)
         sys.exit(BAD_INPUT)
+    except JobFault as fault:
+        print(fault, file=sys.stderr)
+        sys.exit(STOPPED)
 
 
 if __name__ == "__main__":

@@ -47,12 +47,16 @@ class Cluster:
     """The jobs of the cluster whose dashboard is at ``address``. Raises :class:`JobFault`."""
 
     def __init__(self, address: str) -> None:
+        from ray.exceptions import AuthenticationError
         from ray.job_submission import JobSubmissionClient
 
         # Ray would let RAY_ADDRESS overrule the address that was typed.
         os.environ["RAY_API_SERVER_ADDRESS"] = address
         try:
             self._client: JobSubmissionClient = JobSubmissionClient(address)
+        except AuthenticationError as error:
+            rule = "the cluster wants its token, in RAY_AUTH_TOKEN or ~/.ray/auth_token"
+            raise JobFault(f"--address: {address!r}: {rule}") from error
         except (ConnectionError, RuntimeError) as error:
             raise JobFault(f"--address: {address!r}: no Ray dashboard answers: {error}") from error
 

@@ -281,6 +281,26 @@ def test_one_noun_for_several_objects_is_refused(tmp_path: Path) -> None:
         plan_rows(tmp_path / "data", tmp_path / "out", object_name="thing")
 
 
+def test_data_set_and_manifest_may_be_in_a_bucket(s3: str, tmp_path: Path) -> None:
+    metal(tmp_path / "metal")
+    fsspec.filesystem("s3").put(f"{tmp_path / 'metal'}/", f"{s3}/data/metal/", recursive=True)
+    plan = make_plan(f"{s3}/data", count=9, seed=3, output=f"{s3}/plans/one.parquet")
+    assert plan.manifest.uri == f"{s3}/plans/one.parquet"
+    ((_, rows),) = Manifest(plan.manifest.uri).chunks()
+    here = plan_rows(tmp_path / "metal", tmp_path / "out", count=9)
+    there = repr(rows).replace(f"{s3}/plans/one_files", "")
+    assert there == repr(here).replace(f"file://{tmp_path}/out/manifest_files", "")
+    assert read(rows[0]["image"]["path"], "RGB").shape == (96, 96, 3)
+
+
+def test_a_plan_that_fails_leaves_no_manifest_in_a_bucket(s3: str, tmp_path: Path) -> None:
+    root = metal(tmp_path / "metal")
+    (root / "train/good/005.png").write_bytes(b"not a picture")
+    with pytest.raises(InputFault, match="005"):
+        make_plan(str(root), count=200, seed=3, output=f"{s3}/plan", surface="texture")
+    assert not fsspec.filesystem("s3").glob(f"{s3}/plan/*.parquet")
+
+
 def adabldm(*words: str) -> list[str]:
     return [sys.executable, "-m", "jobs.cli", *words]
 

@@ -166,6 +166,8 @@ def test_nobody_submits_without_the_token(head: Head, tmp_path: Path) -> None:
         "adabldm", "submit", "--address", head.url, "--wait", "--", *words, RAY_AUTH_TOKEN="0" * 64
     )
     assert refused.returncode == 1, refused.stdout
+    assert "wants its token" in refused.stderr
+    assert "Traceback" not in refused.stderr
     assert "submitted" not in refused.stdout
 
 
