@@ -14,7 +14,7 @@ import pyarrow as pa
 from cluster.backends import ModelFault
 from cluster.faults import JobFault
 from cluster.flow import Pool, run
-from cluster.ledger import Ledger
+from cluster.ledger import Ledger, Superseded
 from cluster.manifest import Row
 from cluster.names import extra_key, image_key, mask_key
 from cluster.pending import Window
@@ -58,6 +58,7 @@ class Driver:
     tally: Tally = field(default_factory=Tally)
     _waiting: list[Row] = field(default_factory=list)
     _since: float = 0.0
+    _hopeless: bool = False
 
     def drive(self, windows: Iterator[Window]) -> Tally:
         """Work through ``windows``.
@@ -65,10 +66,15 @@ class Driver:
         Raises :class:`~cluster.backends.ModelFault` and :class:`JobFault`; whatever was done is
         committed first, unless another driver has taken over.
         """
-        for window in windows:
-            with closing(self._facts(window)) as facts:
-                for fact in facts:
-                    self._take(window, fact)
+        try:
+            for window in windows:
+                with closing(self._facts(window)) as facts:
+                    for fact in facts:
+                        self._take(window, fact)
+        except (JobFault, ModelFault, KeyboardInterrupt) as error:
+            if not isinstance(error, Superseded) and not self._hopeless:
+                self._commit()
+            raise
         self._commit()
         self.ledger.tidy(INDEX_FILES)
         return self.tally
@@ -100,8 +106,7 @@ class Driver:
                 if item is None:
                     return
                 if isinstance(item, BaseException):
-                    self._commit()
-                    raise item
+                    raise _told(item)
                 yield from item.to_pylist()
         finally:
             stopped.set()
@@ -118,15 +123,15 @@ class Driver:
                 self._commit()
             elif len(self._waiting) >= HOPELESS_FAILURES:
                 reason = self._waiting[-1]["reason"]
+                self._hopeless = True
                 raise JobFault(f"the first {len(self._waiting)} requests all failed: {reason}")
         self.progress(self.tally, len(self._waiting))
 
     def _refuse_trouble(self, fact: Row) -> None:
         """Stop for what is no fault of the request's."""
-        if fact["status"] in (UNLOADABLE, UNSTORED):
-            self._commit()
-            if fact["status"] == UNLOADABLE:
-                raise ModelFault(fact["reason"])
+        if fact["status"] == UNLOADABLE:
+            raise ModelFault(fact["reason"])
+        if fact["status"] == UNSTORED:
             raise JobFault(f"{fact['request_id']}: {fact['reason']}")
 
     def _index_row(self, window: Window, fact: Row) -> Row:
@@ -156,6 +161,16 @@ class Driver:
             _remove_pictures(self.settings.output, row)
         self.tally.failed += len(failed)
         self.tally.made += len(rows) - len(failed)
+
+
+def _told(error: BaseException) -> BaseException:
+    """What went wrong in the flow, in the words of a job that cannot go on."""
+    if isinstance(error, JobFault):
+        return error
+    lines = str(error).splitlines() or [""]
+    fault = JobFault(f"Ray: {type(error).__name__}: {lines[0]}")
+    fault.__cause__ = error
+    return fault
 
 
 def _remove_pictures(output: Location, row: Row) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from cluster.storage import Location, insistently, location
 Row = dict[str, Any]
 REQUIRED = ("request_id", "object", "defect", "image", "prompt", "seed")
 CHUNK_ROWS = 512
+KEPT_PATHS = 200_000
 
 
 class Manifest:
@@ -31,6 +33,7 @@ class Manifest:
         roots = [location("allow-root", root) for root in allowed_roots]
         self.roots = [self.folder, *roots]
         self.files = self._list() if is_folder else [self.place]
+        self._resolved = lru_cache(KEPT_PATHS)(self._resolve)
         self.rows = 0
         first: pa.Schema | None = None
         for file in self.files:
@@ -87,6 +90,9 @@ class Manifest:
 
     def resolve(self, path: str) -> Location:
         """The file that a row names. Raises ``ValueError`` if it is outside the allowed roots."""
+        return self._resolved(path)
+
+    def _resolve(self, path: str) -> Location:
         place = Location.of(path, self.folder)
         if not any(place.inside(root) for root in self.roots):
             shown = ", ".join(root.shown for root in self.roots)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,17 +32,18 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    if joins:
-        ray.init(log_to_driver=False, logging_level="ERROR")
-    else:
-        ray.init(
-            address="local",
-            num_cpus=workers,
-            include_dashboard=False,
-            _node_ip_address=LOOPBACK,
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
+    with _silence():
+        if joins:
+            ray.init(log_to_driver=False, logging_level="ERROR")
+        else:
+            ray.init(
+                address="local",
+                num_cpus=workers,
+                include_dashboard=False,
+                _node_ip_address=LOOPBACK,
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
     # Deaths of workers are this program's to report.
     ray._private.worker._worker_logs_enabled = False
     try:
@@ -51,6 +53,20 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what Ray's C++ side says while it starts off the terminal; errors still raise."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _guard_doors(joins: bool) -> None:

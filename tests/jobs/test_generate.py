@@ -217,3 +217,14 @@ def test_a_model_that_does_not_load_leaves_nothing_behind(
     assert not [path for path in output.rglob("*") if path.is_file()]
     command = words(manifest, output, "sleep://0?version=2")
     assert finish(start(*command, RAY_ADDRESS=ray_address))[0] == 0
+
+
+def test_when_everything_fails_it_stops_and_condemns_no_request(
+    start: Command, ray_address: str, tmp_path: Path
+) -> None:
+    manifest, output = write_manifest(tmp_path / "in", 130), tmp_path / "out"
+    command = words(manifest, output, "sleep://0?raise=crack", "--batch-size", "16")
+    code, _, err = finish(start(*command, RAY_ADDRESS=ray_address))
+    assert code == 1
+    assert "requests all failed: RuntimeError: asked to raise" in err.splitlines()[-1]
+    assert index_of(output) == []

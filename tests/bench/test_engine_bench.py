@@ -1,0 +1,115 @@
+"""What the engine costs: beside a plain loop, and at its ceiling. Prints; asserts no times."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from adabldm.options import SamplerOptions
+from cluster.flow import Pool, run
+from cluster.manifest import Manifest
+from cluster.model_check import model_fingerprint
+from cluster.pending import Window, pending_windows
+from cluster.requests import RequestChecks
+from cluster.storage import Location
+from cluster.validation import validate
+from cluster.worker import Worker, WorkerSettings
+from tests.cluster.making import write_manifest
+
+LOOP_REQUESTS, CEILING_REQUESTS = 12, 400
+OPTIONS = SamplerOptions(steps=10, adaptation_steps=5)
+
+
+def window_of(folder: Path, model: str, rows: int) -> Window:
+    manifest = Manifest(str(write_manifest(folder, rows)))
+    checks = RequestChecks(manifest, model, model_fingerprint)
+    roster = validate(manifest, checks)
+    (window,) = pending_windows(manifest, checks, roster, rows)
+    roster.close()
+    return window
+
+
+def settings(output: Path) -> WorkerSettings:
+    return WorkerSettings(output=Location.of(str(output)), options=OPTIONS, device="cpu")
+
+
+class Clock:
+    """Moments since it was made: the first rows and all rows."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.arrivals: list[tuple[float, int]] = []
+
+    def arrived(self, rows: int) -> None:
+        self.arrivals.append((time.perf_counter() - self.began, rows))
+
+    @property
+    def first(self) -> float:
+        return self.arrivals[0][0]
+
+    @property
+    def steady_rate(self) -> float:
+        """Rows a second after the first arrival."""
+        rows = sum(count for _, count in self.arrivals[1:])
+        return rows / (self.arrivals[-1][0] - self.first)
+
+
+@contextmanager
+def told(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    with capsys.disabled():
+        print()
+        yield
+
+
+def through_ray(window: Window, pool: Pool, output: Path) -> Clock:
+    clock = Clock()
+    for facts in run(window.table(), pool, settings(output)):
+        assert set(facts["status"].to_pylist()) == {"ok"}
+        clock.arrived(facts.num_rows)
+    return clock
+
+
+def test_ray_against_a_plain_loop(
+    ray_address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    window = window_of(tmp_path / "in", "embedded", LOOP_REQUESTS)
+    plain = Clock()
+    worker = Worker(settings(tmp_path / "plain"))
+    table = window.table()
+    for start in range(0, table.num_rows, 2):
+        plain.arrived(worker(table.slice(start, 2)).num_rows)
+    pool = Pool(least=1, most=1, gpus=0, batch_size=2)
+    ray = through_ray(window, pool, tmp_path / "ray")
+    with told(capsys):
+        print(f"embedded model, one worker, {LOOP_REQUESTS} requests, images/s after the first:")
+        print(f"  plain loop {plain.steady_rate:.3f}, through Ray {ray.steady_rate:.3f}", end="")
+        print(f", ratio {ray.steady_rate / plain.steady_rate:.2f}")
+        print(f"  first images after {plain.first:.1f} s and {ray.first:.1f} s")
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_the_ceiling_with_a_pipeline_that_sleeps(
+    workers: int, ray_address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests = CEILING_REQUESTS * workers // 4
+    window = window_of(tmp_path / "in", "sleep://50", requests)
+    pool = Pool(least=workers, most=workers, gpus=0, batch_size=4)
+    clock = through_ray(window, pool, tmp_path / "out")
+    limit = workers / 0.050
+    with told(capsys):
+        print(f"50 ms an image, {workers} worker(s), {requests} requests:")
+        print(f"  {clock.steady_rate:.1f} requests/s of {limit:.0f} possible", end="")
+        print(f", first image after {clock.first:.1f} s (Ray was up)")
+
+
+def test_how_fast_a_manifest_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = 20_000
+    manifest = Manifest(str(write_manifest(tmp_path / "in", rows)))
+    began = time.perf_counter()
+    validate(manifest, RequestChecks(manifest, "sleep://0", model_fingerprint)).close()
+    with told(capsys):
+        print(f"manifest: {rows / (time.perf_counter() - began):.0f} rows checked a second")
