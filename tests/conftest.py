@@ -35,8 +35,36 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def ray_address() -> Iterator[str]:
-    """A Ray of this machine's own, for all tests; its address."""
+def s3_server() -> Iterator[None]:
+    """An S3 server on the loopback, to which this process and those it starts are pointed."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ.update(
+        AWS_ENDPOINT_URL=f"http://{host}:{port}",
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_DEFAULT_REGION="us-east-1",
+    )
+    yield
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: None) -> str:
+    """The URI of an empty bucket."""
+    import fsspec
+
+    bucket = f"bucket-{uuid.uuid4().hex[:12]}"
+    fsspec.filesystem("s3", use_listings_cache=False).mkdir(bucket)
+    return f"s3://{bucket}"
+
+
+@pytest.fixture(scope="session")
+def ray_address(s3_server: None) -> Iterator[str]:
+    """A Ray of this machine's own, for all tests, that knows the S3 server; its address."""
     import ray
 
     ray.init(
@@ -49,36 +77,6 @@ def ray_address() -> Iterator[str]:
     )
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    """The endpoint of an S3 server on the loopback."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URI of an empty bucket."""
-    import fsspec
-
-    settings = {
-        "AWS_ENDPOINT_URL": s3_server,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    bucket = f"bucket-{uuid.uuid4().hex[:12]}"
-    fsspec.filesystem("s3", use_listings_cache=False).mkdir(bucket)
-    return f"s3://{bucket}"
 
 
 Command = Callable[..., subprocess.Popen]

@@ -154,15 +154,23 @@ def test_a_request_that_kills_its_worker_fails_alone(
 
 
 def test_pairs_go_to_s3_and_a_grown_manifest_is_continued(
-    start: Command, s3: str, undisturbed: dict[str, tuple[str, str]], tmp_path: Path
+    start: Command,
+    ray_address: str,
+    s3: str,
+    undisturbed: dict[str, tuple[str, str]],
+    tmp_path: Path,
 ) -> None:
     output = f"{s3}/pairs"
     more = ("--workers", "2", "--keep", "source,trimap")
     manifest = write_manifest(tmp_path / "in", 30)
-    code, _, err = finish(start(*words(manifest, output, "sleep://0", *more)))
+    code, _, err = finish(
+        start(*words(manifest, output, "sleep://0", *more), RAY_ADDRESS=ray_address)
+    )
     assert code == 0, err
     manifest = write_manifest(tmp_path / "in", 40)
-    code, out, err = finish(start(*words(manifest, output, "sleep://0", *more)))
+    code, out, err = finish(
+        start(*words(manifest, output, "sleep://0", *more), RAY_ADDRESS=ray_address)
+    )
     assert code == 0, err
     assert out.startswith("made 10 pairs, 30 were there")
     verified(start, output)
