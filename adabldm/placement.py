@@ -49,7 +49,7 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
     if not mask.any():
         raise PlacementFault("the defect mask is empty")
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
 
 
 def turn(patch: np.ndarray, angle: float, scale: float) -> np.ndarray:
@@ -103,21 +103,24 @@ def _draw_position(
     rng: np.random.Generator, shape: np.ndarray, foreground: np.ndarray
 ) -> tuple[int, int] | None:
     """One of :func:`positions`, each with the same chance; None if there is none."""
-    rows, cols = (f - s + 1 for f, s in zip(foreground.shape, shape.shape, strict=True))
-    if rows < 1 or cols < 1 or shape.sum() > np.count_nonzero(foreground):
+    if not foreground.any():
+        return None
+    box = bounding_box(foreground)
+    inside = foreground[box]
+    rows, cols = (f - s + 1 for f, s in zip(inside.shape, shape.shape, strict=True))
+    if rows < 1 or cols < 1 or np.count_nonzero(shape) > np.count_nonzero(inside):
         return None
     # A guess costs a look at one window, the whole answer a convolution of the picture; guessing
     # over all windows keeps every fitting position equally likely.
     for _ in range(QUICK_TRIES):
         top, left = int(rng.integers(rows)), int(rng.integers(cols))
-        window = foreground[top : top + shape.shape[0], left : left + shape.shape[1]]
-        if window[shape].all():
-            return top, left
-    found = positions(shape, foreground)
+        if inside[top : top + shape.shape[0], left : left + shape.shape[1]][shape].all():
+            return box[0].start + top, box[1].start + left
+    found = positions(shape, inside)
     if not len(found):
         return None
     top, left = found[rng.integers(len(found))]
-    return int(top), int(left)
+    return box[0].start + int(top), box[1].start + int(left)
 
 
 def place(
