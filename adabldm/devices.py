@@ -27,3 +27,18 @@ def to_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
+
+
+ALIGNMENT = 64
+"""Bytes; torch's own allocations are aligned so."""
+
+
+def align(module: torch.nn.Module) -> None:
+    """Bring weights read from a file to aligned memory.
+
+    Where a file's reader happened to put a tensor decides which vector instructions add it up, and
+    so its last bits: two workers with the same weights would write different files.
+    """
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.device.type == "cpu" and tensor.data_ptr() % ALIGNMENT:
+            tensor.data = tensor.data.clone()

@@ -19,7 +19,7 @@ from adabldm import images as pictures
 from adabldm import masks, metrics, trimap
 from adabldm.adaptation import Adapted, adapt_decoder
 from adabldm.autoencoder import decode, encode, from_uint8, to_uint8
-from adabldm.devices import to_device
+from adabldm.devices import align, to_device
 from adabldm.noise import CounterNoise
 from adabldm.options import RequestTrace, SamplerOptions, boundary_step
 from adabldm.sampling import Contexts, NoisePredictor, Source, sample
@@ -92,7 +92,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         self.register_to_config(image_size=image_size)
         for module in (vae, unet, controlnet, text_encoder):
             if module is not None:
-                module.eval().requires_grad_(False)
+                align(module.eval().requires_grad_(False))
 
     @property
     def image_size(self) -> int:

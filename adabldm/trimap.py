@@ -48,7 +48,6 @@ def resize(trimap: np.ndarray, height: int, width: int) -> np.ndarray:
     cols = np.arange(width) * trimap.shape[1] // width
     resized = trimap[rows][:, cols].copy()
     defect_rows, defect_cols = np.nonzero(trimap == DEFECT)
-    resized[resized == DEFECT] = OBJECT
     resized[defect_rows * height // trimap.shape[0], defect_cols * width // trimap.shape[1]] = (
         DEFECT
     )

@@ -82,7 +82,8 @@ def _load(uri: str, size: int) -> np.ndarray:
 def _load_mask(uri: str, size: int) -> np.ndarray:
     with fsspec.open(uri) as handle:
         mask = images.decode(handle.read(), "L")
-    return np.uint8(trimap.resize(trimap.compose(mask), size, size) == trimap.DEFECT) * 255
+    small = trimap.resize(trimap.compose(mask), size, size)
+    return (small == trimap.DEFECT).astype(np.uint8) * 255
 
 
 def read_training_set(root: str, size: int, shots: int = SHOTS) -> TrainingSet:
@@ -164,7 +165,7 @@ def draw_pair(data: TrainingSet, seed: int, index: int, size: int) -> Pair:
                 image, mask = item.image, item.mask
     image, mask = _flip(rng, image, mask)
     gain = rng.uniform(0.85, 1.15)
-    image = np.uint8(np.clip(image * gain, 0, 255))
+    image = np.clip(image * gain, 0, 255).astype(np.uint8)
     return Pair(image=image, trimap=trimap.compose(mask), prompt=_prompt(rng, defect))
 
 

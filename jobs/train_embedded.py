@@ -94,7 +94,9 @@ def train_autoencoder(data: embedded_data.TrainingSet, folder: Path, steps: int)
 
     schedule = training.Schedule(steps=steps, learning_rate=1.5e-3)
     trained = training.Trainer(folder, {"vae": vae}, schedule).run(loss, look)
-    return trained["vae"].to(memory_format=torch.contiguous_format).eval()
+    best = small_model.build_autoencoder()
+    best.load_state_dict(trained["vae"].state_dict())
+    return best.eval().requires_grad_(False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,10 +259,16 @@ def sample_sheet(
 
 
 def save_pipeline(pipeline: AdaBLDMPipeline, folder: Path) -> None:
-    """Write safetensors rounded to half precision; they are loaded as float32."""
-    pipeline.to(torch.float16)
+    """Write safetensors rounded to half precision, which diffusers loads as float32.
+
+    The small text encoder stays float32: transformers would load it as it is stored.
+    """
+    large = (pipeline.vae, pipeline.unet, pipeline.controlnet)
+    for module in large:
+        module.half()
     pipeline.save_pretrained(folder, safe_serialization=True)
-    pipeline.to(torch.float32)
+    for module in large:
+        module.float()
 
 
 def main(
