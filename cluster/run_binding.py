@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 from cluster.faults import InputFault, JobFault
@@ -57,6 +58,7 @@ class RunBinding:
         content = {
             "schema_version": SCHEMA_VERSION,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "adabldm_version": version("adabldm"),
             "model": self.model,
             "model_fingerprint": self.model_fingerprint,
             "config": self.config,
@@ -81,7 +83,7 @@ def _read(output: Location) -> dict[str, Any] | None:
     file = output.join(FILE)
     try:
         held = json.loads(file.read(MAX_BYTES))
-        version = held["schema_version"]
+        held_version = held["schema_version"]
         missing = {"model", "model_fingerprint", "config"} - set(held)
     except FileNotFoundError:
         return None
@@ -89,6 +91,7 @@ def _read(output: Location) -> dict[str, Any] | None:
         raise JobFault(f"{file.shown}: cannot be read: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputFault.of("output", file.shown, "is not the run.json of an output") from error
-    if version != SCHEMA_VERSION or missing:
-        raise InputFault.of("output", file.shown, f"has schema version {version}, not 1")
+    if held_version != SCHEMA_VERSION or missing:
+        rule = f"has schema version {held_version}, not {SCHEMA_VERSION}"
+        raise InputFault.of("output", file.shown, rule)
     return held
