@@ -117,15 +117,22 @@ class Driver:
             if not self._waiting:
                 self._since = time.monotonic()
             self._waiting.append(self._index_row(window, fact))
-        waited = time.monotonic() - self._since
-        if len(self._waiting) >= COMMIT_ROWS or (self._waiting and waited >= COMMIT_SECONDS):
-            if self.tally.made or any(row["status"] != FAILED for row in self._waiting):
-                self._commit()
-            elif len(self._waiting) >= HOPELESS_FAILURES:
-                reason = self._waiting[-1]["reason"]
-                self._hopeless = True
-                raise JobFault(f"the first {len(self._waiting)} requests all failed: {reason}")
+        if not self.tally.made and all(row["status"] == FAILED for row in self._waiting):
+            self._refuse_hopelessness()
+        elif len(self._waiting) >= COMMIT_ROWS or self._waited() >= COMMIT_SECONDS:
+            self._commit()
         self.progress(self.tally, len(self._waiting))
+
+    def _waited(self) -> float:
+        """Seconds since the first row that waits came."""
+        return time.monotonic() - self._since if self._waiting else 0.0
+
+    def _refuse_hopelessness(self) -> None:
+        """Stop, and condemn no request, when too many have failed and none has not."""
+        if len(self._waiting) >= HOPELESS_FAILURES:
+            self._hopeless = True
+            reason = self._waiting[-1]["reason"]
+            raise JobFault(f"the first {len(self._waiting)} requests all failed: {reason}")
 
     def _refuse_trouble(self, fact: Row) -> None:
         """Stop for what is no fault of the request's."""

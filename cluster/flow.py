@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
@@ -54,7 +53,7 @@ def run(rows: pa.Table, pool: Pool, settings: WorkerSettings) -> Generator[pa.Ta
     """
     left = set(rows["request_id"].to_pylist())
     total = len(left)
-    for facts in _pass(_blocks(rows, pool.batch_size), pool, settings, isolated=False):
+    for facts in _pass(rows, pool, settings, isolated=False):
         left.difference_update(facts["request_id"].to_pylist())
         yield facts
     survivors = total - len(left)
@@ -62,7 +61,7 @@ def run(rows: pa.Table, pool: Pool, settings: WorkerSettings) -> Generator[pa.Ta
         some = rows.filter(pc.is_in(rows["request_id"], pa.array(sorted(left)[:HOPELESS])))
         dead = set(some["request_id"].to_pylist())
         left -= dead
-        for facts in _pass(_blocks(some, 1), pool, settings, isolated=True):
+        for facts in _pass(some, pool, settings, isolated=True):
             returned = facts["request_id"].to_pylist()
             survivors += len(returned)
             dead.difference_update(returned)
@@ -74,27 +73,18 @@ def run(rows: pa.Table, pool: Pool, settings: WorkerSettings) -> Generator[pa.Ta
             yield pa.Table.from_pylist(lost, schema=FACTS)
 
 
-def _blocks(rows: pa.Table, size: int) -> list[pa.Table]:
-    """Tables of at most ``size`` rows with one model each."""
-    models = rows["model"].to_pylist()
-    blocks = []
-    start = 0
-    for _, group in groupby(models):
-        end = start + sum(1 for _ in group)
-        blocks += [rows.slice(at, min(size, end - at)) for at in range(start, end, size)]
-        start = end
-    return blocks
-
-
 def _pass(
-    blocks: list[pa.Table], pool: Pool, settings: WorkerSettings, *, isolated: bool
+    rows: pa.Table, pool: Pool, settings: WorkerSettings, *, isolated: bool
 ) -> Iterator[pa.Table]:
-    """Feed ``blocks`` to a pool of workers; a block that is lost is missing in what comes out."""
+    """Feed ``rows`` to a pool of workers, a batch (or, isolated, a row) a block; a block that is
+    lost is missing in what comes out."""
     import ray.data
 
     # Ray has no newer name for max_task_retries yet.
     warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
     _configure(ray.data.DataContext.get_current())
+    size = 1 if isolated else pool.batch_size
+    blocks = [rows.slice(start, size) for start in range(0, rows.num_rows, size)]
     most = min(pool.most, len(blocks))
     least = most if isolated else min(pool.least, most)
     resources: dict[str, Any] = {"num_cpus": 0, "num_gpus": pool.gpus}
@@ -103,7 +93,7 @@ def _pass(
     results = ray.data.from_arrow(blocks).map_batches(
         Worker,
         fn_constructor_args=(settings,),
-        batch_size=None,
+        batch_size=size,
         batch_format="pyarrow",
         max_task_retries=ISOLATED_RETRIES if isolated else RETRIES,
         compute=ray.data.ActorPoolStrategy(

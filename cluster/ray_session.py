@@ -70,7 +70,8 @@ def _silence() -> Iterator[None]:
 
 
 def _guard_doors(joins: bool) -> None:
-    """Every connection needs a token, and a Ray of our own is seen by this machine only.
+    """Every connection needs a token, and a Ray of our own is seen by this machine only; its
+    workers matter as much as other programs.
 
     Ray reads these when it is first imported.
     """
@@ -87,3 +88,5 @@ def _guard_doors(joins: bool) -> None:
         )
         os.environ["RAY_AUTH_MODE"] = "token" if has_token else "disabled"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    # Ray would let workers give way to every other program of the machine.
+    os.environ.setdefault("RAY_worker_niceness", "0")

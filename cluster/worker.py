@@ -10,6 +10,7 @@ import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ class Worker:
             except OSError as error:
                 facts.append(_fact(row, UNSTORED, reason=f"reading: {error}"))
         stored: list[tuple[Row, Future[Row]]] = []
-        for result in self._compute.submit(self._sample, decoded).result():
+        for result in self._compute.submit(self._sample_all, decoded).result():
             if isinstance(result, _Made):
                 stored.append((result.row, self._transfer.submit(self._store, result)))
             else:
@@ -129,10 +130,16 @@ class Worker:
                 facts.append(_fact(row, UNSTORED, reason=f"writing: {error}"))
         return pa.Table.from_pylist(facts, schema=FACTS)
 
+    def _sample_all(self, decoded: list[_Decoded]) -> list[_Made | Row]:
+        """Run the pipeline of each row's model."""
+        results: list[_Made | Row] = []
+        for _, group in groupby(decoded, key=lambda one: one.row["model"]):
+            results += self._sample(list(group))
+        return results
+
     def _sample(self, decoded: list[_Decoded]) -> list[_Made | Row]:
-        """Run the pipeline; a batch that raises is halved until the culprits stand alone."""
-        if not decoded:
-            return []
+        """Run one model's pipeline; a batch that raises is halved until the culprits stand
+        alone."""
         try:
             return list(self._run(decoded))
         except ModelFault as error:

@@ -18,11 +18,13 @@ os.environ.update(
     RAY_AUTH_TOKEN=secrets.token_hex(32),
     RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
     RAY_BACKEND_LOG_LEVEL="fatal",
+    RAY_worker_niceness="0",
 )
 
 ROOT = Path(__file__).parents[1]
 CPUS = 4
-"""Ray's count, not the machine's: tests run two drivers at once."""
+GPUS = 2
+"""Ray's counts, not the machine's: tests run two drivers at once, and workers that ask for GPUs."""
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +72,7 @@ def ray_address(s3_server: None) -> Iterator[str]:
     ray.init(
         address="local",
         num_cpus=CPUS,
+        num_gpus=GPUS,
         include_dashboard=False,
         _node_ip_address="127.0.0.1",
         log_to_driver=False,

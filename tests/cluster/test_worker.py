@@ -63,6 +63,19 @@ def test_a_row_that_raises_fails_alone_and_its_neighbours_are_made(tmp_path: Pat
     assert len(facts) == 8
 
 
+def test_each_row_is_made_by_its_own_model(tmp_path: Path) -> None:
+    def change(rows: list[Row]) -> None:
+        rows[1]["model"] = rows[4]["model"] = "sleep://0?size=32"
+
+    facts = by_id(Worker(settings(tmp_path / "out"))(work(tmp_path / "in", "sleep://0", 6, change)))
+    sizes = {
+        name: images.read_size((tmp_path / "out" / row["image"]).read_bytes())[0]
+        for name, row in facts.items()
+    }
+    assert [name for name, size in sizes.items() if size == 32] == ["r0001", "r0004"]
+    assert sorted(sizes.values()) == [32, 32, 64, 64, 64, 64]
+
+
 def test_a_rows_files_do_not_depend_on_its_batch(tmp_path: Path) -> None:
     table = work(tmp_path / "in", "sleep://0")
     together = by_id(Worker(settings(tmp_path / "a"))(table))

@@ -236,3 +236,26 @@ def test_when_everything_fails_it_stops_and_condemns_no_request(
     assert code == 1
     assert "requests all failed: RuntimeError: asked to raise" in err.splitlines()[-1]
     assert index_of(output) == []
+
+
+def test_workers_get_the_gpus_they_ask_for_and_a_batchs_shape_is_part_of_the_configuration(
+    start: Command, ray_address: str, undisturbed: dict[str, tuple[str, str]], tmp_path: Path
+) -> None:
+    manifest, output = write_manifest(tmp_path / "in", 12), tmp_path / "out"
+    gpus = ("--gpus-per-worker", "1", "--workers", "1:2", "--batch-size")
+    command = words(manifest, output, "sleep://0")
+    code, _, err = finish(start(*command, *gpus, "4", RAY_ADDRESS=ray_address))
+    assert code == 0, err
+    assert hashes_of(output).items() <= undisturbed.items()
+    code, _, err = finish(start(*command, *gpus, "2", RAY_ADDRESS=ray_address))
+    assert code == 2
+    assert err.startswith("batch_size: 2: ")
+
+
+def test_a_machine_without_gpu_says_so_and_writes_nothing(start: Command, tmp_path: Path) -> None:
+    manifest, output = write_manifest(tmp_path / "in", 6), tmp_path / "out"
+    command = words(manifest, output, "sleep://0", "--gpus-per-worker", "1")
+    code, _, err = finish(start(*command, CUDA_VISIBLE_DEVICES=""))
+    assert code == 2
+    assert err == "--gpus-per-worker: 1.0: this machine has no GPU; 0 runs on the CPU\n"
+    assert not [path for path in output.rglob("*") if path.is_file()]
