@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.faults import InputFault
+from cluster.faults import InputFault, JobFault
 
 TOKEN_FILE = Path("~/.ray/auth_token")
 LOOPBACK = "127.0.0.1"
@@ -21,7 +21,8 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
     """A connection to the cluster at ``RAY_ADDRESS``, or else to a Ray of this machine's own with
     room for ``workers``, closed at the end. A connection that is there already is used and kept.
 
-    Raises :class:`InputFault` if workers need GPUs and this machine has none.
+    Raises :class:`InputFault` if workers need GPUs and this machine has none, :class:`JobFault` if
+    there is no connection.
     """
     joins = bool(os.environ.get("RAY_ADDRESS"))
     _guard_doors(joins)
@@ -32,18 +33,13 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    with _silence():
-        if joins:
-            ray.init(log_to_driver=False, logging_level="ERROR")
-        else:
-            ray.init(
-                address="local",
-                num_cpus=workers,
-                include_dashboard=False,
-                _node_ip_address=LOOPBACK,
-                log_to_driver=False,
-                logging_level="ERROR",
-            )
+    try:
+        with _silence():
+            _connect(joins, workers)
+    except Exception as error:
+        ray.shutdown()
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise JobFault(f"Ray: no connection: {lines[0]}") from error
     # Deaths of workers are this program's to report.
     ray._private.worker._worker_logs_enabled = False
     try:
@@ -53,6 +49,22 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(joins: bool, workers: int) -> None:
+    import ray
+
+    if joins:
+        ray.init(log_to_driver=False, logging_level="ERROR")
+    else:
+        ray.init(
+            address="local",
+            num_cpus=workers,
+            include_dashboard=False,
+            _node_ip_address=LOOPBACK,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
 
 
 @contextmanager
