@@ -89,7 +89,7 @@ def test_every_request_has_one_row_and_the_same_files_whatever_is_killed(
 ) -> None:
     """Workers, then the driver, end by SIGKILL at random moments; then the command runs again."""
     manifest, output = write_manifest(tmp_path / "in", REQUESTS), tmp_path / "out"
-    command = words(manifest, output, "sleep://150", "--workers", "2", "--batch-size", "4")
+    command = words(manifest, output, "sleep://600", "--workers", "2", "--batch-size", "4")
     process = start(*command, RAY_ADDRESS=ray_address)
     wait_for_rows(output, 4)
     os.kill(secrets.choice(workers()), signal.SIGKILL)
