@@ -6,6 +6,7 @@ through once more, one at a time; what is lost then is lost through itself.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ def _pass(
 
 def _configure(context: Any) -> None:
     """Quiet; lost blocks are left to us; a long wait for a machine is no error."""
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.issue_detectors_config.detectors = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import sys
@@ -27,9 +26,7 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
     joins = bool(os.environ.get("RAY_ADDRESS"))
     _guard_doors(joins)
     import ray
-    import ray.data
 
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     if ray.is_initialized():
         yield
         return
