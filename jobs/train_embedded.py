@@ -33,6 +33,8 @@ from jobs import embedded_data
 
 SIZE = small_model.IMAGE_SIZE
 PROMPT_DROP = 0.1
+DEFECT_DETAIL = 15.0
+"""Weight of the mean absolute error under the defect while the decoder is refined."""
 CONTROL_DROP = 0.15
 DEFECT_WEIGHT = 3.0
 """How much more a latent cell under the defect counts in the denoiser's loss."""
@@ -56,19 +58,24 @@ def to_pixels(images: torch.Tensor) -> list[np.ndarray]:
 
 def autoencoder_batch(
     data: embedded_data.TrainingSet, step: int, batch: int, side: int
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Random crops of the training stream with contrast raised up to threefold, so that faint
-    texture is worth encoding; (batch, 3, side, side) in [-1, 1]."""
+    texture is worth encoding; (batch, 3, side, side) in [-1, 1], and their keep-masks
+    (batch, 1, side, side)."""
     rng = np.random.default_rng([0, step])
-    crops = []
+    crops, marks = [], []
     for index in range(batch):
-        image = embedded_data.draw_pair(data, 1, step * batch + index, SIZE).image
+        pair = embedded_data.draw_pair(data, 1, step * batch + index, SIZE)
         top, left = rng.integers(0, SIZE - side + 1, size=2)
-        crops.append(image[top : top + side, left : left + side])
+        window = slice(top, top + side), slice(left, left + side)
+        crops.append(pair.image[window])
+        marks.append(pair.trimap[window])
     images = from_uint8(torch.from_numpy(np.stack(crops)))
     gain = torch.from_numpy(rng.uniform(1, 3, size=(batch, 1, 1, 1))).float()
     level = images.mean((1, 2, 3), keepdim=True)
-    return ((images - level) * gain + level).clamp(-1, 1)
+    images = ((images - level) * gain + level).clamp(-1, 1)
+    keep = masks.pixel_keep_mask(torch.from_numpy(np.stack(marks)))
+    return images.contiguous(memory_format=torch.channels_last), keep
 
 
 def _look_at_autoencoder(vae: AutoencoderKL, pictures: list[np.ndarray], path: Path) -> dict:
@@ -88,8 +95,7 @@ def train_autoencoder(data: embedded_data.TrainingSet, folder: Path, steps: int)
     def loss(step: int) -> torch.Tensor:
         whole = step > 0.75 * steps
         side, batch = (SIZE, 4) if whole else (SIZE // 2, 16)
-        images = autoencoder_batch(data, step, batch, side)
-        images = images.contiguous(memory_format=torch.channels_last)
+        images, _ = autoencoder_batch(data, step, batch, side)
         torch.manual_seed(step)
         return training.autoencoder_loss(vae, images, gradient_weight=2.0, kl_weight=1e-8)
 
@@ -106,20 +112,23 @@ def train_autoencoder(data: embedded_data.TrainingSet, folder: Path, steps: int)
 def train_decoder(
     data: embedded_data.TrainingSet, vae: AutoencoderKL, folder: Path, steps: int
 ) -> AutoencoderKL:
-    """The same encoder, with a decoder refined for least squares on whole tiles."""
+    """The same encoder, with a decoder refined on whole tiles for least squares and for defects:
+    image editing passes a thin one through the autoencoder five times."""
     refined = copy.deepcopy(vae).to(memory_format=torch.channels_last)
     parts = {"decoder": refined.decoder, "post_quant_conv": refined.post_quant_conv}
     for part in parts.values():
         part.requires_grad_(True)
 
     def loss(step: int) -> torch.Tensor:
-        images = autoencoder_batch(data, 1_000_000 + step, 4, SIZE)
-        images = images.contiguous(memory_format=torch.channels_last)
+        images, keep = autoencoder_batch(data, 1_000_000 + step, 4, SIZE)
         with torch.no_grad():
             latents = refined.encode(images).latent_dist.mode()
-        error = (refined.decode(latents).sample - images).square().flatten(1).mean(1)
+        error = refined.decode(latents).sample - images
         # The logarithm makes every tile count alike, dark or bright, as PSNR does.
-        return error.clamp_min(1e-6).log().mean()
+        whole = error.square().flatten(1).mean(1).clamp_min(1e-6).log().mean()
+        defect = 1 - keep
+        inside = (error.abs() * defect).sum() / (3 * defect.sum().clamp_min(1))
+        return whole + DEFECT_DETAIL * inside
 
     def with_decoder(modules: nn.ModuleDict) -> AutoencoderKL:
         best = copy.deepcopy(vae)

@@ -11,6 +11,6 @@ from jobs import measure_embedded
 def test_embedded_model(shared, tmp_path, capsys):
     with capsys.disabled():
         measure_embedded.main(
-            data=str(shared / "data" / "mt_dev"), count=40, sheet=tmp_path / "pairs.png", threads=2
+            data=str(shared / "data" / "mt_dev"), count=24, sheet=tmp_path / "pairs.png", threads=2
         )
     assert (tmp_path / "pairs.png").exists()
