@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,8 @@ import torch
 import typer
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -36,8 +38,8 @@ PROMPT_DROP = 0.1
 DEFECT_DETAIL = 15.0
 """Weight of the mean absolute error under the defect while the decoder is refined."""
 CONTROL_DROP = 0.15
-DEFECT_WEIGHT = 3.0
-"""How much more a latent cell under the defect counts in the denoiser's loss."""
+DEFECT_WEIGHT = 1.0
+"""Weight of the mean loss under each picture's defect, however small, beside that of the whole."""
 
 
 def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -166,22 +168,23 @@ def encode_pairs(
     data: embedded_data.TrainingSet, vae: AutoencoderKL, folder: Path, count: int
 ) -> LatentCache:
     """Encode ``count`` pairs of the training stream, once; later runs read them back."""
-    pairs = (embedded_data.draw_pair(data, 7, index, SIZE) for index in range(count))
     stored = folder / "latents.safetensors"
-    if stored.exists():
-        tensors, prompts = load_file(stored), [pair.prompt for pair in pairs]
-    else:
-        means, stds, trimaps, prompts = [], [], [], []
+    if not stored.exists():
+        parts: dict[str, list[torch.Tensor]] = {"mean": [], "std": [], "trimaps": []}
+        prompts: list[str] = []
+        pairs = (embedded_data.draw_pair(data, 7, index, SIZE) for index in range(count))
         while chunk := list(itertools.islice(pairs, 16)):
             images = from_uint8(torch.from_numpy(np.stack([p.image for p in chunk])))
             posterior = vae.encode(images).latent_dist
-            means.append(posterior.mean)
-            stds.append(posterior.std)
-            trimaps.append(torch.from_numpy(np.stack([p.trimap for p in chunk])))
+            parts["mean"].append(posterior.mean)
+            parts["std"].append(posterior.std)
+            parts["trimaps"].append(torch.from_numpy(np.stack([p.trimap for p in chunk])))
             prompts.extend(p.prompt for p in chunk)
-        parts = {"mean": means, "std": stds, "trimaps": trimaps}
         tensors = {name: torch.cat(part).contiguous() for name, part in parts.items()}
-        save_file(tensors, stored)
+        save_file(tensors, stored, metadata={"prompts": json.dumps(prompts)})
+    with safe_open(stored, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in ("mean", "std", "trimaps")}
+        prompts = json.loads(file.metadata()["prompts"])
     return LatentCache(**tensors, prompts=prompts, scaling_factor=1 / float(tensors["mean"].std()))
 
 
@@ -266,8 +269,11 @@ def train_denoiser(
                 "mid_block_additional_residual": middle,
             }
         predicted = unet(noised, t, encoder_hidden_states=encoded[:-1], **residuals).sample
-        weight = 1 + DEFECT_WEIGHT * (1 - masks.latent_keep_mask(trimaps, 8))
-        return (weight * (predicted - noise).square()).mean() / weight.mean()
+        error = (predicted - noise).square().mean(1, keepdim=True)
+        defect = 1 - masks.latent_keep_mask(trimaps, 8)
+        cells = defect.sum((1, 2, 3))
+        inside = (error * defect).sum((1, 2, 3)) / cells.clamp_min(1)
+        return error.mean() + DEFECT_WEIGHT * inside.sum() / (cells > 0).sum().clamp_min(1)
 
     def look(modules: nn.ModuleDict) -> dict:
         averaged = TextPart(tokenizer=tokenizer, encoder=modules["text_encoder"])
@@ -320,8 +326,8 @@ def main(
     work: Annotated[Path, typer.Option(help="Folder of checkpoints, logs and sample sheets")],
     output: Annotated[Path, typer.Option(help="Folder of the finished model")],
     autoencoder_steps: int = 3000,
-    decoder_steps: int = 2000,
-    denoiser_steps: int = 3000,
+    decoder_steps: int = 1300,
+    denoiser_steps: int = 3500,
     pairs: int = 6000,
     batch: int = 16,
     threads: int = 2,

@@ -163,7 +163,7 @@ class Tensor(pa.ExtensionType):
     """A type whose loading code must not run."""
 
     def __init__(self) -> None:
-        super().__init__(pa.list_(pa.float32()), "ray.data.arrow_tensor")
+        super().__init__(pa.list_(pa.float32()), "tests.arrow_tensor")
 
     def __arrow_ext_serialize__(self) -> bytes:
         return b""
@@ -189,11 +189,11 @@ def test_extension_types_are_refused_before_their_code_runs(
     try:
         code, lines = generate(manifest)
     finally:
-        pa.unregister_extension_type("ray.data.arrow_tensor")
+        pa.unregister_extension_type("tests.arrow_tensor")
     assert code == 2
     assert len(lines) == 1
     assert str(manifest) in lines[0]
-    assert "no Arrow extension types (found ray.data.arrow_tensor)" in lines[0]
+    assert "no Arrow extension types (found tests.arrow_tensor)" in lines[0]
     assert not (tmp_path / "out").exists()
 
 
