@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from jsonschema import ValidationError
 from moto.server import ThreadedMotoServer
 from ray.autoscaler._private.aws import config as aws_config
 from ray.autoscaler._private.aws import utils as aws_utils
@@ -48,6 +49,8 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 def test_ray_accepts_the_file(config: dict[str, Any]) -> None:
     validate_config(config)
+    with pytest.raises(ValidationError, match="many"):
+        validate_config(config | {"max_workers": "many"})
 
 
 def test_the_head_runs_no_work_and_gpus_start_from_zero(config: dict[str, Any]) -> None:

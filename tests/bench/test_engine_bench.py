@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from adabldm.options import SamplerOptions
@@ -65,25 +66,36 @@ def told(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
         yield
 
 
-def through_ray(window: Window, pool: Pool, output: Path) -> Clock:
-    clock = Clock()
+def hashes(facts: pa.Table) -> dict[str, str]:
+    """Each request's image by its sha256; a rate over failed requests would be worth nothing."""
+    assert set(facts["status"].to_pylist()) == {"ok"}
+    names, prints = facts["request_id"].to_pylist(), facts["image_sha256"].to_pylist()
+    return dict(zip(names, prints, strict=True))
+
+
+def through_ray(window: Window, pool: Pool, output: Path) -> tuple[Clock, dict[str, str]]:
+    clock, made = Clock(), {}
     for facts in run(window.table(), pool, settings(output)):
-        assert set(facts["status"].to_pylist()) == {"ok"}
+        made.update(hashes(facts))
         clock.arrived(facts.num_rows)
-    return clock
+    return clock, made
 
 
 def test_ray_against_a_plain_loop(
     ray_address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     window = window_of(tmp_path / "in", "embedded", LOOP_REQUESTS)
-    plain = Clock()
+    plain, made = Clock(), {}
     worker = Worker(settings(tmp_path / "plain"))
     table = window.table()
     for start in range(0, table.num_rows, 2):
-        plain.arrived(worker(table.slice(start, 2)).num_rows)
+        facts = worker(table.slice(start, 2))
+        made.update(hashes(facts))
+        plain.arrived(facts.num_rows)
     pool = Pool(least=1, most=1, gpus=0, batch_size=2)
-    ray = through_ray(window, pool, tmp_path / "ray")
+    ray, made_by_ray = through_ray(window, pool, tmp_path / "ray")
+    assert made_by_ray == made
+    assert len(made) == LOOP_REQUESTS
     with told(capsys):
         print(f"embedded model, one worker, {LOOP_REQUESTS} requests, images/s after the first:")
         print(f"  plain loop {plain.steady_rate:.3f}, through Ray {ray.steady_rate:.3f}", end="")
@@ -98,7 +110,8 @@ def test_the_ceiling_with_a_pipeline_that_sleeps(
     requests = CEILING_REQUESTS * workers // 4
     window = window_of(tmp_path / "in", "sleep://50", requests)
     pool = Pool(least=workers, most=workers, gpus=0, batch_size=4)
-    clock = through_ray(window, pool, tmp_path / "out")
+    clock, made = through_ray(window, pool, tmp_path / "out")
+    assert len(made) == requests
     limit = workers / 0.050
     with told(capsys):
         print(f"50 ms an image, {workers} worker(s), {requests} requests:")
@@ -110,6 +123,9 @@ def test_how_fast_a_manifest_is_checked(tmp_path: Path, capsys: pytest.CaptureFi
     rows = 20_000
     manifest = Manifest(str(write_manifest(tmp_path / "in", rows)))
     began = time.perf_counter()
-    validate(manifest, RequestChecks(manifest, "sleep://0", model_fingerprint)).close()
+    roster = validate(manifest, RequestChecks(manifest, "sleep://0", model_fingerprint))
+    checked = time.perf_counter() - began
+    assert roster.count() == rows
+    roster.close()
     with told(capsys):
-        print(f"manifest: {rows / (time.perf_counter() - began):.0f} rows checked a second")
+        print(f"manifest: {rows / checked:.0f} rows checked a second")
