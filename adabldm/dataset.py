@@ -1,15 +1,24 @@
-"""Data sets in MVTec AD layout, on any fsspec file system.
+"""What a data set is to everything downstream: objects, their good pictures, their real defects.
 
-An object's folder holds ``train/good``, ``test/<defect>`` and
-``ground_truth/<defect>/<stem>_mask.png``.
+A picture is a URI on any fsspec file system; a part of a picture is that URI with the W3C media
+fragment ``#xywh=x,y,w,h`` (pixels, https://www.w3.org/TR/media-frags/). :func:`read_picture` is
+the one way to its pixels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Literal
 
 import fsspec
+import numpy as np
+
+from adabldm import images
+
+Surface = Literal["object", "texture"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -20,25 +29,100 @@ class DatasetFault(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class DefectImage:
-    """A real defective image and its mask, as URIs."""
+    """A real defective picture and its mask (any pixel that is not 0 is defect), as URIs.
+
+    Pictures of one ``group`` show the same specimen: a split never parts them.
+    """
 
     defect: str
     image: str
     mask: str
+    group: str | None = None
+    caption: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectFolder:
-    """One object's images: ``good`` for training, ``test_good`` unseen, and its defects."""
+    """One object's pictures, divided into what may be learned from and what is for evaluation.
+
+    ``good`` and ``defects`` are what planning and training may use; ``test_good`` and
+    ``held_out`` are seen by evaluation only. ``surface`` is None while nobody has looked;
+    ``foreground`` maps good pictures to object masks (uint8 0 / 255), where they were prepared.
+    """
 
     name: str
     good: tuple[str, ...]
     test_good: tuple[str, ...]
     defects: tuple[DefectImage, ...]
+    held_out: tuple[DefectImage, ...] = ()
+    surface: Surface | None = None
+    foreground: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def defect_types(self) -> list[str]:
+        """The types of ``defects``, in order."""
         return sorted({item.defect for item in self.defects})
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of pixels: rows ``y`` to ``y + height``, columns ``x`` to ``x + width``."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def fragment(self) -> str:
+        return f"#xywh={self.x},{self.y},{self.width},{self.height}"
+
+
+_FRAGMENT = re.compile(r"#xywh=(\d+),(\d+),(\d+),(\d+)\Z")
+
+
+def split_fragment(uri: str) -> tuple[str, Box | None]:
+    """The file's URI, and which part of it is meant (None: all)."""
+    found = _FRAGMENT.search(uri)
+    if found is None:
+        return uri, None
+    x, y, width, height = (int(number) for number in found.groups())
+    return uri[: found.start()], Box(x, y, width, height)
+
+
+def read_bytes(uri: str) -> bytes:
+    """The whole file at ``uri``, without a fragment. Raises :class:`DatasetFault`."""
+    try:
+        with fsspec.open(uri, "rb") as handle:
+            data: bytes = handle.read()
+    except FileNotFoundError as error:
+        raise DatasetFault(f"{uri}: does not exist") from error
+    except (OSError, ValueError, ImportError) as error:
+        raise DatasetFault(f"{uri}: cannot be read: {error}") from error
+    return data
+
+
+def read_picture(uri: str, mode: Literal["RGB", "L"] = "RGB") -> np.ndarray:
+    """The picture at ``uri``, or the part its fragment names: uint8 (H, W, 3), or (H, W) for L.
+
+    Raises :class:`DatasetFault` naming ``uri`` if it cannot be read or decoded, or if the part
+    is not inside the picture.
+    """
+    file, box = split_fragment(uri)
+    try:
+        pixels = images.decode(read_bytes(file), mode)
+    except images.ImageFault as fault:
+        raise DatasetFault(f"{uri}: {fault}") from fault
+    return pixels if box is None else cut(pixels, box, uri)
+
+
+def cut(pixels: np.ndarray, box: Box, uri: str) -> np.ndarray:
+    """``box`` of (H, W[, C]) ``pixels``. Raises :class:`DatasetFault` if it is not inside."""
+    part = pixels[box.y : box.y + box.height, box.x : box.x + box.width]
+    if 0 in part.shape or part.shape[:2] != (box.height, box.width):
+        height, width = pixels.shape[:2]
+        raise DatasetFault(f"{uri}: is not inside its picture of {width} x {height} pixels")
+    return part
 
 
 def _pictures(fs: fsspec.AbstractFileSystem, folder: str) -> list[str]:
