@@ -1,14 +1,13 @@
 """Train the small model that ships inside the package: ``python -m jobs.train_embedded``.
 
-Three phases, each resumable by running the same command again: the autoencoder; its decoder alone,
-on whole tiles, with the latents as they are; then the denoiser, its text encoder and the control
-branch together (there is no pretrained denoiser to lock here; in some steps the control branch is
-left out, so that the denoiser also stands alone). Sample sheets and logs are written as it goes.
+Two phases, each resumable by running the same command again: the autoencoder; then the denoiser,
+its text encoder and the control branch together (there is no pretrained denoiser to lock here; in
+some steps the control branch is left out, so that the denoiser also stands alone). Sample sheets
+and logs are written as it goes.
 """
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 from dataclasses import dataclass
@@ -35,8 +34,11 @@ from jobs import embedded_data
 
 SIZE = small_model.IMAGE_SIZE
 PROMPT_DROP = 0.1
-DEFECT_DETAIL = 15.0
-"""Weight of the mean absolute error under the defect while the decoder is refined."""
+DEFECT_DETAIL = 5.0
+"""Weight of the autoencoder's mean absolute error under the defects."""
+KL_WEIGHT = 1e-6
+WHOLE_TILES_FROM = 0.7
+"""Share of the autoencoder's steps after which it sees whole tiles."""
 CONTROL_DROP = 0.15
 DEFECT_WEIGHT = 1.0
 """Weight of the mean loss under each picture's defect, however small, beside that of the whole."""
@@ -61,19 +63,19 @@ def to_pixels(images: torch.Tensor) -> list[np.ndarray]:
 def autoencoder_batch(
     data: embedded_data.TrainingSet, step: int, batch: int, side: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Random crops of the training stream with contrast raised up to threefold, so that faint
-    texture is worth encoding; (batch, 3, side, side) in [-1, 1], and their keep-masks
-    (batch, 1, side, side)."""
+    """Random crops of the training stream, two of each picture, with contrast lowered or raised;
+    (batch, 3, side, side) in [-1, 1], and their keep-masks (batch, 1, side, side)."""
     rng = np.random.default_rng([0, step])
     crops, marks = [], []
-    for index in range(batch):
-        pair = embedded_data.draw_pair(data, 1, step * batch + index, SIZE)
-        top, left = rng.integers(0, SIZE - side + 1, size=2)
-        window = slice(top, top + side), slice(left, left + side)
-        crops.append(pair.image[window])
-        marks.append(pair.trimap[window])
+    for index in range(batch // 2):
+        pair = embedded_data.draw_pair(data, 1, step * batch // 2 + index, SIZE)
+        for _ in range(2):
+            top, left = rng.integers(0, SIZE - side + 1, size=2)
+            window = slice(top, top + side), slice(left, left + side)
+            crops.append(pair.image[window])
+            marks.append(pair.trimap[window])
     images = from_uint8(torch.from_numpy(np.stack(crops)))
-    gain = torch.from_numpy(rng.uniform(1, 3, size=(batch, 1, 1, 1))).float()
+    gain = torch.from_numpy(rng.uniform(0.8, 1.6, size=(batch, 1, 1, 1))).float()
     level = images.mean((1, 2, 3), keepdim=True)
     images = ((images - level) * gain + level).clamp(-1, 1)
     keep = masks.pixel_keep_mask(torch.from_numpy(np.stack(marks)))
@@ -90,59 +92,25 @@ def _look_at_autoencoder(vae: AutoencoderKL, pictures: list[np.ndarray], path: P
 
 
 def train_autoencoder(data: embedded_data.TrainingSet, folder: Path, steps: int) -> AutoencoderKL:
+    """Quarter-size crops first, then four whole tiles a step."""
     torch.manual_seed(0)
     vae = small_model.build_autoencoder().to(memory_format=torch.channels_last)
     training.narrow_posterior(vae)
 
     def loss(step: int) -> torch.Tensor:
-        whole = step > 0.75 * steps
-        side, batch = (SIZE, 4) if whole else (SIZE // 2, 16)
-        images, _ = autoencoder_batch(data, step, batch, side)
+        side, batch = (SIZE, 4) if step > WHOLE_TILES_FROM * steps else (SIZE // 2, 16)
+        images, keep = autoencoder_batch(data, step, batch, side)
         torch.manual_seed(step)
-        return training.autoencoder_loss(vae, images, gradient_weight=2.0, kl_weight=1e-8)
+        return training.autoencoder_loss(vae, images, keep, DEFECT_DETAIL, KL_WEIGHT)
 
     def look(modules: nn.ModuleDict) -> dict:
         return _look_at_autoencoder(modules["vae"], data.unseen, folder / "sheet.png")
 
-    schedule = training.Schedule(steps=steps, learning_rate=1.5e-3)
+    schedule = training.Schedule(steps=steps, learning_rate=0.02)
     trained = training.Trainer(folder, {"vae": vae}, schedule).run(loss, look)
     best = small_model.build_autoencoder()
     best.load_state_dict(trained["vae"].state_dict())
     return best.eval().requires_grad_(False)
-
-
-def train_decoder(
-    data: embedded_data.TrainingSet, vae: AutoencoderKL, folder: Path, steps: int
-) -> AutoencoderKL:
-    """The same encoder, with a decoder refined on whole tiles for least squares and for defects:
-    image editing passes a thin one through the autoencoder five times."""
-    refined = copy.deepcopy(vae).to(memory_format=torch.channels_last)
-    parts = {"decoder": refined.decoder, "post_quant_conv": refined.post_quant_conv}
-    for part in parts.values():
-        part.requires_grad_(True)
-
-    def loss(step: int) -> torch.Tensor:
-        images, keep = autoencoder_batch(data, 1_000_000 + step, 4, SIZE)
-        with torch.no_grad():
-            latents = refined.encode(images).latent_dist.mode()
-        error = refined.decode(latents).sample - images
-        # The logarithm makes every tile count alike, dark or bright, as PSNR does.
-        whole = error.square().flatten(1).mean(1).clamp_min(1e-6).log().mean()
-        defect = 1 - keep
-        inside = (error.abs() * defect).sum() / (3 * defect.sum().clamp_min(1))
-        return whole + DEFECT_DETAIL * inside
-
-    def with_decoder(modules: nn.ModuleDict) -> AutoencoderKL:
-        best = copy.deepcopy(vae)
-        best.decoder.load_state_dict(modules["decoder"].state_dict())
-        best.post_quant_conv.load_state_dict(modules["post_quant_conv"].state_dict())
-        return best.eval().requires_grad_(False)
-
-    def look(modules: nn.ModuleDict) -> dict:
-        return _look_at_autoencoder(with_decoder(modules), data.unseen, folder / "sheet.png")
-
-    schedule = training.Schedule(steps=steps, learning_rate=1e-3, ema=0.995)
-    return with_decoder(training.Trainer(folder, parts, schedule).run(loss, look))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +253,7 @@ def train_denoiser(
         "controlnet": controlnet,
         "text_encoder": text.encoder,
     }
-    schedule = training.Schedule(steps=steps, learning_rate=5e-4, save_every_s=300)
+    schedule = training.Schedule(steps=steps, learning_rate=0.01, save_every_s=300)
     trained = training.Trainer(folder, modules, schedule).run(loss, look)
     averaged = TextPart(tokenizer=tokenizer, encoder=trained["text_encoder"])
     return build_pipeline(cache, vae, trained["unet"], trained["controlnet"], averaged)
@@ -325,8 +293,7 @@ def main(
     data: Annotated[str, typer.Option(help="Magnetic tiles in MVTec layout, with index.csv")],
     work: Annotated[Path, typer.Option(help="Folder of checkpoints, logs and sample sheets")],
     output: Annotated[Path, typer.Option(help="Folder of the finished model")],
-    autoencoder_steps: int = 3000,
-    decoder_steps: int = 1300,
+    autoencoder_steps: int = 4000,
     denoiser_steps: int = 3500,
     pairs: int = 6000,
     batch: int = 16,
@@ -337,7 +304,6 @@ def main(
     tiles = embedded_data.read_training_set(data, SIZE)
     vae = train_autoencoder(tiles, work / "autoencoder", autoencoder_steps)
     cache = encode_pairs(tiles, vae, work, pairs)
-    vae = train_decoder(tiles, vae, work / "decoder", decoder_steps)
     pipeline = train_denoiser(tiles, cache, vae, work / "denoiser", denoiser_steps, batch)
     save_pipeline(pipeline, output)
     print(f"The embedded model is in {output}")
