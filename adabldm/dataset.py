@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Literal
 
 import fsspec
@@ -125,58 +124,18 @@ def cut(pixels: np.ndarray, box: Box, uri: str) -> np.ndarray:
     return part
 
 
-def _pictures(fs: fsspec.AbstractFileSystem, folder: str) -> list[str]:
-    if not fs.isdir(folder):
-        return []
-    found = (path for path in fs.ls(folder, detail=False))
-    return sorted(path for path in found if path.lower().endswith(SUFFIXES))
-
-
-def _defects(fs: fsspec.AbstractFileSystem, root: str) -> list[DefectImage]:
-    found: list[DefectImage] = []
-    test = f"{root}/test"
-    if not fs.isdir(test):
-        return found
-    for folder in sorted(fs.ls(test, detail=False)):
-        defect = PurePosixPath(folder).name
-        if defect == "good" or not fs.isdir(folder):
-            continue
-        masks = set(_pictures(fs, f"{root}/ground_truth/{defect}"))
-        for image in _pictures(fs, folder):
-            mask = f"{root}/ground_truth/{defect}/{PurePosixPath(image).stem}_mask.png"
-            if mask not in masks:
-                raise DatasetFault(f"{image}: its mask {mask} does not exist")
-            found.append(
-                DefectImage(
-                    defect=defect, image=fs.unstrip_protocol(image), mask=fs.unstrip_protocol(mask)
-                )
-            )
-    return found
-
-
-def _read_object(fs: fsspec.AbstractFileSystem, root: str) -> ObjectFolder:
-    def uris(folder: str) -> tuple[str, ...]:
-        return tuple(fs.unstrip_protocol(path) for path in _pictures(fs, folder))
-
-    return ObjectFolder(
-        name=PurePosixPath(root).name,
-        good=uris(f"{root}/train/good"),
-        test_good=uris(f"{root}/test/good"),
-        defects=tuple(_defects(fs, root)),
-    )
-
-
 def read_mvtec(uri: str) -> list[ObjectFolder]:
-    """List the object folders at ``uri``: the object's own folder, or a root of several.
+    """List the objects of a data set in MVTec AD layout without a split: all defects are there.
 
-    Raises :class:`DatasetFault` if there is none, or a defect image has no mask.
+    ``uri`` is an object's own folder, or a root of several. Raises :class:`DatasetFault` if there
+    is none, or if a fault shows in the folders, as a defect picture without its mask.
     """
-    fs, root = fsspec.url_to_fs(uri)
-    root = root.rstrip("/")
-    if fs.isdir(f"{root}/train/good"):
-        return [_read_object(fs, root)]
-    folders = fs.ls(root, detail=False) if fs.isdir(root) else []
-    objects = [_read_object(fs, f) for f in sorted(folders) if fs.isdir(f"{f}/train/good")]
-    if not objects:
-        raise DatasetFault(f"{uri}: no train/good below it (MVTec AD layout)")
-    return objects
+    from adabldm import layouts, prepared
+
+    tree = layouts.Tree(uri)
+    listing = layouts.read(tree, "mvtec")
+    if listing.faults:
+        raise DatasetFault("\n".join(f"{uri}: {fault}" for fault in listing.faults))
+    return prepared.assemble(
+        prepared.to_rows(tree, listing.pictures, prepared.unsplit(listing.pictures), {})
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -37,6 +38,31 @@ def read_size(data: bytes) -> tuple[int, int]:
     """(height, width) from the header alone. Raises :class:`ImageFault`."""
     with _open(data) as image:
         return image.height, image.width
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a picture says about itself: size in pixels, Pillow's mode, frames, file type."""
+
+    height: int
+    width: int
+    mode: str
+    frames: int
+    format: str
+
+
+def read_header(data: bytes) -> Header:
+    """The picture's header, without its pixels. Raises :class:`ImageFault`."""
+    with _open(data) as image:
+        kind = image.format or ""
+        try:
+            # A JPEG's further frames are previews of the first.
+            frames = 1 if kind in ("JPEG", "MPO") else int(getattr(image, "n_frames", 1))
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ImageFault(f"the picture's data is broken: {error}") from error
+        return Header(
+            height=image.height, width=image.width, mode=image.mode, frames=frames, format=kind
+        )
 
 
 def decode(data: bytes, mode: str = "RGB") -> np.ndarray:

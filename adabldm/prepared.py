@@ -2,39 +2,178 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
 
-from adabldm import dataset
-from adabldm.dataset import DefectImage, ObjectFolder
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-SHOTS = 10
-"""Real defect pictures a type that may be learned from, unless told otherwise."""
+from adabldm import layouts
+from adabldm.dataset import DatasetFault, DefectImage, ObjectFolder, Surface
+from adabldm.layouts import Picture, Tree
+from adabldm.split import SHOTS, Side, divide
+from adabldm.split_file import load as load_split
+
+INDEX = "dataset.parquet"
+SPLIT = "split.json"
+FAULTS = "faults.csv"
+FOREGROUND = "foreground"
+"""Folder of object masks in a prepared data set."""
+
+SHOWN_FAULTS = 10
+
+SCHEMA = pa.schema(
+    [
+        pa.field("object", pa.string(), nullable=False),
+        pa.field("side", pa.string(), nullable=False),
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("defect", pa.string()),
+        pa.field("mask", pa.string()),
+        pa.field("group", pa.string()),
+        pa.field("caption", pa.string()),
+        pa.field("height", pa.int32()),
+        pa.field("width", pa.int32()),
+        pa.field("defect_share", pa.float32()),
+        pa.field("surface", pa.string()),
+        pa.field("foreground", pa.string()),
+    ]
+)
+"""``dataset.parquet``: one picture a row. ``image`` and ``mask`` are URIs, ``foreground`` is a
+path in the prepared folder; ``side`` is one of :data:`adabldm.split.Side`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A picture of a data set with its side; ``image`` and ``mask`` are URIs."""
+
+    object: str
+    side: Side
+    image: str
+    defect: str | None
+    mask: str | None
+    group: str | None
+    caption: str | None
+    surface: Surface | None
+    foreground: str | None
 
 
 def open_dataset(
     uri: str,
     *,
-    layout: str = "auto",
+    layout: str = layouts.AUTO,
     shots: int = SHOTS,
     split_seed: int = 0,
     split_file: str | None = None,
 ) -> list[ObjectFolder]:
-    """The objects at ``uri``, split into few-shot and held-out defects.
+    """The objects at ``uri``, split into what may be learned from and what is for evaluation.
 
-    Raises :class:`adabldm.dataset.DatasetFault`.
+    ``uri`` is a prepared folder, whose own split holds and whose pictures were checked, or a raw
+    data set, which is listed and split here; its pictures are not decoded (of KolektorSDD2's the
+    masks are).
+
+    Raises :class:`DatasetFault` if it cannot be read, has no known layout, or if its folders alone
+    show a fault (``adabldm prepare`` lists all and can work with the rest).
     """
-    if layout not in ("auto", "mvtec") or split_file is not None:
-        raise dataset.DatasetFault(f"{uri}: only MVTec AD layout with the default split is read")
-    return [_split(folder, shots, split_seed) for folder in dataset.read_mvtec(uri)]
+    tree = Tree(uri)
+    if INDEX in tree.sizes and layout == layouts.AUTO:
+        if split_file is not None:
+            raise DatasetFault(f"{uri}: is prepared, its split is made; split the raw data set")
+        return _open_prepared(tree)
+    listing = layouts.read(tree, layout)
+    faults = list(listing.faults)
+    given = None
+    if split_file is not None:
+        given, missing = load_split(split_file, listing.pictures)
+        faults += missing
+    if faults:
+        lines = [f"{uri}: {fault}" for fault in faults[:SHOWN_FAULTS]]
+        if more := len(faults) - len(lines):
+            lines.append(f"{uri}: and {more} more; `adabldm prepare` lists them all")
+        raise DatasetFault("\n".join(lines))
+    sides = divide(listing.pictures, shots=shots, seed=split_seed, given=given)
+    return assemble(to_rows(tree, listing.pictures, sides, dict(listing.surfaces)))
 
 
-def _split(folder: ObjectFolder, shots: int, seed: int) -> ObjectFolder:
-    few: list[DefectImage] = []
-    for name in folder.defect_types:
-        items: Sequence[DefectImage] = [item for item in folder.defects if item.defect == name]
-        order = random.Random(f"{seed}/{folder.name}/{name}").sample(range(len(items)), len(items))  # noqa: S311
-        few.extend(items[i] for i in sorted(order[:shots]))
-    held_out = tuple(item for item in folder.defects if item not in set(few))
-    return replace(folder, defects=tuple(few), held_out=held_out)
+def to_rows(
+    tree: Tree,
+    pictures: Sequence[Picture],
+    sides: Mapping[str, Side],
+    surfaces: Mapping[str, Surface],
+    foreground: Mapping[str, str] | None = None,
+) -> list[Row]:
+    """One row a picture; ``foreground`` maps paths of good pictures to paths of object masks."""
+    return [
+        Row(
+            object=picture.object,
+            side=sides[picture.path],
+            image=tree.uri(picture.path),
+            defect=picture.defect,
+            mask=None if picture.mask is None else tree.uri(picture.mask),
+            group=picture.group,
+            caption=picture.caption,
+            surface=surfaces.get(picture.object),
+            foreground=(foreground or {}).get(picture.path),
+        )
+        for picture in pictures
+    ]
+
+
+def unsplit(pictures: Sequence[Picture]) -> dict[str, Side]:
+    """Sides that hold nothing out: every defect may be learned from."""
+    return {
+        p.path: "few" if p.defect else "test_good" if p.part == "test" else "good" for p in pictures
+    }
+
+
+def assemble(rows: Sequence[Row]) -> list[ObjectFolder]:
+    """The objects that ``rows`` tell of, by name; rows that are left out are."""
+    by_object: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_object[row.object].append(row)
+    return [_object(name, by_object[name]) for name in sorted(by_object)]
+
+
+def _object(name: str, rows: Sequence[Row]) -> ObjectFolder:
+    def defects(side: Side) -> tuple[DefectImage, ...]:
+        return tuple(
+            DefectImage(
+                defect=row.defect,
+                image=row.image,
+                mask=row.mask,
+                group=row.group,
+                caption=row.caption,
+            )
+            for row in rows
+            if row.side == side and row.defect and row.mask
+        )
+
+    return ObjectFolder(
+        name=name,
+        good=tuple(row.image for row in rows if row.side == "good"),
+        test_good=tuple(row.image for row in rows if row.side == "test_good"),
+        defects=defects("few"),
+        held_out=defects("held_out"),
+        surface=rows[0].surface,
+        foreground={row.image: row.foreground for row in rows if row.foreground},
+    )
+
+
+def _open_prepared(tree: Tree) -> list[ObjectFolder]:
+    path = tree.uri(INDEX)
+    try:
+        with fsspec.open(path, "rb") as handle:
+            table = pq.read_table(handle)
+        records = table.select(list(Row.__dataclass_fields__)).to_pylist()
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise DatasetFault(f"{path}: is not an index of `adabldm prepare`: {error}") from error
+    rows = []
+    for number, record in enumerate(records):
+        if record["side"] not in get_args(Side):
+            raise DatasetFault(f"{path}: row {number}: side {record['side']!r} is not known")
+        if record["foreground"]:
+            record["foreground"] = tree.uri(record["foreground"])
+        rows.append(Row(**record))
+    return assemble(rows)
