@@ -60,16 +60,15 @@ def load_backend(uri: str, device: str, fingerprint: str) -> Backend:
 def _load_pipeline(uri: str, device: str, fingerprint: str) -> Backend:
     import torch
 
+    from adabldm.devices import make_repeatable
     from adabldm.pipeline import AdaBLDMPipeline
 
-    if device == "cpu":
-        # Sums are then taken in one order, so a file's bits do not depend on the machine's cores.
-        torch.set_num_threads(1)
+    make_repeatable(torch.device(device))
     place = model_location(uri)
     if uri != EMBEDDED and not place.is_local:
         place = _fetched(place, fingerprint)
     if place.is_folder():
-        pipeline = AdaBLDMPipeline.from_pretrained(place.path, torch_dtype=torch.float32)
+        pipeline = AdaBLDMPipeline.from_pretrained(place.path)
     else:
         tokenizer, config = single_file_companions(place)
         pipeline = AdaBLDMPipeline.from_single_file(
