@@ -47,7 +47,7 @@ path in the prepared folder; ``side`` is one of :data:`adabldm.split.Side`."""
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A picture of a data set with its side; ``image`` and ``mask`` are URIs."""
+    """A row of the index, see :data:`SCHEMA`; size and share are None while nobody has looked."""
 
     object: str
     side: Side
@@ -56,8 +56,11 @@ class Row:
     mask: str | None
     group: str | None
     caption: str | None
+    height: int | None = None
+    width: int | None = None
+    defect_share: float | None = None
     surface: Surface | None
-    foreground: str | None
+    foreground: str | None = None
 
 
 def open_dataset(
@@ -102,9 +105,8 @@ def to_rows(
     pictures: Sequence[Picture],
     sides: Mapping[str, Side],
     surfaces: Mapping[str, Surface],
-    foreground: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """One row a picture; ``foreground`` maps paths of good pictures to paths of object masks."""
+    """One row a picture; ``sides`` is by picture path, ``surfaces`` by object."""
     return [
         Row(
             object=picture.object,
@@ -115,7 +117,6 @@ def to_rows(
             group=picture.group,
             caption=picture.caption,
             surface=surfaces.get(picture.object),
-            foreground=(foreground or {}).get(picture.path),
         )
         for picture in pictures
     ]
@@ -166,7 +167,7 @@ def _open_prepared(tree: Tree) -> list[ObjectFolder]:
     try:
         with fsspec.open(path, "rb") as handle:
             table = pq.read_table(handle)
-        records = table.select(list(Row.__dataclass_fields__)).to_pylist()
+        records = table.select(SCHEMA.names).to_pylist()
     except (OSError, pa.ArrowException, KeyError) as error:
         raise DatasetFault(f"{path}: is not an index of `adabldm prepare`: {error}") from error
     rows = []

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from cluster.faults import InputFault, JobFault
-from jobs import contact_sheet, demo, generate, parity, plan, submit, verify
+from jobs import contact_sheet, demo, generate, parity, plan, prepare, submit, verify
 
 app = typer.Typer(
     name="adabldm",
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.main)
+app.command("prepare")(prepare.main)
 app.command("plan")(plan.main)
 app.command("generate")(generate.main)
 app.command("verify")(verify.main)
