@@ -104,11 +104,13 @@ def read_training_set(root: str, size: int, shots: int = SHOTS) -> TrainingSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A training example: uint8 image (H, W, 3), trimap (H, W), and its prompt."""
+    """A training example: uint8 image (H, W, 3), trimap (H, W), its prompt and its defect type
+    (None: a good image)."""
 
     image: np.ndarray
     trimap: np.ndarray
     prompt: str
+    defect: str | None
 
 
 def _noun(rng: np.random.Generator) -> str:
@@ -166,7 +168,9 @@ def draw_pair(data: TrainingSet, seed: int, index: int, size: int) -> Pair:
     image, mask = _flip(rng, image, mask)
     gain = rng.uniform(0.85, 1.15)
     image = np.clip(image * gain, 0, 255).astype(np.uint8)
-    return Pair(image=image, trimap=trimap.compose(mask), prompt=_prompt(rng, defect))
+    return Pair(
+        image=image, trimap=trimap.compose(mask), prompt=_prompt(rng, defect), defect=defect
+    )
 
 
 def place_on_unseen(data: TrainingSet, index: int, size: int) -> Pair:
@@ -180,4 +184,5 @@ def place_on_unseen(data: TrainingSet, index: int, size: int) -> Pair:
         image=image,
         trimap=trimap.compose(mask),
         prompt=f"a {OBJECT_NOUNS[0]} with a {item.defect}",
+        defect=item.defect,
     )

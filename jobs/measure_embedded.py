@@ -1,12 +1,13 @@
 """Measure the embedded model on tiles it never saw: ``python -m jobs.measure_embedded``.
 
 Prints the autoencoder's PSNR on unseen good tiles and, for generated pairs, the background's PSNR
-and the share with a visible defect (:mod:`adabldm.metrics`); draws a sheet of the pairs.
+and by type the share with a visible defect (:mod:`adabldm.metrics`; it counts any change under the
+mask, so look at the sheet of the pairs that is drawn).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,15 @@ def generate_pairs(
         yield pair, made
 
 
+def visible_by_type(shown: Sequence[tuple[str | None, float]]) -> str:
+    """``crack 3 of 4, ...`` from (type, 1.0 if visible)."""
+    types = sorted({str(defect) for defect, _ in shown})
+    return ", ".join(
+        f"{name} {sum(v for d, v in shown if d == name):.0f} of {sum(d == name for d, _ in shown)}"
+        for name in types
+    )
+
+
 def main(
     data: Annotated[str, typer.Option(help="Magnetic tiles in MVTec layout, with index.csv")],
     model: Annotated[Path | None, typer.Option(help="Model folder; default the embedded")] = None,
@@ -68,14 +78,17 @@ def main(
     options = SamplerOptions(steps=steps, guidance=guidance, adaptation_steps=adaptation_steps)
     rows: list[list[np.ndarray]] = []
     figures: list[dict[str, float]] = []
+    shown: list[tuple[str | None, float]] = []
     for index, (pair, made) in enumerate(generate_pairs(pipeline, tiles, count, options)):
         quality = made.traces[0].quality | made.traces[0].seconds
         figures.append(quality)
+        shown.append((pair.defect, quality["defect_visible"]))
         rows.append([made.sources[0], made.trimaps[0], made.blended[0], made.images[0]])
         print(f"{index + 1}/{count} {pair.prompt}: "
               + ", ".join(f"{k} {v:.3g}" for k, v in quality.items()), flush=True)  # fmt: skip
     for name in ("background_psnr_db", "defect_visible", "defect_change", "sample", "adapt"):
         print(f"{name}: mean {np.mean([one[name] for one in figures]):.3f} over {count} pairs")
+    print(f"visible by type: {visible_by_type(shown)}")
     if sheet is not None:
         half = (count + 1) // 2
         blank = [np.zeros_like(rows[0][0])] * 4
