@@ -21,10 +21,13 @@ LEAST_COMPONENT = 0.2
 DARK = 16.0
 """Grey levels that are added before the logarithm, in which light and shade are sums."""
 
-REACH = 3.0
+REACH = 2.0
 """Standard deviation of the neighbourhood, in cells."""
 
-NEAR = 0.02
+MARGIN = 3.0
+"""Pixels further than this from the object's box, in such deviations, are left out."""
+
+NEAR = 0.05
 """A pixel may change sides where object and ground each have this share of the neighbourhood."""
 
 SETTLED = 2e-4
@@ -42,10 +45,9 @@ class Pass:
 
 
 PASSES = (
-    Pass(side=256, cells=32, steps=3),
-    Pass(side=256, cells=64, steps=3),
+    Pass(side=256, cells=32, steps=6),
+    Pass(side=256, cells=64, steps=4),
     Pass(side=512, cells=128, steps=2),
-    Pass(side=512, cells=256, steps=2),
 )
 
 
@@ -80,39 +82,58 @@ def resized(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     return (large > 0.5).numpy()
 
 
-def _shrunk(image: np.ndarray, side: int) -> torch.Tensor:
-    """uint8 (H, W, 3) to the logarithm of its pixels, float (3, h, w), with h, w <= side."""
+class _View:
+    """A picture at one size, cut to a box: its pixels' logarithms, (C, h, w), and local sums."""
+
+    def __init__(self, image: np.ndarray, side: int, cells: int, box: tuple[slice, slice]) -> None:
+        height, width = image.shape[:2]
+        self.cell = max(1, round(min(side, max(height, width)) / cells))
+        pixels = torch.from_numpy(image[box]).float().add_(DARK).log_().permute(2, 0, 1)
+        if (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all():
+            pixels = pixels[:1]
+        # Smoothed here once: nearness below is linear in the pixels.
+        self.pixels = F.avg_pool2d(pixels[None], 3, 1, 1, count_include_pad=False)[0]
+        self.total = self._local(pixels)
+        self.all = self._local(torch.ones_like(pixels[:1]))
+
+    def _local(self, values: torch.Tensor) -> np.ndarray:
+        """Sums of (C, h, w) over the neighbourhood of every cell, up to a common factor."""
+        pooled = F.avg_pool2d(values[None], self.cell, ceil_mode=True, count_include_pad=False)
+        return gaussian_filter(pooled[0].numpy(), (0, REACH, REACH))
+
+    def step(self, mask: torch.Tensor) -> torch.Tensor:
+        """Every pixel joins the nearer local mean; ``mask`` and result are float (h, w)."""
+        inside = self._local(torch.cat([self.pixels * mask, mask[None]]))
+        share = np.stack([inside[-1], self.all[0] - inside[-1]])
+        thing = inside[:-1] / np.maximum(share[0], 1e-4)
+        ground = (self.total - inside[:-1]) / np.maximum(share[1], 1e-4)
+        # Nearer to `thing` than to `ground`: the projection on their difference is above a half.
+        axis = thing - ground
+        axis /= np.maximum((axis**2).sum(axis=0), 1e-4)
+        offset = (ground * axis).sum(axis=0)
+        local = np.concatenate([axis, offset[None], share.min(axis=0)[None]])
+        # Cells that stick out at the end are as large as the others, and cut off afterwards.
+        size = [side * self.cell for side in local.shape[1:]]
+        fields = F.interpolate(torch.from_numpy(local)[None], size, mode="bilinear")[0]
+        fields = fields[:, : mask.shape[0], : mask.shape[1]]
+        nearness = (self.pixels * fields[:-2]).sum(0) - fields[-2]
+        return torch.where(fields[-1] > NEAR, (nearness > 0.5).float(), mask)
+
+
+def _shrunk(image: np.ndarray, side: int) -> np.ndarray:
+    """uint8 (H, W, 3) with neither side longer than ``side`` pixels."""
     height, width = image.shape[:2]
     ratio = min(1.0, side / max(height, width))
     size = max(1, round(width * ratio)), max(1, round(height * ratio))
-    picture = Image.fromarray(image).resize(size, Image.Resampling.BOX)
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float().add_(DARK).log_()
+    return np.array(Image.fromarray(image).resize(size, Image.Resampling.BOX))
 
 
-def _step(pixels: torch.Tensor, mask: torch.Tensor, cells: int) -> torch.Tensor:
-    """One assignment of every pixel (3, h, w) to the nearer local mean; ``mask`` float (h, w)."""
-    height, width = mask.shape
-    cell = max(1, round(max(height, width) / cells))
-    size = max(1, height // cell), max(1, width // cell)
-    inside = pixels * mask
-    sums = torch.cat([inside, pixels - inside, mask[None], 1 - mask[None]])
-    blurred = gaussian_filter(
-        F.interpolate(sums[None], size, mode="area")[0].numpy(), (0, REACH, REACH)
+def _box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (
+        slice(max(0, rows[0] - margin), rows[-1] + 1 + margin),
+        slice(max(0, cols[0] - margin), cols[-1] + 1 + margin),
     )
-    share = blurred[6:8]
-    thing = blurred[:3] / np.maximum(share[0], 1e-4)
-    ground = blurred[3:6] / np.maximum(share[1], 1e-4)
-    # Nearer to `thing` than to `ground`: the projection on their difference is above a half.
-    axis = thing - ground
-    axis /= np.maximum((axis**2).sum(axis=0), 1e-4)
-    offset = (ground * axis).sum(axis=0)
-    local = np.concatenate([axis, offset[None], share.min(axis=0)[None]])
-    fields = F.interpolate(
-        torch.from_numpy(local)[None], (height, width), mode="bilinear", align_corners=False
-    )[0]
-    nearness = (pixels * fields[:3]).sum(0) - fields[3]
-    smooth = F.avg_pool2d(nearness[None, None], 3, 1, 1, count_include_pad=False)[0, 0]
-    return torch.where(fields[4] > NEAR, (smooth > 0.5).float(), mask)
 
 
 def refine(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -121,18 +142,21 @@ def refine(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Returns bool (H, W) without holes or crumbs; empty if nothing stays.
     """
     height, width = image.shape[:2]
-    pixels = torch.empty(0)
-    shrunk_to = 0
+    shrunk = image
     for stage in PASSES:
-        if stage.side != shrunk_to:
-            pixels, shrunk_to = _shrunk(image, stage.side), stage.side
-        rows, cols = pixels.shape[1:]
-        state = torch.from_numpy(resized(mask, rows, cols)).float()
-        for _ in range(stage.steps):
-            before, state = state, _step(pixels, state, stage.cells)
-            if float((before != state).float().mean()) < SETTLED:
-                break
-        mask = cleaned(state.numpy() > 0.5)
         if not mask.any():
             return np.zeros((height, width), bool)
+        shrunk = _shrunk(image, stage.side)
+        mask = resized(mask, shrunk.shape[0], shrunk.shape[1])
+        margin = round(MARGIN * REACH * max(shrunk.shape) / stage.cells)
+        box = _box_around(mask, margin)
+        view = _View(shrunk, stage.side, stage.cells, box)
+        state = torch.from_numpy(mask[box]).float()
+        for _ in range(stage.steps):
+            before, state = state, view.step(state)
+            if float((before != state).float().mean()) < SETTLED:
+                break
+        mask = np.zeros_like(mask)
+        mask[box] = state.numpy() > 0.5
+        mask = cleaned(mask)
     return resized(mask, height, width)
