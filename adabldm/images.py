@@ -19,18 +19,22 @@ class ImageFault(ValueError):
     """A picture that cannot be used; the message says why."""
 
 
+class TooLargeFault(ImageFault):
+    """A picture of more pixels than are decoded."""
+
+
 def _open(data: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise ImageFault(f"more than {MAX_PIXELS} pixels are not decoded") from error
+        raise TooLargeFault(f"more than {MAX_PIXELS} pixels are not decoded") from error
     except (OSError, ValueError, SyntaxError) as error:
         raise ImageFault(f"not a readable picture of type {', '.join(FORMATS)}") from error
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise ImageFault(f"{width} x {height} is more than {MAX_PIXELS} pixels")
+        raise TooLargeFault(f"{width} x {height} is more than {MAX_PIXELS} pixels")
     return image
 
 

@@ -104,6 +104,10 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
     masks: dict[str, np.ndarray | Fault] = {}
     for picture in pictures:
         _, box = split_fragment(picture.path)
+        if box and (box.x + box.width > width or box.y + box.height > height):
+            rule = f"is not inside its picture of {width} x {height} pixels"
+            faults.append(Fault("part-outside", picture.path, rule))
+            continue
         share = 0.0
         if picture.mask is not None:
             file, part = split_fragment(picture.mask)
@@ -148,7 +152,7 @@ def _decode(data: bytes, path: str) -> np.ndarray:
     try:
         header = images.read_header(data)
     except images.ImageFault as fault:
-        kind = "too-large" if f"more than {images.MAX_PIXELS}" in str(fault) else "unreadable"
+        kind = "too-large" if isinstance(fault, images.TooLargeFault) else "unreadable"
         raise _Refused(kind, path, str(fault)) from fault
     size = f"{header.width} x {header.height} pixels"
     if min(header.height, header.width) < LEAST_SIDE:

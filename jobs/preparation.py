@@ -8,13 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adabldm import images, inspection, layouts, notes, prepared, split, split_file
-from adabldm.dataset import DatasetFault, Surface, read_picture
+from adabldm.dataset import DatasetFault, Surface, read_picture, split_fragment
 from adabldm.inspection import Facts
 from adabldm.layouts import Fault, Listing, Picture, Tree
 from cluster.content_files import write_whole
@@ -22,6 +23,9 @@ from cluster.faults import InputFault
 from cluster.names import name_fault, object_fault
 from cluster.storage import Location
 from jobs.progress import Tracker
+
+if TYPE_CHECKING:
+    from adabldm.foreground import ForegroundPredictor
 
 LEARNED_FROM = 32
 """Good pictures of an object that its foreground is learned from."""
@@ -54,6 +58,7 @@ class Checked:
     sides: Mapping[str, split.Side]
     surfaces: Mapping[str, Surface]
     faults: tuple[Fault, ...]
+    remarks: tuple[str, ...]
 
     def of_object(self, name: str) -> list[Facts]:
         return [found for found in self.facts if found.picture.object == name]
@@ -78,7 +83,7 @@ def check(dataset: str, wishes: Wishes) -> Checked:
     faults = list(listing.faults)
     pictures, unnamed = _with_usable_names(listing.pictures)
     faults += unnamed
-    total = len({picture.path.partition("#")[0] for picture in pictures})
+    total = len({split_fragment(picture.path)[0] for picture in pictures})
     with Tracker("check", total) as tracker:
         facts, broken = inspection.inspect(tree, pictures, tracker.update)
     faults += broken
@@ -98,6 +103,7 @@ def check(dataset: str, wishes: Wishes) -> Checked:
         sides=sides,
         surfaces=surfaces,
         faults=tuple(sorted(faults, key=_by_path)),
+        remarks=listing.remarks,
     )
 
 
@@ -181,54 +187,62 @@ def outline(checked: Checked, output: Location, wishes: Wishes) -> Outlined:
     surfaces: dict[str, Surface] = dict(checked.surfaces)
     masks: dict[str, str] = {}
     faults: list[Fault] = []
-    todo = {
-        name: [
-            found.picture.path
-            for found in checked.of_object(name)
-            if checked.sides[found.picture.path] == "good"
-        ]
-        for name in checked.objects
-        if surfaces.get(name) != "texture"
-    }
+    todo: dict[str, list[str]] = defaultdict(list)
+    for found in checked.facts:
+        name, path = found.picture.object, found.picture.path
+        if checked.sides[path] == "good" and surfaces.get(name) != "texture":
+            todo[name].append(path)
     with Tracker("outline", sum(map(len, todo.values()))) as tracker:
         done = 0
         for name, paths in todo.items():
-            for path, mask in _masks(checked.tree, name, paths, surfaces):
+            predictor = _predictor(checked.tree, paths)
+            if surfaces.setdefault(name, predictor.surface) == "texture":
+                continue
+            if predictor.surface == "texture":
+                rule = (
+                    "is said to be an object, but its good pictures show none before a background"
+                )
+                faults.append(Fault("no-object", name, rule))
+                continue
+            for path, mask in _masks(checked.tree, paths, predictor):
+                if mask.any():
+                    masks[path] = mask_key(path)
+                    output.join(masks[path]).write(images.encode_png(mask))
+                else:
+                    faults.append(Fault("no-object", path, "no object is found in it"))
                 done += 1
                 tracker.update(done)
-                if mask is None:
-                    continue
-                if not mask.any():
-                    faults.append(Fault("no-object", path, "no object is found in it"))
-                    continue
-                key = f"{prepared.FOREGROUND}/{path.replace('#xywh=', '_').replace(',', '_')}.png"
-                output.join(key).write(images.encode_png(mask))
-                masks[path] = key
     return Outlined(surfaces=surfaces, masks=masks, faults=tuple(faults))
 
 
-def _masks(
-    tree: Tree, name: str, paths: Sequence[str], surfaces: dict[str, Surface]
-) -> Iterator[tuple[str, np.ndarray | None]]:
-    """Each of an object's good pictures with its mask, None on a texture; notes the surface."""
+def mask_key(path: str) -> str:
+    """Where the object mask of the good picture at ``path`` is, in the prepared folder."""
+    file, box = split_fragment(path)
+    part = f"_{box.x}_{box.y}_{box.width}_{box.height}" if box else ""
+    return f"{prepared.FOREGROUND}/{file}{part}.png"
+
+
+def _read(tree: Tree, paths: Sequence[str]) -> list[np.ndarray]:
+    with ThreadPoolExecutor(inspection.READERS) as pool:
+        return list(pool.map(lambda path: read_picture(tree.uri(path)), paths))
+
+
+def _predictor(tree: Tree, paths: Sequence[str]) -> ForegroundPredictor:
+    """What a few dozen of an object's good pictures say about its foreground."""
+    # Here, because the model's libraries take seconds to load.
     from adabldm import foreground
 
-    if not paths:
-        return
-    with ThreadPoolExecutor(inspection.READERS) as pool:
+    step = max(1, len(paths) // LEARNED_FROM)
+    return foreground.fit(_read(tree, paths[::step][:LEARNED_FROM]))
 
-        def read(some: Sequence[str]) -> list[np.ndarray]:
-            return list(pool.map(lambda path: read_picture(tree.uri(path)), some))
 
-        step = max(1, len(paths) // LEARNED_FROM)
-        predictor = foreground.fit(read(paths[::step][:LEARNED_FROM]))
-        surface = surfaces.setdefault(name, predictor.surface)
-        for start in range(0, len(paths), AT_ONCE):
-            some = paths[start : start + AT_ONCE]
-            if surface == "texture":
-                yield from ((path, None) for path in some)
-            else:
-                yield from zip(some, map(predictor.mask, read(some)), strict=True)
+def _masks(
+    tree: Tree, paths: Sequence[str], predictor: ForegroundPredictor
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Each of an object's good pictures with its object mask, uint8 (H, W) of 0 / 255."""
+    for start in range(0, len(paths), AT_ONCE):
+        some = paths[start : start + AT_ONCE]
+        yield from zip(some, map(predictor.mask, _read(tree, some)), strict=True)
 
 
 def write(checked: Checked, outlined: Outlined, output: Location, wishes: Wishes) -> None:
@@ -236,7 +250,8 @@ def write(checked: Checked, outlined: Outlined, output: Location, wishes: Wishes
     pictures = [found.picture for found in checked.facts]
     sides = dict(checked.sides)
     for fault in outlined.faults:
-        sides[fault.path] = "left_out"
+        if fault.path in sides:
+            sides[fault.path] = "left_out"
     given = wishes.split_file is not None
     text = split_file.dump(
         pictures, sides, None if given else wishes.seed, None if given else wishes.shots

@@ -101,6 +101,8 @@ def _tell(checked: Checked, outlined: Outlined, output: str) -> None:
     if not console.is_terminal:
         console = Console(width=WIDTH)
     console.print(overview(checked, outlined))
+    for remark in checked.remarks:
+        typer.echo(remark)
     faults = [*checked.faults, *outlined.faults]
     for fault in faults[:PRINTED_FAULTS]:
         typer.echo(_line(fault))

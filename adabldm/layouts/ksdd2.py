@@ -45,15 +45,16 @@ def squares(height: int, width: int) -> list[Box]:
     return [Box(start, 0, side, side) for start in starts]
 
 
-def _cut(tree: Tree, part: Part, path: str, mask_path: str) -> list[Picture] | Fault:
-    """The squares of one picture that are usable."""
+def _cut(tree: Tree, part: Part, path: str, mask_path: str) -> tuple[list[Picture], int] | Fault:
+    """The squares of one picture that are usable, and how many are not."""
     try:
         mask = read_picture(tree.uri(mask_path), "L") > 0
     except DatasetFault as fault:
         return Fault("unreadable", mask_path, str(fault).removeprefix(f"{tree.uri(mask_path)}: "))
     total = int(np.count_nonzero(mask))
-    found = []
-    for box in squares(*mask.shape):
+    found: list[Picture] = []
+    boxes = squares(*mask.shape)
+    for box in boxes:
         inside = mask[box.y : box.y + box.height, box.x : box.x + box.width]
         pixels = int(np.count_nonzero(inside))
         if 0 < pixels < LEAST_SHARE * total:
@@ -69,7 +70,7 @@ def _cut(tree: Tree, part: Part, path: str, mask_path: str) -> list[Picture] | F
                 group=path,
             )
         )
-    return found
+    return found, len(boxes) - len(found)
 
 
 def read(tree: Tree) -> Listing:
@@ -94,10 +95,18 @@ def read(tree: Tree) -> Listing:
             rule = f"its picture {part}/{key}.png does not exist"
             faults.append(Fault("mask-alone", path, rule))
     pictures: list[Picture] = []
+    slivers = 0
     with ThreadPoolExecutor(READERS) as pool:
         for result in pool.map(lambda job: _cut(tree, *job), jobs):
             if isinstance(result, Fault):
                 faults.append(result)
             else:
-                pictures += result
-    return Listing(layout="ksdd2", pictures=tuple(pictures), faults=tuple(faults))
+                pictures += result[0]
+                slivers += result[1]
+    remark = f"squares with less than {LEAST_SHARE:.0%} of a defect, not used: {slivers}"
+    return Listing(
+        layout="ksdd2",
+        pictures=tuple(pictures),
+        faults=tuple(faults),
+        remarks=(remark,) if slivers else (),
+    )

@@ -48,3 +48,5 @@ class Listing:
     faults: tuple[Fault, ...] = ()
     surfaces: tuple[tuple[str, Surface], ...] = ()
     """(object, surface), where the data set declares it."""
+    remarks: tuple[str, ...] = ()
+    """What was decided about pictures that are neither used nor faulty."""

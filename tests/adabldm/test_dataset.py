@@ -70,3 +70,31 @@ def test_a_folder_that_is_no_data_set_is_named(root: str, present: tuple[str, ..
     lay_out(f"{root}/nut", *present)
     with pytest.raises(DatasetFault, match="no train/good below it"):
         dataset.read_mvtec(f"{root}/nut")
+
+
+def test_a_part_of_a_picture_is_read_by_its_fragment(root: str) -> None:
+    pixels = np.arange(8 * 12, dtype=np.uint8).reshape(8, 12)
+    with fsspec.open(f"{root}/a#1.png", "wb", auto_mkdir=True) as handle:
+        handle.write(images.encode_png(pixels))
+    uri = f"{root}/a#1.png"
+    assert np.array_equal(dataset.read_picture(uri, "L"), pixels)
+    part = dataset.Box(x=3, y=2, width=5, height=4)
+    assert np.array_equal(dataset.read_picture(uri + part.fragment, "L"), pixels[2:6, 3:8])
+    assert dataset.read_picture(uri + part.fragment).shape == (4, 5, 3)
+    assert dataset.split_fragment(uri + part.fragment) == (uri, part)
+
+
+def test_a_picture_that_cannot_be_read_is_named(root: str) -> None:
+    lay_out(root, "a.png")
+    with fsspec.open(f"{root}/b.png", "wb") as handle:
+        handle.write(GREY[:48])
+    for name, rule in (
+        ("a.png#xywh=0,0,9,8", "is not inside its picture of 8 x 8 pixels"),
+        ("a.png#xywh=4,4,0,2", "is not inside its picture"),
+        ("b.png", "the picture's data is broken"),
+        ("c.png", "does not exist"),
+    ):
+        with pytest.raises(DatasetFault, match=f"{name}: {rule}"):
+            dataset.read_picture(f"{root}/{name}")
+    with pytest.raises(DatasetFault, match="cannot be read"):
+        dataset.read_picture("nowhere://a.png")
