@@ -92,7 +92,7 @@ def check(dataset: str, wishes: Wishes) -> Checked:
     faults += _missing(listing.pictures, facts, sides)
     if not facts:
         lines = (f"DATASET: {fault}" for fault in sorted(faults, key=_by_path))
-        raise InputFault(f"DATASET: {dataset!r}: holds a picture that can be used", *lines)
+        raise InputFault(f"DATASET: {dataset!r}: holds no picture that can be used", *lines)
     surfaces = dict(listing.surfaces)
     if wishes.surface:
         surfaces = {found.picture.object: wishes.surface for found in facts}
@@ -132,7 +132,7 @@ def _with_usable_names(pictures: Sequence[Picture]) -> tuple[list[Picture], list
         if rule is None:
             usable.append(picture)
         else:
-            faults[name] = Fault("name", name, f"as the name of a folder {rule}")
+            faults[name] = Fault("name", name, f"cannot name a folder: {rule}")
     return usable, list(faults.values())
 
 

@@ -86,7 +86,7 @@ def main(
         count = len(checked.faults)
         raise InputFault(
             *(f"DATASET: {fault}" for fault in checked.faults),
-            f"DATASET: {dataset_uri!r}: has no fault under --strict, has {count}",
+            f"DATASET: {dataset_uri!r}: has {count} faults, and --strict wants none",
         )
     place.join(preparation.prepared.INDEX).remove()
     outlined = preparation.outline(checked, place, wishes)
@@ -160,7 +160,7 @@ def _rows(name: str, checked: Checked, outlined: Outlined) -> list[list[str]]:
                 defect,
                 *(str(sides.count(kind)) for kind in ("few", "held_out", "left_out")),
                 str(len(groups) or ""),
-                f"{min(areas):.2g} to {max(areas):.2g}",
+                " to ".join(dict.fromkeys(f"{area:.2g}" for area in (min(areas), max(areas)))),
             ]
         )
     return rows or [[*first, "none", "", "", "", "", ""]]

@@ -81,7 +81,7 @@ class _ObjectReader:
         masks = self._masks(masks_folder)
         found = self._unique(folder)
         if not found:
-            self._fault("empty-folder", folder, "a defect type's folder holds pictures")
+            self._fault("empty-folder", folder, "holds no picture of this defect")
         for path in found:
             mask = masks.pop(stem(path), None)
             if mask is None:
@@ -98,8 +98,8 @@ class _ObjectReader:
                     group=self.groups.get(path),
                 )
             )
-        for mask in masks.values():
-            self._fault("mask-alone", mask, f"its picture {folder}/<name> does not exist")
+        for key, mask in masks.items():
+            self._fault("mask-alone", mask, f"its picture {folder}/{key} does not exist")
 
     def _masks(self, folder: str) -> dict[str, str]:
         """Mask by the stem of its picture."""

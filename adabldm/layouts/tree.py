@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from adabldm.dataset import SUFFIXES, DatasetFault, read_bytes, split_fragment
 
@@ -25,6 +27,20 @@ def join(*parts: str) -> str:
     return "/".join(part for part in parts if part)
 
 
+def _walk(folder: str, above: frozenset[str]) -> Iterator[tuple[str, int | None]]:
+    """A local folder with what symbolic links lead to, but not round in a circle."""
+    real = os.path.realpath(folder)
+    if real in above or not os.path.isdir(folder):
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield entry.path, None
+                yield from _walk(entry.path, above | {real})
+            else:
+                yield entry.path, entry.stat().st_size if os.path.exists(entry.path) else 0
+
+
 class Tree:
     """Every file below ``uri``, by its path relative to it. Hidden files are not seen.
 
@@ -36,7 +52,7 @@ class Tree:
             # Never from memory: the folder may have been written to a moment ago.
             self.fs, root = fsspec.url_to_fs(uri, use_listings_cache=False)
             self.root = root.rstrip("/")
-            found = self.fs.find(self.root, withdirs=True, detail=True)
+            found = list(self._find())
         except (OSError, ValueError, ImportError) as error:
             raise DatasetFault(f"{uri}: cannot be listed: {error}") from error
         self.uri_of_root: str = self.fs.unstrip_protocol(self.root)
@@ -44,18 +60,25 @@ class Tree:
         self.sizes: dict[str, int] = {}
         self._files: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, set[str]] = defaultdict(set)
-        for path, facts in found.items():
-            self._add(path[len(self.root) :].strip("/"), facts)
+        for path, size in found:
+            self._add(path[len(self.root) :].strip("/"), size)
 
-    def _add(self, path: str, facts: dict) -> None:
+    def _find(self) -> Iterator[tuple[str, int | None]]:
+        """Every path below, with a file's size and None for a folder."""
+        if isinstance(self.fs, LocalFileSystem):
+            yield from _walk(self.root, frozenset())
+            return
+        for path, facts in self.fs.find(self.root, withdirs=True, detail=True).items():
+            yield path, None if facts["type"] == "directory" else int(facts["size"] or 0)
+
+    def _add(self, path: str, size: int | None) -> None:
         parts = PurePosixPath(path).parts
         if not parts or any(part.startswith((".", "__MACOSX")) for part in parts):
             return
-        is_folder = facts["type"] == "directory"
-        if not is_folder:
-            self.sizes[path] = int(facts["size"] or 0)
+        if size is not None:
+            self.sizes[path] = size
             self._files[posixpath.dirname(path)].append(path)
-        for depth in range(1, len(parts) + is_folder):
+        for depth in range(1, len(parts) + (size is None)):
             self._folders[join(*parts[: depth - 1])].add(parts[depth - 1])
 
     def folders(self, folder: str = "") -> list[str]:

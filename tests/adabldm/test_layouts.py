@@ -227,3 +227,16 @@ def test_a_folder_of_no_known_layout_is_refused_with_what_was_looked_for(root: s
         read(root, "coco")
     with pytest.raises(DatasetFault, match="cannot be listed"):
         read("nowhere://data")
+
+
+def test_linked_folders_are_followed_but_not_in_a_circle(tmp_path: Path) -> None:
+    lay_out(str(tmp_path / "store"), mvtec("nut/"))
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for part in ("train", "test", "ground_truth"):
+            (tmp_path / "set" / name / part).symlink_to(tmp_path / "store" / "nut" / part)
+    (tmp_path / "store/nut/test/back").symlink_to(tmp_path / "set")
+    (tmp_path / "set/b/lost.png").symlink_to(tmp_path / "nothing")
+    listing = read(str(tmp_path / "set"))
+    assert {p.object for p in listing.pictures} == {"a", "b"}
+    assert len(listing.pictures) == 2 * 9

@@ -61,7 +61,7 @@ def test_strict_stops_at_faults_and_writes_nothing(root: str) -> None:
     result = prepare(broken, f"{root}/out", "--strict")
     assert isinstance(result.exception, InputFault)
     assert len(result.exception.lines) == len(FAULTS) + 1
-    assert f"has no fault under --strict, has {len(FAULTS)}" in result.exception.lines[-1]
+    assert f"has {len(FAULTS)} faults, and --strict wants none" in result.exception.lines[-1]
     assert not fsspec.url_to_fs(f"{root}/out")[0].exists(fsspec.url_to_fs(f"{root}/out")[1])
     lay_out(f"{root}/sound", mvtec())
     assert prepare(f"{root}/sound", f"{root}/out", "--strict").exit_code == 0
@@ -192,7 +192,7 @@ def test_it_goes_from_object_storage_to_object_storage(s3: str) -> None:
         (lambda root: root / "nut", ("--groups", "no.csv"), "no.csv: does not exist"),
         (lambda root: root / "out", (), "is a prepared data set already"),
         (lambda root: root, (), "must not be inside DATASET"),
-        (lambda root: root / "ruins", (), "holds a picture that can be used"),
+        (lambda root: root / "ruins", (), "holds no picture that can be used"),
     ],
 )
 def test_bad_input_is_refused_in_a_line(
