@@ -96,7 +96,7 @@ def read_bytes(uri: str) -> bytes:
             data: bytes = handle.read()
     except FileNotFoundError as error:
         raise DatasetFault(f"{uri}: does not exist") from error
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # stores raise classes of their own
         raise DatasetFault(f"{uri}: cannot be read: {error}") from error
     return data
 

@@ -15,8 +15,8 @@ from adabldm.dataset import DatasetFault, cut, read_bytes, split_fragment
 from adabldm.layouts.records import Fault, Picture
 from adabldm.layouts.tree import Tree
 
-READERS = 16
-"""Files that are read at the same time."""
+READERS = 8
+"""Files that are read and decoded at the same time."""
 
 BATCH = 1024
 """Files that are waited for together, so that few results are held."""

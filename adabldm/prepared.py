@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adabldm import layouts
-from adabldm.dataset import DatasetFault, DefectImage, ObjectFolder, Surface
+from adabldm.dataset import DatasetFault, DefectImage, ObjectFolder, Surface, read_bytes
 from adabldm.layouts import Picture, Tree
 from adabldm.split import SHOTS, Side, divide
 from adabldm.split_file import load as load_split
@@ -165,13 +165,13 @@ def _object(name: str, rows: Sequence[Row]) -> ObjectFolder:
 def _open_prepared(tree: Tree) -> list[ObjectFolder]:
     path = tree.uri(INDEX)
     try:
-        with fsspec.open(path, "rb") as handle:
-            table = pq.read_table(handle)
-        records = table.select(SCHEMA.names).to_pylist()
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise DatasetFault(f"{path}: is not an index of `adabldm prepare`: {error}") from error
+        table = pq.read_table(io.BytesIO(read_bytes(path)))
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetFault(f"{path}: is not a Parquet file: {error}") from error
+    if not table.schema.equals(SCHEMA):
+        raise DatasetFault(f"{path}: has not the columns of an index of `adabldm prepare`")
     rows = []
-    for number, record in enumerate(records):
+    for number, record in enumerate(table.to_pylist()):
         if record["side"] not in get_args(Side):
             raise DatasetFault(f"{path}: row {number}: side {record['side']!r} is not known")
         if record["foreground"]:

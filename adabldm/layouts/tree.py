@@ -53,7 +53,7 @@ class Tree:
             self.fs, root = fsspec.url_to_fs(uri, use_listings_cache=False)
             self.root = root.rstrip("/")
             found = list(self._find())
-        except (OSError, ValueError, ImportError) as error:
+        except Exception as error:  # stores raise classes of their own
             raise DatasetFault(f"{uri}: cannot be listed: {error}") from error
         self.uri_of_root: str = self.fs.unstrip_protocol(self.root)
         self.name = posixpath.basename(self.root)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
@@ -212,6 +213,20 @@ def test_a_prepared_data_set_keeps_its_split(tmp_path: Path) -> None:
     prepare(str(tmp_path / "nut"), str(tmp_path / "out"))
     with pytest.raises(DatasetFault, match="is prepared, its split is made"):
         prepared.open_dataset(str(tmp_path / "out"), split_file="few.txt")
+
+
+def test_an_index_that_is_none_is_refused(tmp_path: Path) -> None:
+    index = tmp_path / "dataset.parquet"
+    index.write_bytes(b"no")
+    with pytest.raises(DatasetFault, match="is not a Parquet file"):
+        prepared.open_dataset(str(tmp_path))
+    pq.write_table(prepared.SCHEMA.empty_table().drop_columns("side"), index)
+    with pytest.raises(DatasetFault, match="has not the columns of an index"):
+        prepared.open_dataset(str(tmp_path))
+    row = dict.fromkeys(prepared.SCHEMA.names) | {"object": "a", "image": "b", "side": "left"}
+    pq.write_table(pa.Table.from_pylist([row], prepared.SCHEMA), index)
+    with pytest.raises(DatasetFault, match="row 0: side 'left' is not known"):
+        prepared.open_dataset(str(tmp_path))
 
 
 def test_help_does_not_wait_for_the_image_libraries(start: object) -> None:
