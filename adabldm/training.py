@@ -160,7 +160,8 @@ class Trainer:
             if time.monotonic() - saved > self.schedule.save_every_s:
                 self._report(recent, began, start, look)
                 saved = time.monotonic()
-        self._report(recent, began, start, look)
+        if self.step > start:
+            self._report(recent, began, start, look)
         return self.averaged
 
     def _report(self, recent: float, began: float, start: int, look: Callable) -> None:

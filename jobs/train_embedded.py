@@ -253,7 +253,7 @@ def train_denoiser(
         "controlnet": controlnet,
         "text_encoder": text.encoder,
     }
-    schedule = training.Schedule(steps=steps, learning_rate=0.01, save_every_s=300)
+    schedule = training.Schedule(steps=steps, learning_rate=0.02, save_every_s=300)
     trained = training.Trainer(folder, modules, schedule).run(loss, look)
     averaged = TextPart(tokenizer=tokenizer, encoder=trained["text_encoder"])
     return build_pipeline(cache, vae, trained["unet"], trained["controlnet"], averaged)
