@@ -6,6 +6,7 @@ A placement is a recipe; the same recipe over the same mask renders the same pix
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,25 +151,47 @@ def place(
     raise PlacementFault(f"the defect fits nowhere on the object in {tries} turns")
 
 
-def render(mask: np.ndarray, placement: Placement, height: int, width: int) -> np.ndarray:
-    """The placed defect mask: uint8 (height, width) of 0 / 255.
+def refuse_too_long(mask: np.ndarray, placement: Placement, height: int, width: int) -> None:
+    """Raise :class:`PlacementFault` if the scaled mask cannot lie in a (height, width) picture.
 
-    Raises :class:`PlacementFault` if the mask is empty or the shape leaves the picture.
+    Asked before a shape is drawn: a scale of a million would fill the memory.
     """
     rows, cols = bounding_box(mask)
     longest = max(rows.stop - rows.start, cols.stop - cols.start) * placement.scale
-    # Refused before it is drawn: a scale of a million would fill the memory.
     if longest > math.hypot(height, width) + 2:
         raise PlacementFault(
             f"scale: {placement.scale}: the shape is longer than the {height} x {width} picture"
         )
-    shape = turned_shape(mask, placement.angle, placement.scale)
-    bottom, right = placement.top + shape.shape[0], placement.left + shape.shape[1]
+
+
+def refuse_outside(size: tuple[int, int], placement: Placement, height: int, width: int) -> None:
+    """Raise :class:`PlacementFault` if a shape of ``size`` leaves a (height, width) picture."""
+    bottom, right = placement.top + size[0], placement.left + size[1]
     if placement.top < 0 or placement.left < 0 or bottom > height or right > width:
         raise PlacementFault(
             f"rows {placement.top}..{bottom}, columns {placement.left}..{right} "
             f"leave the {height} x {width} picture"
         )
+
+
+def render(mask: np.ndarray, placement: Placement, height: int, width: int) -> np.ndarray:
+    """The placed defect mask: uint8 (height, width) of 0 / 255.
+
+    Raises :class:`PlacementFault` if the mask is empty or the shape leaves the picture.
+    """
+    return render_all([(mask, placement)], height, width)
+
+
+def render_all(
+    parts: Iterable[tuple[np.ndarray, Placement]], height: int, width: int
+) -> np.ndarray:
+    """All of several placed defects, (mask, placement) each, in one mask; as :func:`render`."""
     canvas = np.zeros((height, width), np.uint8)
-    canvas[placement.top : bottom, placement.left : right][shape] = 255
+    for mask, where in parts:
+        refuse_too_long(mask, where, height, width)
+        shape = turned_shape(mask, where.angle, where.scale)
+        refuse_outside(shape.shape, where, height, width)
+        rows = slice(where.top, where.top + shape.shape[0])
+        cols = slice(where.left, where.left + shape.shape[1])
+        canvas[rows, cols][shape] = 255
     return canvas
