@@ -125,6 +125,8 @@ def _check_type(file: Location, name: str, found: pa.DataType, expected: pa.Data
             if child.name not in known:
                 raise _refusal(file, f"{name!r} has a field {child.name!r} that is not known")
             _check_type(file, f"{name}.{child.name}", child.type, known[child.name])
+    elif kinds.is_list(expected) and (kinds.is_list(found) or kinds.is_large_list(found)):
+        _check_type(file, f"{name}[]", found.value_type, expected.value_type)
     elif not _fits(found, expected):
         raise _refusal(file, f"{name!r} is {found}, it must be {expected}")
 

@@ -7,17 +7,24 @@ import pyarrow as pa
 BLOB = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 """A picture: inline ``bytes``, or a ``path`` (a URI, or relative to the manifest's folder)."""
 
+_SET_DOWN = [
+    pa.field("mask", BLOB),
+    pa.field("angle", pa.float64()),
+    pa.field("scale", pa.float64()),
+    pa.field("top", pa.int32()),
+    pa.field("left", pa.int32()),
+]
+
+FURTHER = pa.struct(_SET_DOWN)
+"""One more defect of the same picture."""
+
 PLACEMENT = pa.struct(
-    [
-        pa.field("mask", BLOB),
-        pa.field("angle", pa.float64()),
-        pa.field("scale", pa.float64()),
-        pa.field("top", pa.int32()),
-        pa.field("left", pa.int32()),
-        pa.field("foreground", BLOB),
-    ]
+    [*_SET_DOWN, pa.field("foreground", BLOB), pa.field("more", pa.list_(FURTHER))]
 )
-"""The recipe of a trimap: where a defect mask is set down. A null foreground is a texture."""
+"""The recipe of a trimap: where a defect mask is set down, and perhaps ``more`` of them.
+
+A null foreground is a texture. ``more`` may be null or left out.
+"""
 
 SCHEMA = pa.schema(
     [

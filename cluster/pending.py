@@ -44,7 +44,9 @@ _PICTURES = ("image", "trimap", "placement")
 
 
 def _recipe_pictures(recipe: Row | None) -> list[Row | None]:
-    return [recipe["mask"], recipe["foreground"]] if recipe else []
+    if not recipe:
+        return []
+    return [recipe["foreground"], *(part["mask"] for part in (recipe, *(recipe["more"] or ())))]
 
 
 def pending_windows(

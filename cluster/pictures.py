@@ -15,6 +15,7 @@ from cluster.storage import Location, TooLargeError
 
 KEPT_FACTS = 200_000
 KEPT_MASKS = 4_096
+KEPT_SIZES = 400_000
 
 T = TypeVar("T")
 
@@ -81,6 +82,7 @@ class PictureChecks:
     def __init__(self) -> None:
         self._facts: Once[Facts] = Once(KEPT_FACTS)
         self._masks: Once[MaskFacts] = Once(KEPT_MASKS)
+        self._sizes: Once[tuple[int, int]] = Once(KEPT_SIZES)
 
     def image(self, picture: Picture) -> Facts:
         """Facts of a good image, by its header."""
@@ -97,6 +99,18 @@ class PictureChecks:
     def mask(self, picture: Picture) -> MaskFacts:
         """Facts of a defect mask, which must not be empty."""
         return self._once(self._masks, "mask", picture, _whole_mask)
+
+    def placed_size(self, mask: MaskFacts, where: placement.Placement) -> tuple[int, int]:
+        """Height and width of a mask as turned and scaled; drawn once for every way of doing so.
+
+        Raises :class:`~adabldm.placement.PlacementFault` if nothing is left of it.
+        """
+
+        def draw() -> tuple[int, int]:
+            shape = placement.turned_shape(mask.defect, where.angle, where.scale)
+            return shape.shape[0], shape.shape[1]
+
+        return self._sizes.get((mask.sha256, where.angle, where.scale), draw)
 
     def _once(self, kept: Once[T], kind: str, picture: Picture, look: Callable[[bytes], T]) -> T:
         def make() -> T:

@@ -86,13 +86,18 @@ class RequestChecks:
             "trimap": self._absolute(row.get("trimap")),
             "placement": recipe
             and {
-                **recipe,
-                "mask": self._absolute(recipe["mask"]),
+                **self._set_down_absolute(recipe),
                 "foreground": self._absolute(recipe.get("foreground")),
+                "more": [self._set_down_absolute(part) for part in recipe.get("more") or ()]
+                or None,
             },
             "negative_prompt": row.get("negative_prompt") or "",
             "model": row.get("model") or self._model,
         }
+
+    def _set_down_absolute(self, part: Row) -> Row:
+        where = {name: part[name] for name in PLACEMENT_FIELDS}
+        return {**where, "mask": self._absolute(part["mask"])}
 
     def _absolute(self, blob: Row | None) -> Row | None:
         if blob is None or blob.get("path") is None or blob.get("bytes") is not None:
@@ -139,11 +144,11 @@ class RequestChecks:
 
     def _placement(self, faults: list[Fault], recipe: Row, source: Facts | None) -> str:
         before = len(faults)
-        for name in PLACEMENT_FIELDS:
-            value = recipe.get(name)
-            if value is None or not math.isfinite(value):
-                faults.append((f"placement.{name}", value, "must be a finite number"))
-        mask = self._look(faults, "placement.mask", recipe, self._pictures.mask)
+        content = self._set_down(faults, "placement", recipe, source)
+        more = [
+            self._set_down(faults, f"placement.more[{number}]", part, source)
+            for number, part in enumerate(recipe.get("more") or ())
+        ]
         foreground = None
         if recipe.get("foreground") is not None:
             foreground = self._look(
@@ -152,21 +157,42 @@ class RequestChecks:
             if foreground and source and foreground.size != source.size:
                 rule = f"must be of the image's size {_sides(source)}"
                 faults.append(("placement.foreground", _sides(foreground), rule))
-        if len(faults) > before or mask is None or source is None:
+        if len(faults) > before:
             return ""
-        where = {name: recipe[name] for name in PLACEMENT_FIELDS}
+        content["foreground"] = foreground and foreground.sha256
+        if more:
+            content["more"] = more
+        return _digest(content)
+
+    def _set_down(
+        self, faults: list[Fault], field: str, part: Any, source: Facts | None
+    ) -> dict[str, Any]:
+        """What one placed defect is made of; nothing where it has faults."""
+        if not isinstance(part, dict):
+            faults.append((field, part, "must be there"))
+            return {}
+        before = len(faults)
+        for name in PLACEMENT_FIELDS:
+            value = part.get(name)
+            if value is None or not math.isfinite(value):
+                faults.append((f"{field}.{name}", value, "must be a finite number"))
+        mask = self._look(faults, f"{field}.mask", part, self._pictures.mask)
+        if len(faults) > before or mask is None or source is None:
+            return {}
+        where = {name: part[name] for name in PLACEMENT_FIELDS}
         largest = max(mask.defect.shape) * where["scale"]
         if where["scale"] <= 0 or largest > 2 * (source.height + source.width):
             rule = "must be above 0 and leave the defect inside the picture"
-            faults.append(("placement.scale", where["scale"], rule))
-            return ""
+            faults.append((f"{field}.scale", where["scale"], rule))
+            return {}
+        recipe = placement.Placement(**where)
         try:
-            placement.render(mask.defect, placement.Placement(**where), *source.size)
-        except (placement.PlacementFault, IndexError) as error:
-            faults.append(("placement", where, str(error)))
-        return _digest(
-            {**where, "mask": mask.sha256, "foreground": foreground and foreground.sha256}
-        )
+            placement.refuse_too_long(mask.defect, recipe, *source.size)
+            size = self._pictures.placed_size(mask, recipe)
+            placement.refuse_outside(size, recipe, *source.size)
+        except placement.PlacementFault as error:
+            faults.append((field, where, str(error)))
+        return {**where, "mask": mask.sha256}
 
     def _model_fingerprint(self, faults: list[Fault], row: Row) -> str:
         model = row.get("model")

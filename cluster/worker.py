@@ -11,7 +11,6 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -243,16 +242,22 @@ def _decode(row: Row) -> _Decoded:
 
 def _placed(recipe: Row, height: int, width: int) -> np.ndarray:
     """The trimap that a recipe stands for, uint8 (height, width)."""
-    shapes: dict[str, Any] = {"mask": None, "foreground": None}
-    for name in shapes:
-        if recipe[name] is not None:
-            picture = _picture(recipe[name])
-            shapes[name] = _pixels(name, picture, _read(name, picture), "L")
-    where = placement.Placement(
-        angle=recipe["angle"], scale=recipe["scale"], top=recipe["top"], left=recipe["left"]
+    parts = [
+        (_drawn("mask", part["mask"]), _where(part)) for part in (recipe, *(recipe["more"] or ()))
+    ]
+    foreground = recipe["foreground"] and _drawn("foreground", recipe["foreground"])
+    return trimap.compose(placement.render_all(parts, height, width), foreground)
+
+
+def _drawn(field: str, blob: Row) -> np.ndarray:
+    picture = _picture(blob)
+    return _pixels(field, picture, _read(field, picture), "L")
+
+
+def _where(part: Row) -> placement.Placement:
+    return placement.Placement(
+        angle=part["angle"], scale=part["scale"], top=part["top"], left=part["left"]
     )
-    defect = placement.render(shapes["mask"], where, height, width)
-    return trimap.compose(defect, shapes["foreground"])
 
 
 def _picture(blob: Row) -> Picture:
