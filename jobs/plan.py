@@ -1,48 +1,55 @@
-"""``adabldm plan``: a manifest of requests from a folder of pictures."""
+"""``adabldm plan``: a manifest of requests from a data set."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
-from adabldm import dataset
 from cluster.content_files import ContentFolder, write_whole
 from cluster.faults import InputFault
-from cluster.manifest_schema import SCHEMA
 from cluster.names import name_fault, object_fault
 from cluster.storage import Location, location
+from jobs.plan_options import VarietyOptions, read_variety
 from jobs.progress import Tracker
 
+if TYPE_CHECKING:
+    from adabldm.dataset import ObjectFolder
+    from jobs.planning import Planner
+
 Surface = Literal["auto", "object", "texture"]
-ROWS_A_GROUP = 4096
 REPORTED = 10
 """Requests without a place that are named; the others are counted."""
-
 SOME_FAILED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What was written: ``rows`` requests at ``manifest``; ``unplaced`` found no place."""
+    """What was written: ``rows`` requests at ``manifest``. ``unplaced`` rows found no place;
+    they are at ``unplaced_list``, each with its reason."""
 
     manifest: Location
     rows: int
     unplaced: int
+    unplaced_list: Location
 
 
-def read_objects(uri: str, defects: list[str]) -> list[dataset.ObjectFolder]:
+def read_objects(uri: str, defects: Sequence[str]) -> list[ObjectFolder]:
     """The object folders at ``uri`` with only the ``defects`` named (all when empty).
 
     Raises :class:`InputFault` if there is nothing to plan from, or a defect is not there.
     """
+    from adabldm import prepared
+
     try:
-        objects = dataset.read_mvtec(uri)
-    except (dataset.DatasetFault, ValueError, ImportError) as fault:
+        objects = prepared.open_dataset(uri)
+    except (ValueError, ImportError) as fault:
         raise InputFault(f"DATASET: {fault}") from fault
     known = sorted({name for folder in objects for name in folder.defect_types})
     for name in defects:
@@ -55,13 +62,13 @@ def read_objects(uri: str, defects: list[str]) -> list[dataset.ObjectFolder]:
         ]
     usable = [folder for folder in objects if folder.defects]
     if not usable:
-        raise InputFault.of("DATASET", uri, "holds test/<defect> with masks in ground_truth")
+        raise InputFault.of("DATASET", uri, "holds defects with their masks")
     for folder in usable:
         _check(folder)
     return usable
 
 
-def _check(folder: dataset.ObjectFolder) -> None:
+def _check(folder: ObjectFolder) -> None:
     if not folder.good:
         raise InputFault.of("DATASET", f"{folder.name}/train/good", "holds a picture")
     if rule := object_fault(folder.name):
@@ -77,6 +84,11 @@ def manifest_location(output: str) -> Location:
     return place if place.name.endswith(".parquet") else place.join("manifest.parquet")
 
 
+def unplaced_location(manifest: Location) -> Location:
+    """The list of rows without a place; its name keeps it out of a manifest that is a folder."""
+    return manifest.parent.join(f"_{manifest.name.removesuffix('.parquet')}_unplaced.parquet")
+
+
 def make_plan(
     dataset_uri: str,
     *,
@@ -84,8 +96,9 @@ def make_plan(
     seed: int,
     output: str,
     object_name: str | None = None,
-    defects: list[str] | None = None,
+    defects: Sequence[str] = (),
     surface: Surface = "auto",
+    variety: VarietyOptions | None = None,
 ) -> Plan:
     """Write a manifest of ``count`` requests; its pictures are copied next to it.
 
@@ -93,52 +106,73 @@ def make_plan(
     cannot be used, or on which nothing can be placed.
     """
     # Here, because the image libraries take a second to load and `--help` needs none of them.
-    from jobs.planning import Planner, ProductPlanner
+    from adabldm.draws import Draws
+    from jobs.planning import Planner, Product
 
-    objects = read_objects(dataset_uri, defects or [])
+    objects = read_objects(dataset_uri, defects)
     if object_name and len(objects) > 1:
         raise InputFault.of("--object-name", object_name, f"names one of {len(objects)} objects")
+    drawn = read_variety(variety or VarietyOptions(), objects)
     manifest = manifest_location(output)
-    rows: list[dict[str, Any]] = []
-    written = unplaced = 0
     with (
         write_whole(manifest) as handle,
         ContentFolder(
             manifest.parent.join(manifest.name.removesuffix(".parquet") + "_files")
         ) as files,
-        pq.ParquetWriter(handle, SCHEMA, compression="zstd") as writer,
         Tracker("plan", count) as tracker,
     ):
-        planner = Planner(
-            [
-                ProductPlanner(o, object_name or o.name.replace("_", " "), surface, files)
-                for o in objects
-            ],
-            seed,
-        )
-        for index in range(count):
-            row = planner.row(index)
-            if row is None:
-                unplaced += 1
-                if unplaced <= REPORTED:
-                    typer.echo(planner.describe(index), err=True)
-            else:
-                rows.append(row)
-            if len(rows) == ROWS_A_GROUP or (rows and index == count - 1):
-                writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
-                written += len(rows)
-                rows.clear()
-            tracker.update(index + 1)
-        if not written:
+        draws = Draws(seed)
+        nouns = [object_name or folder.name.replace("_", " ") for folder in objects]
+        products = [
+            Product(folder, noun, surface, drawn, draws, files)
+            for folder, noun in zip(objects, nouns, strict=True)
+        ]
+        plan = _write(Planner(products, seed, drawn), count, manifest, handle, tracker)
+        if not plan.rows:
             raise InputFault.of("DATASET", dataset_uri, "a defect mask fits on a good picture")
-    return Plan(manifest=manifest, rows=written, unplaced=unplaced)
+    return plan
+
+
+def _write(
+    planner: Planner, count: int, manifest: Location, handle: IO[bytes], tracker: Tracker
+) -> Plan:
+    """Write the manifest to ``handle``, and the list of the rows that found no place."""
+    from jobs.plan_table import TableMaker, manifest_writer, unplaced_writer
+
+    tables = TableMaker(planner)
+    missing = unplaced_location(manifest)
+    missing.remove()
+    written = unplaced = 0
+    with ExitStack() as opened:
+        writer = opened.enter_context(manifest_writer(handle))
+        listing: pq.ParquetWriter | None = None
+        for window in planner.windows(count):
+            for table in tables.placed(window):
+                writer.write_table(table)
+                written += len(table)
+                tracker.update(written + unplaced)
+            without = tables.unplaced(window)
+            if len(without):
+                if listing is None:
+                    file = opened.enter_context(write_whole(missing))
+                    listing = opened.enter_context(unplaced_writer(file))
+                listing.write_table(without)
+                _report(without.slice(0, max(0, REPORTED - unplaced)))
+                unplaced += len(without)
+            tracker.update(window.first + len(window))
+    return Plan(manifest=manifest, rows=written, unplaced=unplaced, unplaced_list=missing)
+
+
+def _report(unplaced: pa.Table) -> None:
+    for row in unplaced.to_pylist():
+        typer.echo(f"row {row['row']}: {row['object']}/{row['defect']}: {row['reason']}", err=True)
 
 
 def main(
     dataset_uri: Annotated[
         str,
         typer.Argument(
-            metavar="DATASET", help="An object's folder in MVTec layout, or a root of such."
+            metavar="DATASET", help="A folder from `adabldm prepare`, or a data set as it is."
         ),
     ],
     count: Annotated[int, typer.Option(min=1, help="Requests to plan.")],
@@ -153,15 +187,31 @@ def main(
     surface: Annotated[
         Surface, typer.Option(help="Place defects inside the object, or anywhere on a texture.")
     ] = "auto",
+    masks: Annotated[
+        str,
+        typer.Option(help="Kinds of mask and their shares: real, noise (drawn), morph (between)."),
+    ] = "real",
+    defects_per_image: Annotated[str, typer.Option(help="MIN:MAX, of one type.")] = "1",
+    regions: Annotated[
+        str | None, typer.Option(help="YAML: parts of the picture to which a type is confined.")
+    ] = None,
+    prompts: Annotated[
+        str | None, typer.Option(help="YAML: templates, synonyms, captions by object and type.")
+    ] = None,
+    captions: Annotated[
+        bool, typer.Option(help="A real defect's caption, where it has one, is its prompt.")
+    ] = True,
 ) -> None:
     """Plan requests from a few real defects: which good picture, which defect, where.
 
     The same seed gives the same rows, and a longer plan begins with the shorter one. Exit code
-    3 when some defects fit nowhere; these rows are named and left out.
+    3 when some defects fit nowhere; these rows are listed with their reason in a file of its own.
 
     \b
     adabldm plan mvtec/screw --count 1000 --seed 7 --output s3://bucket/plans/screw.parquet
     adabldm plan tiles --object-name "magnetic tile" --defect crack --count 64 --output plan
+    adabldm plan prepared --count 500 --masks real=0.5,noise,morph --defects-per-image 1:3 \\
+        --regions regions.yaml --prompts prompts.yaml --output plan
     """
     started = time.monotonic()
     plan = make_plan(
@@ -170,8 +220,15 @@ def main(
         seed=seed,
         output=output,
         object_name=object_name,
-        defects=defect,
+        defects=defect or (),
         surface=surface,
+        variety=VarietyOptions(
+            masks=masks,
+            defects_per_image=defects_per_image,
+            captions=captions,
+            prompts=prompts,
+            regions=regions,
+        ),
     )
     seconds = time.monotonic() - started
     typer.echo(
@@ -179,4 +236,5 @@ def main(
         f"{f', {plan.unplaced} without a place' if plan.unplaced else ''}: {plan.manifest.shown}"
     )
     if plan.unplaced:
+        typer.echo(f"rows without a place: {plan.unplaced_list.shown}", err=True)
         raise typer.Exit(SOME_FAILED)

@@ -3,185 +3,277 @@
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import fsspec
 import numpy as np
 
-from adabldm import foreground, images, placement
 from adabldm.dataset import ObjectFolder
+from adabldm.draws import Draws
+from adabldm.grounds import Ground
+from adabldm.placing import Boxes, Placer
+from adabldm.regions import Region
 from cluster.content_files import ContentFolder
-from cluster.faults import InputFault
+from jobs.plan_sources import DefectMasks, GoodPictures, MaskKind
+from jobs.prompts import PromptBook
+from jobs.scopes import Pair, most_special
 
 ATTEMPTS = 8
 """Pairs of a good picture and a mask that are tried for one request."""
-
-LOOKED_AT = 15
-"""Good pictures that are asked whether the product is a texture."""
-
-
-class PackedMask:
-    """A mask (H, W) kept small; :meth:`unpack` gives it back as uint8 of 0 / 1."""
-
-    def __init__(self, mask: np.ndarray) -> None:
-        self.shape: tuple[int, int] = mask.shape[0], mask.shape[1]
-        self._packed = zlib.compress(np.packbits(mask > 0).tobytes(), 1)
-
-    def unpack(self) -> np.ndarray:
-        flat = np.frombuffer(zlib.decompress(self._packed), np.uint8)
-        return np.unpackbits(flat, count=self.shape[0] * self.shape[1]).reshape(self.shape)
+FIRST_WINDOW, LARGEST_WINDOW = 4_096, 262_144
+"""Rows that are drawn together: few at first, so that something is seen soon."""
+GROUNDS_BYTES = 192_000_000
+PLACED, FITS_NOWHERE, TOO_FEW = 0, 1, 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class GoodPicture:
-    """A good picture next to the manifest; ``foreground`` is None on a texture."""
+class Variety:
+    """What a plan may do beyond one real mask an image.
 
-    uri: str
-    shape: tuple[int, int]
-    foreground: PackedMask | None
-    foreground_uri: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DefectMask:
-    uri: str
-    mask: PackedMask
-
-
-def with_article(noun: str) -> str:
-    """``a crack``, ``an open seam``."""
-    return f"{'an' if noun[:1].lower() in set('aeiou') else 'a'} {noun}"
-
-
-def prompt_for(noun: str, defect: str) -> str:
-    """``a metal nut with a deep scratch``."""
-    return f"{with_article(noun)} with {with_article(defect.replace('_', ' '))}"
-
-
-def _read(uri: str) -> bytes:
-    with fsspec.open(uri) as handle:
-        data: bytes = handle.read()
-    return data
-
-
-def _decode(uri: str, data: bytes, mode: str) -> np.ndarray:
-    try:
-        return images.decode(data, mode)
-    except images.ImageFault as fault:
-        raise InputFault.of("DATASET", uri, str(fault)) from fault
-
-
-def _suffix(uri: str) -> str:
-    return PurePosixPath(uri).suffix.lower()
-
-
-class ProductPlanner:
-    """Draws requests for one product; ``surface`` is ``object``, ``texture`` or ``auto``.
-
-    Good pictures and masks are copied into ``files`` when they are first used.
-    Raises :class:`InputFault` for a picture that cannot be read or an empty mask.
+    ``masks`` are the shares of the kinds; ``defects`` the least and the most defects of an image;
+    ``captions`` whether a real defect's caption is its prompt.
     """
 
-    def __init__(self, folder: ObjectFolder, noun: str, surface: str, files: ContentFolder) -> None:
-        self.folder = folder
-        self.noun = noun
-        self._files = files
-        self._of_type = {
-            name: [item.mask for item in folder.defects if item.defect == name]
-            for name in folder.defect_types
-        }
-        self._goods: dict[str, GoodPicture] = {}
-        self._masks: dict[str, DefectMask] = {}
-        self.texture = self._is_texture() if surface == "auto" else surface == "texture"
-
-    def _is_texture(self) -> bool:
-        step = max(1, len(self.folder.good) // LOOKED_AT)
-        looked_at = self.folder.good[::step][:LOOKED_AT]
-        return foreground.is_texture([_decode(uri, _read(uri), "RGB") for uri in looked_at])
-
-    def _good(self, uri: str) -> GoodPicture:
-        if uri not in self._goods:
-            data = _read(uri)
-            pixels = _decode(uri, data, "RGB")
-            mask = None if self.texture else foreground.object_mask(pixels)
-            self._goods[uri] = GoodPicture(
-                uri=self._files.put(data, _suffix(uri)),
-                shape=(pixels.shape[0], pixels.shape[1]),
-                foreground=None if mask is None else PackedMask(mask),
-                foreground_uri=(
-                    None if mask is None else self._files.put(images.encode_png(mask), ".png")
-                ),
-            )
-        return self._goods[uri]
-
-    def _mask(self, uri: str) -> DefectMask:
-        if uri not in self._masks:
-            data = _read(uri)
-            pixels = _decode(uri, data, "L")
-            if not pixels.any():
-                raise InputFault.of("DATASET", uri, "a defect mask has a pixel that is not 0")
-            self._masks[uri] = DefectMask(
-                uri=self._files.put(data, _suffix(uri)), mask=PackedMask(pixels)
-            )
-        return self._masks[uri]
-
-    def draw(self, defect: str, seed: int, index: int) -> dict[str, Any] | None:
-        """Row ``index`` of the manifest, or None if the defect fits on no picture tried."""
-        rng = np.random.default_rng([seed, index])
-        request_seed = int(rng.integers(2**63))
-        masks = self._of_type[defect]
-        for _ in range(ATTEMPTS):
-            good = self._good(self.folder.good[rng.integers(len(self.folder.good))])
-            mask = self._mask(masks[rng.integers(len(masks))])
-            inside = good.foreground
-            where_allowed = np.ones(good.shape, np.uint8) if inside is None else inside.unpack()
-            try:
-                where = placement.place(rng, mask.mask.unpack(), where_allowed)
-            except placement.PlacementFault:
-                continue
-            return {
-                "request_id": request_id(self.folder.name, defect, seed, index),
-                "object": self.folder.name,
-                "defect": defect,
-                "image": {"path": good.uri},
-                "placement": {
-                    "mask": {"path": mask.uri},
-                    "angle": where.angle,
-                    "scale": where.scale,
-                    "top": where.top,
-                    "left": where.left,
-                    "foreground": good.foreground_uri and {"path": good.foreground_uri},
-                },
-                "prompt": prompt_for(self.noun, defect),
-                "seed": request_seed,
-            }
-        return None
+    masks: Mapping[MaskKind, float] = field(default_factory=lambda: {"real": 1.0})
+    defects: tuple[int, int] = (1, 1)
+    captions: bool = True
+    prompts: PromptBook = field(default_factory=PromptBook)
+    regions: Mapping[Pair, Region] = field(default_factory=dict)
 
 
-def request_id(name: str, defect: str, seed: int, index: int) -> str:
-    """``screw-thread_top-s7-00000042``: readable, a safe file name, unique in its plan."""
+@dataclass(frozen=True)
+class SetDown:
+    """Defects that were set down, one a row: the mask's number in its product, and the recipe;
+    a mask of -1 is none."""
+
+    mask: np.ndarray
+    angle: np.ndarray
+    scale: np.ndarray
+    top: np.ndarray
+    left: np.ndarray
+
+    @classmethod
+    def empty(cls, count: int) -> SetDown:
+        return cls(
+            np.full(count, -1, np.int32),
+            np.zeros(count),
+            np.zeros(count),
+            np.zeros(count, np.int32),
+            np.zeros(count, np.int32),
+        )
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows ``first`` to ``first + N`` of a plan, by column; arrays are (N,).
+
+    ``pair`` numbers the planner's pairs of product and type, ``good`` the product's pictures,
+    ``prompt`` the planner's prompts; ``outcome`` is PLACED or why there is no place; ``defects``
+    the main one of each row and perhaps further ones.
+    """
+
+    first: int
+    pair: np.ndarray
+    seed: np.ndarray
+    good: np.ndarray
+    prompt: np.ndarray
+    outcome: np.ndarray
+    defects: list[SetDown]
+
+    def __len__(self) -> int:
+        return len(self.pair)
+
+
+class Product:
+    """One object of the data set, with all that its rows are made of."""
+
+    def __init__(
+        self,
+        folder: ObjectFolder,
+        noun: str,
+        surface: str,
+        variety: Variety,
+        draws: Draws,
+        files: ContentFolder,
+    ) -> None:
+        self.name, self.noun, self.types = folder.name, noun, folder.defect_types
+        self.goods = GoodPictures(folder, surface, files)
+        self.masks = DefectMasks(folder, variety.masks, draws, files)
+        found = [most_special(variety.regions, (self.name, name)) for name in self.types]
+        self._regions = [None, *(region for region in found if region is not None)]
+        self.region_of_type = np.array([self._regions.index(region) for region in found])
+        self.regions = len(self._regions)
+        confined = self.regions > 1 or not self.goods.texture
+        self.placer = Placer(self.masks.bank(outlined=confined), draws)
+
+    def ground(self, good: int, region: int) -> Ground:
+        """Where defects may lie on a good picture (which is loaded): on its object, within the
+        region."""
+        picture = self.goods[good]
+        allowed = None if picture.foreground is None else picture.foreground.unpack() > 0
+        if (within := self._regions[region]) is not None:
+            pixels = within.pixels(*picture.shape)
+            allowed = pixels if allowed is None else allowed & pixels
+        return Ground(*picture.shape, allowed)
+
+
+class _Grounds:
+    """The grounds used last, within a limit of bytes."""
+
+    def __init__(self, products: Sequence[Product]) -> None:
+        self._products = products
+        self._kept: OrderedDict[tuple[int, int, int], Ground] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, product: int, good: int, region: int) -> Ground:
+        key = product, good, region
+        found = self._kept.pop(key, None)
+        if found is None:
+            found = self._products[product].ground(good, region)
+            self._bytes += found.nbytes
+        self._kept[key] = found
+        while self._bytes > GROUNDS_BYTES and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return found
+
+
+def request_id_stem(name: str, defect: str, seed: int) -> str:
+    """``screw-thread_top-s7``, to which the row's number is added: readable, a safe file name."""
     product, kind = (re.sub(r"[^A-Za-z0-9_]+", "_", part)[:48] for part in (name, defect))
-    return f"{product}-{kind}-s{seed}-{index:08d}"
+    return f"{product}-{kind}-s{seed}"
 
 
 class Planner:
-    """Deals requests to (object, defect type) in turn, so any beginning is balanced."""
+    """Deals requests to (object, defect type) in turn, so any beginning is balanced.
 
-    def __init__(self, products: Sequence[ProductPlanner], seed: int) -> None:
-        self._seed = seed
-        self.pairs = [
-            (product, defect) for product in products for defect in product.folder.defect_types
+    ``prompts`` are all that rows may have; ``pairs`` the products with their types.
+    """
+
+    def __init__(self, products: Sequence[Product], seed: int, variety: Variety) -> None:
+        self.products = products
+        self.seed = seed
+        self._draws = Draws(seed)
+        self._defects = variety.defects
+        self._grounds = _Grounds(products)
+        self.pairs = [(p, t) for p, item in enumerate(products) for t in range(len(item.types))]
+        self._product_of_pair, self._type_of_pair = np.array(self.pairs).T
+        self.prompts: list[str] = []
+        spans: list[tuple[int, int]] = []
+        for product, kind in self.pairs:
+            item = products[product]
+            some = variety.prompts.prompts(item.name, item.types[kind], item.noun)
+            spans.append((len(self.prompts), len(some)))
+            self.prompts += some
+        self._prompt_spans = np.array(spans)
+        self._caption_prompts = [
+            self._number_captions(product.masks.captions() if variety.captions else [])
+            for product in products
         ]
 
-    def row(self, index: int) -> dict[str, Any] | None:
-        """Row ``index``, or None if that defect fits nowhere (see :meth:`describe`)."""
-        product, defect = self.pairs[index % len(self.pairs)]
-        return product.draw(defect, self._seed, index)
+    def _number_captions(self, captions: Sequence[str | None]) -> np.ndarray | None:
+        """The prompt that is each mask's caption, -1 for none; None if no mask has one."""
+        if not any(captions):
+            return None
+        numbers = np.full(len(captions), -1)
+        for mask, caption in enumerate(captions):
+            if caption:
+                numbers[mask] = len(self.prompts)
+                self.prompts.append(caption)
+        return numbers
 
-    def describe(self, index: int) -> str:
-        product, defect = self.pairs[index % len(self.pairs)]
-        return f"row {index}: no {defect!r} mask of {product.folder.name!r} fits on its object"
+    def names(self, pair: int) -> Pair:
+        """The object and the type of a pair."""
+        product, kind = self.pairs[pair]
+        return self.products[product].name, self.products[product].types[kind]
+
+    def windows(self, count: int) -> Iterator[Window]:
+        """The first ``count`` rows."""
+        first, size = 0, FIRST_WINDOW
+        while first < count:
+            last = min(count, first + size)
+            yield self.window(first, last)
+            first, size = last, min(2 * size, LARGEST_WINDOW)
+
+    def window(self, first: int, last: int) -> Window:
+        """Rows ``first`` to ``last`` - 1."""
+        rows = np.arange(first, last, dtype=np.uint64)
+        pair = (rows % np.uint64(len(self.pairs))).astype(np.int64)
+        start, count = self._prompt_spans[pair].T
+        window = Window(
+            first=first,
+            pair=pair,
+            seed=(self._draws.bits("seed", rows) >> np.uint64(1)).astype(np.int64),
+            good=np.zeros(len(rows), np.int64),
+            prompt=start + self._draws.below("prompt", rows, count),
+            outcome=np.full(len(rows), FITS_NOWHERE, np.int8),
+            defects=[SetDown.empty(len(rows)) for _ in range(self._defects[1])],
+        )
+        for number in range(len(self.products)):
+            mine = np.flatnonzero(self._product_of_pair[pair] == number)
+            self._fill(window, number, mine, rows)
+        return window
+
+    def _fill(self, window: Window, number: int, mine: np.ndarray, rows: np.ndarray) -> None:
+        """Place the rows ``mine`` of the window, which are of one product."""
+        all_mine = mine
+        product = self.products[number]
+        types = self._type_of_pair[window.pair]
+        for attempt in range(ATTEMPTS):
+            if not len(mine):
+                break
+            good = self._draws.below(f"good/{attempt}", rows[mine], len(product.goods))
+            product.goods.load(np.unique(good).tolist())
+            window.good[mine] = good
+            ground = good * product.regions + product.region_of_type[types[mine]]
+            order = np.argsort(ground, kind="stable")
+            ends = np.flatnonzero(np.diff(ground[order])) + 1
+            for group in np.split(mine[order], ends):
+                self._place(window, number, group, rows, types, attempt)
+            mine = mine[window.outcome[mine] != PLACED]
+        captions = self._caption_prompts[number]
+        if captions is not None:
+            main = window.defects[0].mask[all_mine]
+            captioned = (main >= 0) & (captions[main] >= 0)
+            window.prompt[all_mine[captioned]] = captions[main[captioned]]
+
+    def _place(
+        self,
+        window: Window,
+        number: int,
+        group: np.ndarray,
+        rows: np.ndarray,
+        types: np.ndarray,
+        attempt: int,
+    ) -> None:
+        """Place a group of rows that share their ground."""
+        product = self.products[number]
+        good, region = int(window.good[group[0]]), int(product.region_of_type[types[group[0]]])
+        ground = self._grounds.get(number, good, region)
+        least, most = self._defects
+        wanted = least + self._draws.below("defects", rows[group], most - least + 1)
+        size = np.zeros((len(group), most, 2), np.int64)
+        corner = np.zeros((len(group), most, 2), np.int64)
+        bank = product.placer.bank
+        for k, column in enumerate(window.defects):
+            some = np.flatnonzero((wanted > k) & ((k == 0) | (size[:, 0, 0] > 0)))
+            purpose = f"place/{attempt}/{k}"
+            masks = product.masks.choose(purpose, rows[group[some]], types[group[some]])
+            taken = None
+            if k:
+                corners, sizes = corner[some, :k], size[some, :k]
+                taken = Boxes(corners[..., 0], corners[..., 1], sizes[..., 0], sizes[..., 1])
+            places = product.placer.place(
+                (good, region), ground, rows[group[some]], masks, purpose, taken
+            )
+            done, shape = some[places.found], places.shape[places.found]
+            size[done, k] = bank.size[shape]
+            corner[done, k] = np.stack([places.top, places.left], axis=1)[places.found]
+            into = group[done]
+            column.mask[group] = -1
+            column.mask[into] = masks[places.found]
+            column.angle[into], column.scale[into] = bank.angle[shape], bank.scale[shape]
+            column.top[into], column.left[into] = corner[done, k].T
+        count = (size[..., 0] > 0).sum(axis=1)
+        outcome = np.where(count >= least, PLACED, np.where(count == 0, FITS_NOWHERE, TOO_FEW))
+        window.outcome[group] = outcome

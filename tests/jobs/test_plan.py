@@ -21,8 +21,9 @@ from adabldm import images, placement, surfaces
 from cluster.faults import InputFault
 from cluster.manifest import Manifest
 from cluster.manifest_schema import SCHEMA
-from jobs import planning
+from jobs import prompts
 from jobs.plan import make_plan
+from jobs.plan_options import VarietyOptions
 
 
 def write(path: Path, pixels: np.ndarray) -> None:
@@ -149,7 +150,7 @@ def test_the_surface_can_be_said(tmp_path: Path) -> None:
     ],
 )
 def test_prompts_read_as_english(noun: str, defect: str, prompt: str) -> None:
-    assert planning.prompt_for(noun, defect) == prompt
+    assert prompts.prompt_for(noun, defect) == prompt
 
 
 def test_the_noun_and_the_defects_can_be_chosen(tmp_path: Path) -> None:
@@ -195,7 +196,14 @@ def test_a_defect_that_fits_on_no_object_is_counted_and_the_others_are_planned(
     write(tmp_path / "coin/ground_truth/dot/0_mask.png", small)
     plan = make_plan(str(tmp_path / "coin"), count=6, seed=0, output=str(tmp_path / "out"))
     assert (plan.rows, plan.unplaced) == (3, 3)
-    assert "row 1: no 'hole' mask of 'coin' fits" in capsys.readouterr().err
+    assert "row 1: coin/hole: no mask of its type fits" in capsys.readouterr().err
+    listed = pq.read_table(tmp_path / "out/_manifest_unplaced.parquet").to_pylist()
+    assert [row["row"] for row in listed] == [1, 3, 5]
+    assert {row["reason"] for row in listed} == {
+        "no mask of its type fits where it may lie, on any picture tried"
+    }
+    assert listed[0]["request_id"] == "coin-hole-s0-00000001"
+    assert Manifest(str(tmp_path / "out")).rows == 3
 
 
 def test_when_nothing_fits_nothing_is_written(tmp_path: Path) -> None:
@@ -243,9 +251,9 @@ def misname(root: Path) -> None:
         (break_picture, "train/good/.*broken"),
         (break_mask, "ground_truth/crack/.*has a pixel that is not 0"),
         (lose_masks, "its mask .* does not exist"),
-        (lose_defects, "holds test/<defect> with masks"),
+        (lose_defects, "folder test/crack does not exist"),
         (lose_good, "train/good.*holds a picture"),
-        (lose_all, "no train/good below it"),
+        (lose_all, "no layout is recognised"),
         (misname, r"must not contain '\.\.'"),
     ],
 )
@@ -337,6 +345,6 @@ def test_the_command_says_what_it_made_and_bad_input_ends_with_2(tmp_path: Path)
         env={**os.environ, "NO_COLOR": "1"},
     )
     assert bad.returncode == 2
-    assert "no train/good below it" in bad.stderr
+    assert "no layout is recognised" in bad.stderr
     assert "Traceback" not in bad.stderr
     assert not (tmp_path / "o").exists()
