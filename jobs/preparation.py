@@ -173,8 +173,12 @@ def _missing(
 
 @dataclass(frozen=True, kw_only=True)
 class Outlined:
-    """What looking at the good pictures gave: paths of object masks in the prepared folder."""
+    """What looking at the good pictures gave: paths of object masks in the prepared folder.
 
+    ``sides`` are those of :class:`Checked`, but pictures without an object are left out.
+    """
+
+    sides: Mapping[str, split.Side]
     surfaces: Mapping[str, Surface]
     masks: Mapping[str, str]
     faults: tuple[Fault, ...] = ()
@@ -183,7 +187,8 @@ class Outlined:
 def outline(checked: Checked, output: Location, wishes: Wishes) -> Outlined:
     """Find each object's surface, and write the object mask of every good picture of an object."""
     if not wishes.foreground:
-        return Outlined(surfaces=checked.surfaces, masks={})
+        return Outlined(sides=checked.sides, surfaces=checked.surfaces, masks={})
+    sides = dict(checked.sides)
     surfaces: dict[str, Surface] = dict(checked.surfaces)
     masks: dict[str, str] = {}
     faults: list[Fault] = []
@@ -210,9 +215,10 @@ def outline(checked: Checked, output: Location, wishes: Wishes) -> Outlined:
                     output.join(masks[path]).write(images.encode_png(mask))
                 else:
                     faults.append(Fault("no-object", path, "no object is found in it"))
+                    sides[path] = "left_out"
                 done += 1
                 tracker.update(done)
-    return Outlined(surfaces=surfaces, masks=masks, faults=tuple(faults))
+    return Outlined(sides=sides, surfaces=surfaces, masks=masks, faults=tuple(faults))
 
 
 def mask_key(path: str) -> str:
@@ -248,17 +254,13 @@ def _masks(
 def write(checked: Checked, outlined: Outlined, output: Location, wishes: Wishes) -> None:
     """Write split, faults and, last, the index, whose presence says that the folder is whole."""
     pictures = [found.picture for found in checked.facts]
-    sides = dict(checked.sides)
-    for fault in outlined.faults:
-        if fault.path in sides:
-            sides[fault.path] = "left_out"
     given = wishes.split_file is not None
     text = split_file.dump(
-        pictures, sides, None if given else wishes.seed, None if given else wishes.shots
+        pictures, outlined.sides, None if given else wishes.seed, None if given else wishes.shots
     )
     output.join(prepared.SPLIT).write(text.encode())
     output.join(prepared.FAULTS).write(faults_csv([*checked.faults, *outlined.faults]))
-    rows = prepared.to_rows(checked.tree, pictures, sides, outlined.surfaces)
+    rows = prepared.to_rows(checked.tree, pictures, outlined.sides, outlined.surfaces)
     complete = [
         replace(
             row,

@@ -108,7 +108,7 @@ def _tell(checked: Checked, outlined: Outlined, output: str) -> None:
         typer.echo(_line(fault))
     if len(faults) > PRINTED_FAULTS:
         typer.echo(f"... and {len(faults) - PRINTED_FAULTS} more in faults.csv")
-    used = len(checked.facts) - len(outlined.faults)
+    used = sum(side != "left_out" for side in outlined.sides.values())
     typer.echo(f"{checked.layout} layout: {used} pictures used, {len(faults)} faults: {output}")
 
 
@@ -138,7 +138,7 @@ def overview(checked: Checked, outlined: Outlined) -> Table:
 
 def _rows(name: str, checked: Checked, outlined: Outlined) -> list[list[str]]:
     found = checked.of_object(name)
-    side = checked.sides
+    side = outlined.sides
     goods = [side[f.picture.path] for f in found if f.picture.defect is None]
     first = [
         name,
