@@ -16,14 +16,24 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalize(matrix: torch.Tensor, rounds: int = 5) -> torch.Tensor:
-    """About U V^T of ``matrix`` = U S V^T, (m, n), by the Newton-Schulz iteration."""
+    """About U V^T of ``matrix`` = U S V^T, (m, n), by the Newton-Schulz iteration.
+
+    Every round multiplies by a polynomial of the Gram matrix, so for a long matrix the rounds are
+    made on its small Gram matrix alone.
+    """
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
-    for _ in range(rounds):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+    gram = x @ x.T
+    product: torch.Tensor | None = None
+    for left in reversed(range(rounds)):
+        factor = b * gram + c * gram @ gram
+        factor.diagonal().add_(a)
+        product = factor if product is None else factor @ product
+        if left:
+            gram = factor @ gram @ factor
+    x = x if product is None else product @ x
     return x.T if tall else x
 
 
