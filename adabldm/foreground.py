@@ -20,17 +20,7 @@ from scipy.cluster.vq import kmeans2
 from skimage.color import rgb2lab
 
 from adabldm import outline
-from adabldm.border_colour import is_texture, object_mask
 from adabldm.features import EncoderFeatures, Features
-
-__all__ = [
-    "Discriminant",
-    "ForegroundPredictor",
-    "Surface",
-    "fit",
-    "is_texture",
-    "object_mask",
-]
 
 Surface = Literal["object", "texture"]
 
@@ -47,8 +37,10 @@ DIMENSIONS = 16
 RING = 0.04
 """Width of the border, as a share of the shorter side."""
 
-REACHES_BORDER = 0.3
-"""A cluster is ground if it is at least this part as frequent at the border as everywhere."""
+KEEPS_OFF, BELONGS = 0.3, 0.8
+"""How often a cluster is at the border, over how often it is everywhere: below the first it is
+object, above the second ground; between (a shaded ground, an object that the picture cuts) it is
+what the nearest decided cluster is."""
 
 SHRINKAGE = 0.01
 """Share of the mean variance that is added to each feature's within-class variance."""
@@ -112,6 +104,20 @@ def _separation(scores: np.ndarray) -> float:
     return float((inside.mean() - outside.mean()) / max(spread, 1e-9))
 
 
+def _kinds(centres: np.ndarray, at_border: np.ndarray) -> np.ndarray | None:
+    """Which clusters are object, bool (K,), of ``centres`` (K, D) and frequencies at the border,
+    1 being as often as everywhere. None if one of the kinds is not there."""
+    sure_object, sure_ground = at_border < KEEPS_OFF, at_border >= BELONGS
+    if not sure_object.any() or not sure_ground.any():
+        return None
+    to_object, to_ground = (
+        np.linalg.norm(centres[:, None] - centres[None, sure], axis=2).min(axis=1)
+        for sure in (sure_object, sure_ground)
+    )
+    kinds: np.ndarray = sure_object | (~sure_ground & (to_object < to_ground))
+    return kinds
+
+
 def _learn(looks: Sequence[np.ndarray]) -> Discriminant | None:
     """The discriminant of a product's pictures (h, w, C) each; None if no cluster is an object."""
     rng = np.random.default_rng(0)
@@ -131,12 +137,13 @@ def _learn(looks: Sequence[np.ndarray]) -> Discriminant | None:
     standard = (places - mean) / scale
     _, directions = np.linalg.eigh(standard.T @ standard)
     reduced = standard @ directions[:, ::-1][:, :DIMENSIONS]
-    _, cluster = kmeans2(reduced, CLUSTERS, minit="++", iter=15, rng=0, missing="warn")
+    centres, cluster = kmeans2(reduced, CLUSTERS, minit="++", iter=15, rng=0, missing="warn")
     everywhere = np.bincount(cluster, minlength=CLUSTERS) / len(cluster)
     on_border = np.bincount(cluster[border], minlength=CLUSTERS) / border.sum()
-    is_object = (on_border < REACHES_BORDER * everywhere)[cluster]
-    if not is_object.any() or is_object.all():
+    kinds = _kinds(centres, on_border / np.maximum(everywhere, 1e-9))
+    if kinds is None:
         return None
+    is_object = kinds[cluster]
     found = _fisher(standard, is_object)
     scores = found(standard)
     if _separation(scores) < LEAST_SEPARATION:

@@ -2,7 +2,7 @@
 
 DATA holds data sets in MVTec AD layout; OUTLINES is a JSON file of hand-drawn outlines, a list of
 [x, y] in pixels for each picture's path below DATA. Prints the IoU of every picture for the
-predictor and for the border's colour alone, and may draw both outlines for the eye.
+predictor, and may draw both outlines for the eye.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.ndimage import binary_erosion
 
-from adabldm import border_colour, features, foreground, images
+from adabldm import features, foreground, images
 
 GOOD = "train/good"
 DRAWN, FOUND = (0, 255, 0), (255, 0, 255)
@@ -65,7 +65,7 @@ def main(
     by_product: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(dict)
     for path, outline in json.loads(outlines.read_text()).items():
         by_product[path.split("/")[0]][path] = outline
-    table = Table("picture", "IoU", "border's colour alone", "ms")
+    table = Table("picture", "IoU", "ms")
     for product, drawn in by_product.items():
         paths = sorted((data / product / GOOD).iterdir())
         goods = [_read(path) for path in paths[:: max(1, len(paths) // foreground.PICTURES)]]
@@ -79,8 +79,7 @@ def main(
             began = time.process_time()
             found = predictor.mask(image)
             spent = time.process_time() - began
-            plain = border_colour.object_mask(image)
-            figures.append((iou(found, truth), iou(plain, truth), spent * 1e3))
+            figures.append((iou(found, truth), spent * 1e3))
             table.add_row(
                 path, *(f"{value:.3f}" for value in figures[-1][:2]), f"{spent * 1e3:.0f}"
             )
@@ -92,8 +91,7 @@ def main(
         table.add_row(
             f"mean of {product} ({predictor.surface}, fitted in {fitted:.1f} s)",
             f"{mean[0]:.3f}",
-            f"{mean[1]:.3f}",
-            f"{mean[2]:.0f}",
+            f"{mean[1]:.0f}",
             style="bold",
             end_section=True,
         )
