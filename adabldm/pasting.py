@@ -3,15 +3,96 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
+from PIL import Image
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from adabldm import placement
 
+Seam = Literal["hard", "soft", "membrane"]
+"""How a pasted defect meets its new ground: ``hard``, its pixels as they are (the paper);
+``soft``, with its surroundings' tone carried over and the outline blended over a pixel;
+``membrane``, with the difference of both surroundings carried over place by place, as in gradient
+domain editing (Perez et al., "Poisson image editing", 2003), and the same blend."""
 
-def _ring_mean(image: np.ndarray, mask: np.ndarray, width: int = 3) -> np.ndarray:
-    ring = binary_dilation(mask, iterations=width) & ~mask
-    return image[ring].mean(axis=0) if ring.any() else image.reshape(-1, 3).mean(axis=0)
+RING = 3
+"""Width of a defect's surroundings, in pixels."""
+
+BLUR, GAIN, LEAST = 0.6, 1.5, 0.6
+"""The blend: the mask blurred by so many pixels, times this, but at least this inside."""
+
+REACHES = (2.0, 8.0, 32.0)
+"""Distances over which the membrane carries the difference inwards, in pixels."""
+
+
+def _around(mask: np.ndarray) -> np.ndarray:
+    """The surroundings of bool (h, w)."""
+    ring: np.ndarray = binary_dilation(mask, iterations=RING) & ~mask
+    return ring
+
+
+def _grown(box: tuple[slice, slice], margin: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    rows, cols = (
+        slice(max(0, side.start - margin), min(size, side.stop + margin))
+        for side, size in zip(box, shape, strict=False)
+    )
+    return rows, cols
+
+
+def _mean_around(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Mean colour (3,) of the surroundings of ``mask`` (H, W), of the picture if it is all mask."""
+    near = _grown(placement.bounding_box(mask), RING, mask.shape)
+    ring = _around(mask[near])
+    part = image[near][ring] if ring.any() else image.reshape(-1, image.shape[2])
+    mean: np.ndarray = part.mean(axis=0)
+    return mean
+
+
+def _lifted(
+    defective: np.ndarray, mask: np.ndarray, where: placement.Placement, size: tuple[int, int]
+) -> np.ndarray:
+    """The whole of ``defective``, moved as the recipe moves its mask: float (*size, 4), the
+    pixels in the new picture and how much of each is known, 0..1."""
+    box = placement.bounding_box(mask)
+    inside = (mask[box] > 0).astype(np.uint8) * 255
+    turned = placement.turn(inside, where.angle, where.scale)
+    tight = placement.bounding_box(placement.solid(turned))
+    # The centre of the box stays the centre of what is turned; that gives the map's offset.
+    centre_y = where.top + turned.shape[0] / 2 - tight[0].start
+    centre_x = where.left + turned.shape[1] / 2 - tight[1].start
+    scale_y = max(1, round(inside.shape[0] * where.scale)) / inside.shape[0]
+    scale_x = max(1, round(inside.shape[1] * where.scale)) / inside.shape[1]
+    angle = np.deg2rad(where.angle)
+    cos, sin = np.cos(angle), np.sin(angle)
+    from_y, from_x = (box[0].start + box[0].stop) / 2, (box[1].start + box[1].stop) / 2
+    a, b = cos / scale_x, -sin / scale_x
+    d, e = sin / scale_y, cos / scale_y
+    numbers = (
+        a, b, from_x - a * centre_x - b * centre_y,
+        d, e, from_y - d * centre_x - e * centre_y,
+    )  # fmt: skip
+    opaque = np.full((*defective.shape[:2], 1), 255, np.uint8)
+    picture = Image.fromarray(np.concatenate([defective, opaque], axis=2), "RGBA")
+    moved = picture.transform(
+        size[::-1], Image.Transform.AFFINE, numbers, Image.Resampling.BILINEAR
+    )
+    lifted = np.asarray(moved, np.float32)
+    return np.concatenate([lifted[..., :3], lifted[..., 3:] / 255], axis=2)
+
+
+def _membrane(difference: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """``difference`` (h, w, 3) where ``known`` (h, w), carried smoothly to everywhere else."""
+    weight = known.astype(np.float32)[..., None]
+    total, mass = np.zeros_like(difference), np.full_like(weight, 1e-12)
+    for reach in REACHES:
+        # The nearest known places count most: wider reaches only fill what is out of these.
+        part = 1e-3 ** np.log2(reach)
+        total += part * gaussian_filter(difference * weight, (reach, reach, 0))
+        mass += part * gaussian_filter(weight, (reach, reach, 0))
+    carried: np.ndarray = total / mass
+    return carried
 
 
 def paste(
@@ -20,29 +101,55 @@ def paste(
     defective: np.ndarray,
     mask: np.ndarray,
     foreground: np.ndarray,
+    *,
+    seam: Seam = "soft",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Paste the defect of ``defective`` at a random place of ``good``.
+    """Paste the defect of ``defective`` at a random place of ``good``, inside ``foreground``.
 
-    Images are uint8 (H, W, 3) of one size; masks (H, W), non-zero inside. The tone around the
-    defect is carried over to the new place, and its border is softened by a pixel.
-    Returns the pasted image, uint8 (H, W, 3), and its mask, uint8 (H, W) of 0 / 255.
+    Images are uint8 (H, W, 3) of one size; masks (H, W), non-zero inside; ``seam`` see
+    :data:`Seam`. Returns the pasted image, uint8 (H, W, 3), and its mask, uint8 (H, W) of 0 / 255.
+    Raises :class:`adabldm.placement.PlacementFault` if the defect fits nowhere.
     """
+    if seam not in get_args(Seam):
+        raise ValueError(f"seam: {seam!r} is not one of {', '.join(get_args(Seam))}")
     where = placement.place(rng, mask, foreground)
-    height, width = good.shape[:2]
-    placed = placement.render(mask, where, height, width) > 0
-    box = placement.bounding_box(mask > 0)
-    inside = (mask[box] > 0).astype(np.uint8) * 255
-    tight = placement.bounding_box(
-        placement.solid(placement.turn(inside, where.angle, where.scale))
+    return paste_at(where, good, defective, mask, seam=seam)
+
+
+def paste_at(
+    where: placement.Placement,
+    good: np.ndarray,
+    defective: np.ndarray,
+    mask: np.ndarray,
+    *,
+    seam: Seam = "soft",
+) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`paste`, at a given place."""
+    size = (good.shape[0], good.shape[1])
+    placed = placement.render(mask, where, *size)
+    window = _grown(placement.bounding_box(placed), 2 * RING, size)
+    inside = placed[window] > 0
+    ground = good[window].astype(np.float32)
+    moved = placement.Placement(
+        angle=where.angle,
+        scale=where.scale,
+        top=where.top - window[0].start,
+        left=where.left - window[1].start,
     )
-    patch = placement.turn(defective[box], where.angle, where.scale)[tight].astype(np.float32)
-    canvas = good.astype(np.float32)
-    rows = slice(where.top, where.top + patch.shape[0])
-    cols = slice(where.left, where.left + patch.shape[1])
-    patch += _ring_mean(good, placed) - _ring_mean(defective, mask > 0)
-    pasted = canvas.copy()
-    pasted[rows, cols] = patch
-    alpha = np.clip(gaussian_filter(placed.astype(np.float32), 0.6) * 1.5, 0, 1)
-    alpha = np.where(placed, np.maximum(alpha, 0.6), 0)[..., None]
-    blended = canvas * (1 - alpha) + pasted * alpha
-    return np.clip(blended, 0, 255).astype(np.uint8), placed.astype(np.uint8) * 255
+    lifted = _lifted(defective, mask, moved, inside.shape)
+    patch, known = lifted[..., :3], lifted[..., 3] > 0.99
+    if seam == "soft":
+        patch += _mean_around(good, placed > 0) - _mean_around(defective, mask > 0)
+    elif seam == "membrane":
+        ring = _around(inside) & known
+        if ring.any():
+            patch += _membrane(ground - patch, ring)
+    if seam == "hard":
+        alpha = inside.astype(np.float32)
+    else:
+        alpha = np.clip(gaussian_filter(inside.astype(np.float32), BLUR) * GAIN, LEAST, 1) * inside
+    alpha = (alpha * lifted[..., 3])[..., None]
+    result = good.copy()
+    blended = ground * (1 - alpha) + patch * alpha
+    result[window] = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+    return result, placed
