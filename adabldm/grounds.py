@@ -13,8 +13,6 @@ from adabldm.shape_bank import ShapeBank
 
 LARGEST_SIDE = 32_767
 """Columns beyond this are not counted as following."""
-SAMPLED = 1_024
-"""Pixels that are asked first whether anything fits."""
 
 
 class Ground:
@@ -74,42 +72,30 @@ class Ground:
         fits[fits] = self._holds(bank, shapes[fits], top[fits], left[fits])
         return fits, top + self.top, left + self.left
 
-    def has_room(self, bank: ShapeBank, shape: int) -> bool:
-        """Whether one shape fits anywhere."""
-        if not self.everywhere and len(self._spots) > SAMPLED:
-            few = self._spots[:: len(self._spots) // SAMPLED]
-            if len(self.positions(bank, shape, few)):
-                return True
-        return len(self.positions(bank, shape)) > 0
+    def positions(self, bank: ShapeBank, shape: int) -> np.ndarray:
+        """All positions at which one shape fits, as numbers for :meth:`corner`, int64 (K,)."""
+        rows, columns = np.array([self.height, self.width]) - bank.size[shape] + 1
+        if rows <= 0 or columns <= 0:
+            return np.zeros(0, np.int64)
+        held = np.ones((rows, columns), bool)
+        if not self.everywhere:
+            reach = self._reach.reshape(self.height, self.width)
+            for row, column, length in bank.extremes[shape].tolist():
+                held &= reach[row : row + rows, column : column + columns] >= length
+                if not held.any():
+                    break
+        top, left = np.nonzero(held)
+        start = top * self.width + left
+        if not self.everywhere:
+            for row, column, length in bank.runs(shape).tolist():
+                if not len(start):
+                    break
+                start = start[self._reach[start + (row * self.width + column)] >= length]
+        return start
 
-    def positions(self, bank: ShapeBank, shape: int, spots: np.ndarray | None = None) -> np.ndarray:
-        """All positions at which one shape fits, as flat numbers; see :meth:`corner`.
-
-        Of those in ``spots``, if they are given.
-        """
-        room = np.array([self.height, self.width]) - bank.size[shape] + 1
-        if (room <= 0).any():
-            return np.zeros(0, np.int32)
-        if self.everywhere:
-            return np.arange(room[0] * room[1], dtype=np.int32)
-        spots = self._spots if spots is None else spots
-        top, left = self._corner(bank, np.full(len(spots), shape), spots)
-        legal = (top >= 0) & (left >= 0) & (top < room[0]) & (left < room[1])
-        spots, start = spots[legal], (top * self.width + left)[legal]
-        for row, column, length in bank.runs(shape).tolist():
-            held = self._reach[start + (row * self.width + column)] >= length
-            spots, start = spots[held], start[held]
-            if not len(spots):
-                break
-        return spots
-
-    def corner(self, bank: ShapeBank, shape: int, position: int) -> tuple[int, int]:
+    def corner(self, position: int) -> tuple[int, int]:
         """(top, left) in the picture of one of :meth:`positions`."""
-        if self.everywhere:
-            top, left = divmod(position, self.width - int(bank.size[shape, 1]) + 1)
-        else:
-            at = np.array([position])
-            top, left = (int(v[0]) for v in self._corner(bank, np.array([shape]), at))
+        top, left = divmod(position, self.width)
         return top + self.top, left + self.left
 
     def _corner(

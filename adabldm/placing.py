@@ -16,8 +16,8 @@ from adabldm.draws import Draws
 from adabldm.grounds import Ground
 from adabldm.shape_bank import ShapeBank
 
-TURNS, GUESSES = 4, 12
-SMALLEST = 64
+TURNS, GUESSES = 8, 12
+SMALLEST = 32
 """Shapes of a mask whose positions are computed when guessing was in vain."""
 UNKNOWN = -1
 REMEMBERED_BYTES = 64_000_000
@@ -149,7 +149,9 @@ class Placer:
             return np.ones(len(masks), bool)
         known = self._hope.setdefault(key, np.full(self.bank.masks, UNKNOWN, np.int8))
         for mask in np.unique(masks[known[masks] == UNKNOWN]).tolist():
-            known[mask] = any(ground.has_room(self.bank, s) for s in self._smallest(ground, mask))
+            known[mask] = any(
+                len(ground.positions(self.bank, shape)) for shape in self._smallest(ground, mask)
+            )
         return known[masks] > 0
 
     def _smallest(self, ground: Ground, mask: int) -> Iterator[int]:
@@ -165,7 +167,7 @@ class Placer:
         number = int(chance * len(known.flat))
         shape = int(known.shapes[np.searchsorted(known.ends, number, side="right")])
         places.found[row], places.shape[row] = True, shape
-        corner = ground.corner(self.bank, shape, int(known.flat[number]))
+        corner = ground.corner(int(known.flat[number]))
         places.top[row], places.left[row] = corner
 
     def _positions(self, key: Hashable, ground: Ground, mask: int) -> _AllPositions:

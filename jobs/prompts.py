@@ -136,7 +136,8 @@ def _by_pair(
     for key, value in _entries(content, part, faults).items():
         place = f"{OPTION}: {part}"
         try:
-            found[pair_of(place, key, known)] = _texts(f"{place}.{key}", value, faults)
+            pair = pair_of(place, key, known)
+            found[pair] = _texts(f"{place}.{key}", value, faults)
         except InputFault as fault:
             faults += fault.lines
     return found

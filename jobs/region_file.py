@@ -37,7 +37,8 @@ def read_regions(uri: str, pairs: Iterable[Pair]) -> dict[Pair, Region]:
     found: dict[Pair, Region] = {}
     for key, value in read_yaml(OPTION, uri).items():
         try:
-            found[pair_of(OPTION, key, known)] = _region(f"{OPTION}: {key}", value, uri)
+            pair = pair_of(OPTION, key, known)
+            found[pair] = _region(f"{OPTION}: {key}", value, uri)
         except InputFault as fault:
             faults += fault.lines
     if faults:

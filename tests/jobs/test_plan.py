@@ -23,7 +23,6 @@ from cluster.manifest import Manifest
 from cluster.manifest_schema import SCHEMA
 from jobs import prompts
 from jobs.plan import make_plan
-from jobs.plan_options import VarietyOptions
 
 
 def write(path: Path, pixels: np.ndarray) -> None:
