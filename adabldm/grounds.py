@@ -13,6 +13,8 @@ from adabldm.shape_bank import ShapeBank
 
 LARGEST_SIDE = 32_767
 """Columns beyond this are not counted as following."""
+GLANCES = 64
+"""Positions that are looked at before all of them are computed."""
 
 
 class Ground:
@@ -77,21 +79,26 @@ class Ground:
         rows, columns = np.array([self.height, self.width]) - bank.size[shape] + 1
         if rows <= 0 or columns <= 0:
             return np.zeros(0, np.int64)
+        if self.everywhere:
+            top, left = np.indices((rows, columns))
+            return (top * self.width + left).ravel()
+        reach = self._reach.reshape(self.height, self.width)
         held = np.ones((rows, columns), bool)
-        if not self.everywhere:
-            reach = self._reach.reshape(self.height, self.width)
-            for row, column, length in bank.extremes[shape].tolist():
-                held &= reach[row : row + rows, column : column + columns] >= length
-                if not held.any():
-                    break
-        top, left = np.nonzero(held)
+        for row, column, length in bank.extremes[shape].tolist():
+            held &= reach[row : row + rows, column : column + columns] >= length
+        top, left = np.divmod(np.flatnonzero(held), columns)
         start = top * self.width + left
-        if not self.everywhere:
-            for row, column, length in bank.runs(shape).tolist():
-                if not len(start):
-                    break
-                start = start[self._reach[start + (row * self.width + column)] >= length]
+        for row, column, length in bank.runs(shape).tolist():
+            if not len(start):
+                break
+            start = start[self._reach[start + (row * self.width + column)] >= length]
         return start
+
+    def has_room(self, bank: ShapeBank, shape: int) -> bool:
+        """Whether one shape has any position; the same as asking for all, mostly in less time."""
+        spread = (np.arange(GLANCES) + 0.5) / GLANCES
+        glanced, _, _ = self.guess(bank, np.full(GLANCES, shape), spread)
+        return bool(glanced.any()) or len(self.positions(bank, shape)) > 0
 
     def corner(self, position: int) -> tuple[int, int]:
         """(top, left) in the picture of one of :meth:`positions`."""

@@ -1,7 +1,7 @@
 """Places for many defects at a time on one picture (paper, section III-B).
 
 A few turns of the mask are tried, each with a few guesses of the position. What these did not
-place is computed: every position of the mask's smallest shapes, from which one is drawn. So no row
+place is computed: the positions of the mask's smallest shapes, from which one is drawn. So no row
 tries without end, and a mask that is given up has no position in any of its smallest shapes.
 """
 
@@ -20,7 +20,9 @@ TURNS, GUESSES = 8, 12
 SMALLEST = 32
 """Shapes of a mask whose positions are computed when guessing was in vain."""
 UNKNOWN = -1
-REMEMBERED_BYTES = 64_000_000
+MOST_POSITIONS = 1_024
+"""Positions kept of a mask on a picture: evenly chosen from all of its smallest shapes'."""
+REMEMBERED_BYTES = 128_000_000
 OVERHEAD = 400
 """Bytes of an entry without positions."""
 
@@ -61,8 +63,8 @@ class Boxes:
 
 
 @dataclass(frozen=True)
-class _AllPositions:
-    """Every position of some shapes: shape ``k`` has those up to ``ends[k]``."""
+class _Positions:
+    """Positions of some shapes: shape ``k`` has those up to ``ends[k]``."""
 
     shapes: np.ndarray
     ends: np.ndarray
@@ -79,7 +81,7 @@ class Placer:
     def __init__(self, bank: ShapeBank, draws: Draws) -> None:
         self.bank = bank
         self._draws = draws
-        self._computed: dict[tuple[Hashable, int], _AllPositions] = {}
+        self._computed: dict[tuple[Hashable, int], _Positions] = {}
         self._bytes = 0
         self._hope: dict[Hashable, np.ndarray] = {}
 
@@ -149,9 +151,8 @@ class Placer:
             return np.ones(len(masks), bool)
         known = self._hope.setdefault(key, np.full(self.bank.masks, UNKNOWN, np.int8))
         for mask in np.unique(masks[known[masks] == UNKNOWN]).tolist():
-            known[mask] = any(
-                len(ground.positions(self.bank, shape)) for shape in self._smallest(ground, mask)
-            )
+            shapes = self._smallest(ground, mask)
+            known[mask] = any(ground.has_room(self.bank, shape) for shape in shapes)
         return known[masks] > 0
 
     def _smallest(self, ground: Ground, mask: int) -> Iterator[int]:
@@ -170,12 +171,14 @@ class Placer:
         corner = ground.corner(int(known.flat[number]))
         places.top[row], places.left[row] = corner
 
-    def _positions(self, key: Hashable, ground: Ground, mask: int) -> _AllPositions:
+    def _positions(self, key: Hashable, ground: Ground, mask: int) -> _Positions:
         known = self._computed.get((key, mask))
         if known is None:
             shapes = np.array(list(self._smallest(ground, mask)))
             each = [ground.positions(self.bank, int(shape)) for shape in shapes]
-            known = _AllPositions(shapes, np.cumsum([len(e) for e in each]), np.concatenate(each))
+            flat, ends = np.concatenate(each), np.cumsum([len(some) for some in each])
+            kept = np.arange(0, len(flat), max(1.0, len(flat) / MOST_POSITIONS)).astype(np.int64)
+            known = _Positions(shapes, np.searchsorted(kept, ends), flat[kept])
             if self._bytes + known.nbytes > REMEMBERED_BYTES:
                 self._computed.clear()
                 self._bytes = 0

@@ -21,7 +21,7 @@ from jobs.scopes import Pair, most_special
 
 ATTEMPTS = 8
 """Pairs of a good picture and a mask that are tried for one request."""
-FIRST_WINDOW, LARGEST_WINDOW = 4_096, 262_144
+FIRST_WINDOW, LARGEST_WINDOW = 4_096, 524_288
 """Rows that are drawn together: few at first, so that something is seen soon."""
 GROUNDS_BYTES = 192_000_000
 PLACED, FITS_NOWHERE, TOO_FEW = 0, 1, 2
@@ -193,7 +193,7 @@ class Planner:
         while first < count:
             last = min(count, first + size)
             yield self.window(first, last)
-            first, size = last, min(2 * size, LARGEST_WINDOW)
+            first, size = last, min(4 * size, LARGEST_WINDOW)
 
     def window(self, first: int, last: int) -> Window:
         """Rows ``first`` to ``last`` - 1."""
