@@ -70,7 +70,7 @@ class EncoderFeatures:
 
     @torch.no_grad()
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        rows, cols = _sides(*image.shape[:2], self.side, GRID)
+        rows, cols = _sides(image.shape[0], image.shape[1], self.side, GRID)
         encoder: Any = _encoder(self.model or str(embedded_path()))
         pixels = _resized(image, rows, cols) / 127.5 - 1
         state = encoder.conv_in(_mirrored(pixels, self.MARGIN))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from scipy.ndimage import binary_opening, gaussian_filter, label
+from scipy.ndimage import binary_opening, distance_transform_edt, gaussian_filter, label
 
 LEAST_COMPONENT = 0.2
 """Parts smaller than this share of the largest are crumbs, not the object."""
@@ -29,6 +29,12 @@ MARGIN = 3.0
 
 NEAR = 0.05
 """A pixel may change sides where object and ground each have this share of the neighbourhood."""
+
+CORE = 0.042
+"""Places this far inside the coarse guess, as a share of the longer side, are object if ..."""
+
+BITE = 1 / 16
+"""... a bite of the outline holds them that is no wider than twice this share."""
 
 SETTLED = 2e-4
 """Steps end when less than this share of the pixels changes sides."""
@@ -136,20 +142,44 @@ def _box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
     )
 
 
+def _core(mask: np.ndarray) -> np.ndarray:
+    """What lies deep in bool (h, w); where the picture ends there may be more of it."""
+    depth: np.ndarray = distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
+    return depth > CORE * max(mask.shape)
+
+
+def _without_bites(mask: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """``mask`` with the part of ``core`` that a closing of ``mask`` holds, bool (h, w).
+
+    A glossy side may be as bright as the ground next to it: its colour leaves the object, the
+    outline of the rest and the coarse guess still hold it.
+    """
+    if not (core & ~mask).any():
+        return mask
+    reach = BITE * max(mask.shape)
+    edge = int(reach) + 2
+    near = distance_transform_edt(~np.pad(mask, edge)) <= reach
+    closed = distance_transform_edt(near)[edge:-edge, edge:-edge] > reach
+    filled: np.ndarray = mask | (closed & core)
+    return filled
+
+
 def refine(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Move ``mask``, a coarse bool (h, w) of any size, to the edges of uint8 (H, W, 3).
 
     Returns bool (H, W) without holes or crumbs; empty if nothing stays.
     """
     height, width = image.shape[:2]
-    shrunk = image
-    for stage in PASSES:
+    views = [_shrunk(image, stage.side) for stage in PASSES]
+    mask = resized(mask, *views[0].shape[:2])
+    core = _core(mask)
+    for number, (stage, shrunk) in enumerate(zip(PASSES, views, strict=True)):
+        if number:
+            mask = _without_bites(mask, resized(core, *mask.shape))
         if not mask.any():
             return np.zeros((height, width), bool)
-        shrunk = _shrunk(image, stage.side)
-        mask = resized(mask, shrunk.shape[0], shrunk.shape[1])
-        margin = round(MARGIN * REACH * max(shrunk.shape) / stage.cells)
-        box = _box_around(mask, margin)
+        mask = resized(mask, *shrunk.shape[:2])
+        box = _box_around(mask, round(MARGIN * REACH * max(shrunk.shape) / stage.cells))
         view = _View(shrunk, stage.side, stage.cells, box)
         state = torch.from_numpy(mask[box]).float()
         for _ in range(stage.steps):
