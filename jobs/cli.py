@@ -7,7 +7,18 @@ import sys
 import typer
 
 from cluster.faults import InputFault, JobFault
-from jobs import contact_sheet, demo, generate, parity, plan, prepare, submit, verify
+from jobs import (
+    contact_sheet,
+    demo,
+    generate,
+    pairs,
+    parity,
+    plan,
+    prepare,
+    submit,
+    trimap_sheet,
+    verify,
+)
 
 app = typer.Typer(
     name="adabldm",
@@ -18,7 +29,9 @@ app = typer.Typer(
 )
 app.command("demo")(demo.main)
 app.command("prepare")(prepare.main)
+app.command("pairs")(pairs.main)
 app.command("plan")(plan.main)
+app.command("trimaps")(trimap_sheet.main)
 app.command("generate")(generate.main)
 app.command("verify")(verify.main)
 app.command("sheet")(contact_sheet.main)

@@ -80,9 +80,7 @@ def main(
             found = predictor.mask(image)
             spent = time.process_time() - began
             figures.append((iou(found, truth), spent * 1e3))
-            table.add_row(
-                path, *(f"{value:.3f}" for value in figures[-1][:2]), f"{spent * 1e3:.0f}"
-            )
+            table.add_row(path, f"{figures[-1][0]:.3f}", f"{figures[-1][1]:.0f}")
             if overlays:
                 overlays.mkdir(parents=True, exist_ok=True)
                 shown = _drawn_over(image, [(truth, DRAWN), (found, FOUND)])
