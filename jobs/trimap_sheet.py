@@ -150,8 +150,9 @@ def draw_sizes(shares: dict[str, np.ndarray]) -> Image.Image:
         pen.line(points, colour, 2)
         pen.text((6, LINE + 8 + index * LINE), name[:24], colour, font=font)
     for power in range(int(low), int(high) + 1):
-        x = (power - low) / (high - low) * (PLOT - 36)
-        pen.text((x + 2, base + 3), f"{10.0**power:g} %", INK, font=font)
+        x = (power - low) / (high - low) * PLOT
+        anchor = "la" if power == low else "ra" if power == high else "ma"
+        pen.text((x, base + 3), f"{10.0**power:g} %", INK, font=font, anchor=anchor)
     return plot
 
 
