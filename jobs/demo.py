@@ -46,7 +46,7 @@ def run_demo(
     model: str = "embedded",
     adaptation_steps: int = ADAPTATION_STEPS,
 ) -> Path:
-    """Draw, plan, generate, verify and show; the contact sheet's path.
+    """Draw, prepare, plan, generate, verify and show; the contact sheet's path.
 
     A folder that an earlier demo left, finished or not, is continued.
     Raises ``typer.Exit`` and :class:`~cluster.faults.InputFault` as the verbs do.
@@ -54,12 +54,14 @@ def run_demo(
     from adabldm.options import SamplerOptions
     from cluster.flow import Pool
     from cluster.generation import Generation
-    from jobs import contact_sheet, generate, plan, verify
+    from jobs import contact_sheet, generate, plan, prepare, verify
 
     data = draw_data_set(folder / "data")
     typer.echo(f"drew {GOOD} good pictures and a few of each defect: {data}")
+    prepared = folder / "prepared"
+    prepare.main(str(data), str(prepared))
     planned = plan.make_plan(
-        str(data), count=requests, seed=SEED, output=str(folder / "plan"), object_name=NOUN
+        str(prepared), count=requests, seed=SEED, output=str(folder / "plan"), object_name=NOUN
     )
     typer.echo(f"planned {planned.rows} requests: {planned.manifest.shown}")
     options = SamplerOptions(adaptation_steps=adaptation_steps)
@@ -89,7 +91,7 @@ def main(
         Path, typer.Option(help="Folder for the data, the plan, the pairs and the sheet.")
     ] = Path("demo"),
 ) -> None:
-    """Draw a small data set, plan 32 requests, make them on this machine, verify, and show.
+    """Draw a small data set, prepare it, plan 32 requests, make them here, verify, and show.
 
     Needs no data, no network and no GPU; takes minutes. Run again, it continues or finds all done.
 
