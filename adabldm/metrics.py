@@ -77,6 +77,14 @@ def seam_step(image: np.ndarray, before: np.ndarray, mask: np.ndarray) -> float:
     return float(np.sqrt(np.square(steps).mean()))
 
 
+def fine_detail(image: np.ndarray, mask: np.ndarray) -> float:
+    """How crisp the defect is, in grey levels: the root mean square, inside the mask, of what a
+    Gaussian of one pixel takes away. uint8 (H, W, 3), mask (H, W); 0 for an empty mask."""
+    pixels = image.astype(np.float64)
+    detail = (pixels - gaussian_filter(pixels, (1, 1, 0)))[mask != 0]
+    return float(np.sqrt(np.square(detail).mean())) if len(detail) else 0.0
+
+
 def pair_quality(image: np.ndarray, good: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     """``background_psnr_db``, ``defect_change`` and ``background_change`` (mean absolute
     difference in grey levels), and ``defect_visible`` (1.0 or 0.0, by the two constants above)."""

@@ -110,7 +110,7 @@ class FastOptions(SamplerOptions):
     solver: Literal["dpm-solver++", "ddim"] = "dpm-solver++"
     image_edits: int = 5
     guided_edits: bool = False
-    smoothness: float | None = 30.0
+    smoothness: float | None = 20.0
 
     @classmethod
     def _mode(cls) -> str:
@@ -125,10 +125,13 @@ class FastOptions(SamplerOptions):
         _require(self.eta != 0, "eta", self.eta, "must be 0: the solver is deterministic")
         solvers = ("dpm-solver++", "ddim")
         _require(self.solver not in solvers, "solver", self.solver, f"one of {', '.join(solvers)}")
-        _require(self.steps > MAX_FAST_STEPS, "steps", self.steps, f"at most {MAX_FAST_STEPS}")
         edits = self.image_edits
+        _require(edits < 0, "image_edits", edits, "must be >= 0")
         _require(
-            not 0 <= edits < self.steps, "image_edits", edits, f"must be in 0..{self.steps - 1}"
+            not edits < self.steps <= MAX_FAST_STEPS,
+            "steps",
+            self.steps,
+            f"must be in {edits + 1}..{MAX_FAST_STEPS} in fast (image_edits are {edits})",
         )
         start = self.image_editing_start
         _require(

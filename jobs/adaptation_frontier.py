@@ -32,8 +32,8 @@ RATE, LAST_BLOCK_RATE = 1e-4, 1e-3
 WEIGHT = 100.0
 WHOLE_STEPS = (10, 25, 50, 100, 200)
 LAST_BLOCK_STEPS = (10, 50, 200)
-SMOOTHNESS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-BOTH = 30.0
+SMOOTHNESS = (1.0, 3.0, 10.0, 20.0, 50.0, 150.0)
+BOTH = 20.0
 RIDGE = 1e-6
 """Of the closed form for the output convolution, beside features of mean square 1."""
 
@@ -42,6 +42,7 @@ TITLES = (
     "defect PSNR, dB",
     "seam: jump, grey levels",
     "seam: step, grey levels",
+    "defect: detail, grey levels",
 )
 EQUAL_DB = 60.0
 """Variants with more are not plotted: they would flatten the rest."""
@@ -195,13 +196,13 @@ def measure(
                 values=figures(tried.image, case),
             )
             found.setdefault(tried.name, []).append(point)
-    print(f"{'adaptation':30}{'GFLOP':>9}" + "".join(f"{title:>26}" for title in TITLES))
+    print(f"{'adaptation':30}{'GFLOP':>9}" + "".join(f"{title:>28}" for title in TITLES))
     means = []
     for name, points in found.items():
         first, columns = points[0], zip(*(point.values for point in points), strict=True)
         values = tuple(float(np.mean(column)) for column in columns)
         means.append(Point(family=first.family, name=name, work=first.work, values=values))
-        print(f"{name:30}{first.work:9.3f}" + "".join(f"{value:26.2f}" for value in values))
+        print(f"{name:30}{first.work:9.3f}" + "".join(f"{value:28.2f}" for value in values))
     if path is not None:
         shown = [point for point in means if max(point.values[:2]) < EQUAL_DB]
         draw_frontier(shown, TITLES[:3], path)
@@ -237,4 +238,5 @@ def figures(image: torch.Tensor, case: Case) -> tuple[float, ...]:
         metrics.foreground_psnr(made, before, mask),
         metrics.seam_jump(made, before, mask),
         metrics.seam_step(made, before, mask),
+        metrics.fine_detail(made, mask),
     )

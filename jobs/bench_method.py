@@ -37,6 +37,7 @@ QUALITY = {
     "fg dB": "defect PSNR against the image before adaptation",
     "step": "seam: tone step across the mask's edge, grey levels",
     "jump": "seam: change from pixel to pixel across the edge, grey levels",
+    "detail": "defect: what is finer than a pixel, grey levels",
     "change": "defect: mean change from the good image, grey levels",
     "seen": "share with a visible defect",
     "dist": "distance of the defect to exact's in the encoder's features",
@@ -95,6 +96,8 @@ def variants() -> list[Variant]:
         Variant(name="fast, DDIM", options=FastOptions(solver="ddim")),
         Variant(name="fast, edits guided", options=FastOptions(guided_edits=True)),
         Variant(name="fast, 2 image edits", options=FastOptions(steps=12, image_edits=2)),
+        Variant(name="fast, smoothness 5", options=FastOptions(smoothness=5.0)),
+        Variant(name="fast, smoothness 80", options=FastOptions(smoothness=80.0)),
         Variant(name="fast, plain paste", options=FastOptions(smoothness=0.0)),
         Variant(name="fast, no correction", options=FastOptions(smoothness=None)),
     ]
@@ -171,6 +174,7 @@ def quality(pipeline: AdaBLDMPipeline, variant: Variant, exact: Variant) -> dict
                 "fg dB": metrics.foreground_psnr(*pictures),
                 "step": metrics.seam_step(*pictures),
                 "jump": metrics.seam_jump(*pictures),
+                "detail": metrics.fine_detail(made.image, made.mask),
                 "change": made.quality["defect_change"],
                 "seen": made.quality["defect_visible"],
                 "dist": feature_distance(pipeline, made.image, reference.image, made.mask),
@@ -181,10 +185,10 @@ def quality(pipeline: AdaBLDMPipeline, variant: Variant, exact: Variant) -> dict
 
 def print_quality(pipeline: AdaBLDMPipeline, rows: Sequence[Variant]) -> None:
     exact = rows[0]
-    print(f"{'':22}" + "".join(f"{name:>9}" for name in QUALITY))
+    print(f"{'':22}" + "".join(f"{name:>10}" for name in QUALITY))
     for row in rows:
         figures = quality(pipeline, row, exact)
-        print(f"{row.name:22}" + "".join(f"{value:9.4g}" for value in figures.values()))
+        print(f"{row.name:22}" + "".join(f"{value:10.3g}" for value in figures.values()))
     print("\n".join(f"  {name}: {meaning}" for name, meaning in QUALITY.items()), flush=True)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from adabldm.metrics import (
     background_psnr,
+    fine_detail,
     foreground_psnr,
     pair_quality,
     seam_jump,
@@ -63,3 +64,11 @@ def test_a_seam_is_what_adaptation_adds_at_the_edge_not_what_the_defect_is():
 def test_a_mask_without_an_edge_has_no_seam(value):
     mask = np.full_like(MASK, value)
     assert seam_jump(GOOD + 5, GOOD, mask) == seam_step(GOOD + 5, GOOD, mask) == 0.0
+
+
+def test_fine_detail_is_lost_by_blur_and_seen_inside_the_mask_only():
+    rough = np.random.default_rng(0).integers(90, 110, GOOD.shape, np.uint8)
+    inside = np.where(MASK[..., None] > 0, rough, GOOD)
+    assert fine_detail(rough, MASK) > fine_detail(inside, MASK) * 0.9 > 2
+    assert fine_detail(rough, ~MASK) > 2
+    assert fine_detail(GOOD, MASK) == fine_detail(rough, np.zeros_like(MASK)) == 0.0

@@ -205,7 +205,7 @@ def test_an_illegal_option_is_named_with_its_value(field, value):
         ("steps", 201),
         ("eta", 1.0),
         ("solver", "euler"),
-        ("image_edits", 15),
+        ("steps", 5),
         ("image_edits", -1),
         ("smoothness", -1.0),
         ("smoothness", float("nan")),
