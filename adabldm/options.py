@@ -122,7 +122,7 @@ class FastOptions(SamplerOptions):
             value = getattr(self, name)
             rule = "must be a fraction (float): a step is no noise level"
             _require(not isinstance(value, float), name, value, rule)
-        _require(self.eta != 0, "eta", self.eta, "must be 0: the solver is deterministic")
+        _require(self.eta != 0, "eta", self.eta, "must be 0 in fast: its solver draws nothing")
         solvers = ("dpm-solver++", "ddim")
         _require(self.solver not in solvers, "solver", self.solver, f"one of {', '.join(solvers)}")
         edits = self.image_edits
@@ -133,12 +133,12 @@ class FastOptions(SamplerOptions):
             self.steps,
             f"must be in {edits + 1}..{MAX_FAST_STEPS} in fast (image_edits are {edits})",
         )
-        start = self.image_editing_start
+        start, latest = self.image_editing_start, 1 - edits / TRAINED_STEPS
         _require(
-            (1 - start) * TRAINED_STEPS < edits,
+            not 0.5 <= start <= latest,
             "image_editing_start",
             start,
-            f"leaves no time for {edits} image_edits",
+            f"must be in 0.5..{latest} in fast (image_edits are {edits})",
         )
         smooth = self.smoothness
         legal = smooth is None or (math.isfinite(smooth) and smooth >= 0)

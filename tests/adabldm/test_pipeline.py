@@ -212,11 +212,12 @@ def test_an_illegal_option_is_named_with_its_value(field, value):
         ("background_weight", 0.0),
         ("latent_editing_start", 3),
         ("image_editing_start", 1.0),
+        ("image_editing_start", 0.49),
     ],
 )
 def test_an_illegal_option_of_fast_is_named_with_its_value(field, value):
     with pytest.raises(ValueError, match=f"^{field}: {value!r}: "):
-        FastOptions(**{field: value})
+        FastOptions(**({"latent_editing_start": 0.1} | {field: value}))
 
 
 def test_a_mode_has_its_own_defaults():

@@ -10,6 +10,7 @@ import torch
 from adabldm.autoencoder import encode
 from adabldm.masks import latent_keep_mask, pixel_keep_mask
 from adabldm.noise import CounterNoise
+from adabldm.options import FastOptions
 from adabldm.sampling import Contexts, NoisePredictor, Source
 from adabldm.schedule import cumulative_alphas, ddim_schedule, ddim_step
 from adabldm.single_file import authors_scheduler
@@ -43,6 +44,30 @@ def test_boundaries_are_noise_levels_whatever_the_steps(steps, edits):
     assert (fast.timesteps[fast.image_editing :] <= 100).all()
     assert steps - fast.image_editing == edits
     assert fast.alphas[-1] == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"steps": 200, "image_edits": 0},
+        {"steps": 200, "image_edits": 199, "image_editing_start": 0.5, "latent_editing_start": 0.3},
+        {"steps": 200, "image_edits": 1, "image_editing_start": 0.5, "latent_editing_start": 0.0},
+        {"steps": 6, "image_edits": 5, "image_editing_start": 0.995, "latent_editing_start": 0.99},
+        {"steps": 1, "image_edits": 0},
+    ],
+)
+def test_whatever_options_are_legal_the_steps_fall_to_the_last(given):
+    options = FastOptions(**given)
+    fast = fast_schedule(
+        ALPHAS,
+        steps=options.steps,
+        image_edits=options.image_edits,
+        latent_editing_start=options.latent_editing_start,
+        image_editing_start=options.image_editing_start,
+    )
+    assert (np.diff(fast.timesteps) < 0).all()
+    assert 0 < fast.timesteps[-1] <= fast.timesteps[0] < 1000
+    assert len(fast) == options.steps
 
 
 def test_the_first_order_step_is_ddims():
