@@ -16,10 +16,22 @@ from adabldm.autoencoder import decoder_input
 
 @dataclass(frozen=True, kw_only=True)
 class Adapted:
-    """``image`` (N, 3, H, W), the adapted decoder's output, and the ``losses`` before each step."""
+    """``image`` (N, 3, H, W) as adapted, and the ``losses`` before each step."""
 
     image: torch.Tensor
     losses: tuple[float, ...]
+
+
+def adaptation_terms(
+    decoded: torch.Tensor, defective: torch.Tensor, good: torch.Tensor, keep: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Equation 9's two terms: MSE on the defect against D(z), MSE on the background against the
+    good image, unweighted. Images (N, 3, H, W), ``keep`` (N, 1, H, W); means run over all pixels.
+    """
+    defect = 1 - keep
+    foreground = F.mse_loss(decoded * defect, defective * defect)
+    background = F.mse_loss(decoded * keep, good * keep)
+    return foreground, background
 
 
 def adaptation_loss(
@@ -29,13 +41,8 @@ def adaptation_loss(
     keep: torch.Tensor,
     background_weight: float,
 ) -> torch.Tensor:
-    """MSE on the defect against D(z), plus weighted MSE on the background against the good image.
-
-    Images (N, 3, H, W), ``keep`` (N, 1, H, W); both means run over all pixels.
-    """
-    defect = 1 - keep
-    foreground = F.mse_loss(decoded * defect, defective * defect)
-    background = F.mse_loss(decoded * keep, good * keep)
+    """The sum of :func:`adaptation_terms`, the background's weighted."""
+    foreground, background = adaptation_terms(decoded, defective, good, keep)
     return foreground + background_weight * background
 
 

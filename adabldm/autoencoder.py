@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from diffusers import AutoencoderKL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posterior:
+    """Where encoded images lie: ``mean`` and ``std`` (N, C, H / f, W / f), unscaled, and the
+    model's scaling factor."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+    scaling_factor: float
+
+    def draw(self, noise: torch.Tensor) -> torch.Tensor:
+        """Scaled latents for a standard normal ``noise``, shaped like ``mean``."""
+        return (self.mean + self.std * noise) * self.scaling_factor
+
+    @staticmethod
+    def together(parts: Sequence[Posterior]) -> Posterior:
+        """The posteriors of one model as one batch."""
+        return Posterior(
+            mean=torch.cat([part.mean for part in parts]),
+            std=torch.cat([part.std for part in parts]),
+            scaling_factor=parts[0].scaling_factor,
+        )
+
+
+def posterior(vae: AutoencoderKL, images: torch.Tensor) -> Posterior:
+    """The posterior of images (N, 3, H, W) in [-1, 1]."""
+    latents = vae.encode(images).latent_dist
+    scaling_factor = vae.config.scaling_factor
+    return Posterior(mean=latents.mean, std=latents.std, scaling_factor=scaling_factor)
 
 
 def encode(vae: AutoencoderKL, images: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """A draw from the posterior, scaled: images (N, 3, H, W) in [-1, 1], noise and result
     (N, C, H / f, W / f)."""
-    posterior = vae.encode(images).latent_dist
-    return (posterior.mean + posterior.std * noise) * vae.config.scaling_factor
+    return posterior(vae, images).draw(noise)
 
 
 def decode(vae: AutoencoderKL, latents: torch.Tensor) -> torch.Tensor:

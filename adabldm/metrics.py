@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 VISIBLE_LEVELS = 8.0
 """A defect is visible if the image differs from the good one by this many grey levels inside the
@@ -11,9 +12,22 @@ VISIBLE_RATIO = 3.0
 """... and by this many times more than outside."""
 
 
+SEAM_REACH = 2.0
+"""Standard deviation in pixels of the surroundings that :func:`seam_step` compares."""
+
+
 def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Absolute difference in grey levels, float (H, W), mean over the channels."""
     return np.abs(a.astype(np.float32) - b.astype(np.float32)).mean(axis=2)
+
+
+def _psnr(a: np.ndarray, b: np.ndarray, where: np.ndarray) -> float:
+    """PSNR in dB of uint8 (H, W, 3) where ``where`` (H, W); 100 if equal, or nowhere."""
+    if not where.any():
+        return 100.0
+    error = (a[where].astype(np.float64) - b[where].astype(np.float64)) / 255
+    mse = float(np.square(error).mean())
+    return 100.0 if mse == 0 else min(100.0, float(-10 * np.log10(mse)))
 
 
 def background_psnr(image: np.ndarray, good: np.ndarray, mask: np.ndarray) -> float:
@@ -21,12 +35,54 @@ def background_psnr(image: np.ndarray, good: np.ndarray, mask: np.ndarray) -> fl
 
     100 where they are equal or nothing lies outside.
     """
-    outside = mask == 0
-    if not outside.any():
-        return 100.0
-    error = (image[outside].astype(np.float64) - good[outside].astype(np.float64)) / 255
-    mse = float(np.square(error).mean())
-    return 100.0 if mse == 0 else min(100.0, float(-10 * np.log10(mse)))
+    return _psnr(image, good, mask == 0)
+
+
+def foreground_psnr(image: np.ndarray, before: np.ndarray, mask: np.ndarray) -> float:
+    """PSNR in dB of the defect against the image before adaptation; as :func:`background_psnr`."""
+    return _psnr(image, before, mask != 0)
+
+
+def seam_jump(image: np.ndarray, before: np.ndarray, mask: np.ndarray) -> float:
+    """How sharply adaptation cuts along the mask's edge, in grey levels.
+
+    The change that adaptation made is compared between the two pixels of every pair that the edge
+    parts: the root mean square of the differences. Images uint8 (H, W, 3), mask (H, W).
+    """
+    change = image.astype(np.float64) - before.astype(np.float64)
+    inside = mask != 0
+    jumps = [np.square(np.diff(change, axis=axis))[np.diff(inside, axis=axis)] for axis in (0, 1)]
+    pairs = np.concatenate(jumps)
+    return float(np.sqrt(pairs.mean())) if len(pairs) else 0.0
+
+
+def seam_step(image: np.ndarray, before: np.ndarray, mask: np.ndarray) -> float:
+    """How much adaptation makes the two sides of the mask's edge differ in tone, in grey levels.
+
+    At each pixel of a ring about the edge the mean change of the surroundings inside the mask is
+    compared with that outside, in Gaussian windows of :data:`SEAM_REACH`: the root mean square.
+    """
+    change = image.astype(np.float64) - before.astype(np.float64)
+    inside = mask != 0
+    if not inside.any() or inside.all():
+        return 0.0
+
+    def mean_within(where: np.ndarray) -> np.ndarray:
+        weight = gaussian_filter(where.astype(np.float64), SEAM_REACH)
+        total = gaussian_filter(change * where[..., None], (SEAM_REACH, SEAM_REACH, 0))
+        return total / np.maximum(weight, 1e-6)[..., None]
+
+    ring = binary_dilation(inside) & binary_dilation(~inside)
+    steps = (mean_within(inside) - mean_within(~inside))[ring]
+    return float(np.sqrt(np.square(steps).mean()))
+
+
+def fine_detail(image: np.ndarray, mask: np.ndarray) -> float:
+    """How crisp the defect is, in grey levels: the root mean square, inside the mask, of what a
+    Gaussian of one pixel takes away. uint8 (H, W, 3), mask (H, W); 0 for an empty mask."""
+    pixels = image.astype(np.float64)
+    detail = (pixels - gaussian_filter(pixels, (1, 1, 0)))[mask != 0]
+    return float(np.sqrt(np.square(detail).mean())) if len(detail) else 0.0
 
 
 def pair_quality(image: np.ndarray, good: np.ndarray, mask: np.ndarray) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Boundary = int | float
 """A step (int) or a fraction of all steps (float in 0..1)."""
@@ -26,10 +26,13 @@ class SamplerOptions:
     ``adaptation_steps`` AdamW steps of the decoder at ``adaptation_rate``, background weighted by
     ``background_weight``.
 
+    Mode ``exact`` is the paper's procedure; ``fast`` is :class:`FastOptions`, and :meth:`of` gives
+    the class of a mode by its name.
+
     Raises ``ValueError`` naming the field, its value and the rule.
     """
 
-    mode: Literal["exact"] = "exact"
+    mode: Literal["exact", "fast"] = "exact"
     steps: int = 50
     guidance: float = 9.0
     eta: float = 0.0
@@ -40,7 +43,12 @@ class SamplerOptions:
     background_weight: float = 100.0
 
     def __post_init__(self) -> None:
-        _require(self.mode != "exact", "mode", self.mode, "the only mode is 'exact'")
+        _require(
+            self.mode != self._mode(),
+            "mode",
+            self.mode,
+            f"{type(self).__name__} is {self._mode()!r}; see SamplerOptions.of",
+        )
         _require(not 1 <= self.steps <= 1000, "steps", self.steps, "must be in 1..1000")
         for name in ("guidance", "eta", "adaptation_rate", "background_weight"):
             value = getattr(self, name)
@@ -59,6 +67,86 @@ class SamplerOptions:
             f"must not come after image_editing_start ({self.image_editing_start})",
         )
 
+    @classmethod
+    def _mode(cls) -> str:
+        return "exact"
+
+    @staticmethod
+    def of(mode: str, **chosen: Any) -> SamplerOptions:
+        """The options of ``mode`` with the fields ``chosen``; the rest is the mode's own default.
+
+        Raises ``ValueError`` for an unknown mode or an illegal value.
+        """
+        kinds = {"exact": SamplerOptions, "fast": FastOptions}
+        _require(mode not in kinds, "mode", mode, f"must be one of {', '.join(kinds)}")
+        return kinds[mode](**chosen)
+
+
+MAX_FAST_STEPS = 200
+TRAINED_STEPS = 1000
+"""Steps of the diffusion that the models are trained on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastOptions(SamplerOptions):
+    """Mode ``fast``: the same three stages with about thirty times less arithmetic.
+
+    Every departure from ``exact`` has a field that takes it back.
+
+    * ``steps`` U-Net calls in all, spread as :func:`adabldm.solvers.fast_schedule` says.
+    * ``solver``: ``dpm-solver++`` (second order, multistep) or ``ddim`` (its first order).
+    * ``latent_editing_start`` and ``image_editing_start`` are fractions of the diffusion's time and
+      stand for the noise level there, whatever the number of steps.
+    * ``image_edits``: the last steps, all of which edit the image; the paper's 50 steps have 5.
+    * ``guided_edits``: whether these steps are guided; else the prompt's prediction is taken alone.
+    * ``smoothness``: of the correction that takes the place of decoder training
+      (:func:`adabldm.correction.smooth_correction`), in squared pixels; None leaves it out.
+    * ``adaptation_steps``: decoder steps as in ``exact``, made before the correction; none needed.
+    """
+
+    mode: Literal["exact", "fast"] = "fast"
+    steps: int = 15
+    adaptation_steps: int = 0
+    solver: Literal["dpm-solver++", "ddim"] = "dpm-solver++"
+    image_edits: int = 5
+    guided_edits: bool = False
+    smoothness: float | None = 20.0
+
+    @classmethod
+    def _mode(cls) -> str:
+        return "fast"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("latent_editing_start", "image_editing_start"):
+            value = getattr(self, name)
+            rule = "must be a fraction (float): a step is no noise level"
+            _require(not isinstance(value, float), name, value, rule)
+        _require(self.eta != 0, "eta", self.eta, "must be 0 in fast: its solver draws nothing")
+        solvers = ("dpm-solver++", "ddim")
+        _require(self.solver not in solvers, "solver", self.solver, f"one of {', '.join(solvers)}")
+        edits = self.image_edits
+        _require(edits < 0, "image_edits", edits, "must be >= 0")
+        _require(
+            not edits < self.steps <= MAX_FAST_STEPS,
+            "steps",
+            self.steps,
+            f"must be in {edits + 1}..{MAX_FAST_STEPS} in fast (image_edits are {edits})",
+        )
+        start, latest = self.image_editing_start, 1 - edits / TRAINED_STEPS
+        _require(
+            not 0.5 <= start <= latest,
+            "image_editing_start",
+            start,
+            f"must be in 0.5..{latest} in fast (image_edits are {edits})",
+        )
+        smooth = self.smoothness
+        legal = smooth is None or (math.isfinite(smooth) and smooth >= 0)
+        _require(not legal, "smoothness", smooth, "must be None, or finite and >= 0")
+        weight = self.background_weight
+        unweighted = smooth is not None and weight == 0
+        _require(unweighted, "background_weight", weight, "must be > 0 for the correction")
+
 
 def boundary_step(boundary: Boundary, steps: int) -> int:
     """The step a boundary names in a schedule of ``steps``."""
@@ -67,8 +155,9 @@ def boundary_step(boundary: Boundary, steps: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class RequestTrace:
-    """Facts of one request: ``losses`` of every adaptation step, ``seconds`` by stage (its share
-    of the batch), and ``quality`` figures by name (see :mod:`adabldm.metrics`)."""
+    """Facts of one request: ``losses`` of every adaptation step (and, in ``fast``, before and after
+    the correction), ``seconds`` by stage (its share of the batch), and ``quality`` figures by name
+    (see :mod:`adabldm.metrics`)."""
 
     losses: tuple[float, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,47 +13,16 @@ from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from adabldm import images as pictures
-from adabldm import masks, metrics, trimap
-from adabldm.adaptation import Adapted, adapt_decoder
-from adabldm.autoencoder import decode, encode, from_uint8, to_uint8
+from adabldm import masks, metrics, modes, trimap
+from adabldm.adaptation import Adapted, adaptation_terms
+from adabldm.autoencoder import decode, from_uint8, to_uint8
 from adabldm.devices import align, to_device
+from adabldm.encodings import Encodings, embed
 from adabldm.noise import CounterNoise
-from adabldm.options import RequestTrace, SamplerOptions, boundary_step
-from adabldm.sampling import Contexts, NoisePredictor, Source, sample
-from adabldm.schedule import cumulative_alphas, ddim_schedule
-
-
-class SamplingFault(RuntimeError):
-    """The model gave values that are no image (not a number, or infinite)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdaBLDMOutput:
-    """One entry a request, at the model's size S: ``images`` the pairs' images, uint8 (S, S, 3);
-    ``masks`` uint8 (S, S) of 0 / 255; ``sources`` the good images and ``trimaps`` as the model saw
-    them; ``blended`` the images before adaptation; ``traces`` losses, timings, quality."""
-
-    images: list[np.ndarray]
-    masks: list[np.ndarray]
-    sources: list[np.ndarray]
-    trimaps: list[np.ndarray]
-    blended: list[np.ndarray]
-    traces: list[RequestTrace]
-
-
-@dataclass
-class _Clock:
-    """Seconds a stage, summed."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str, device: torch.device) -> Any:
-        began = time.perf_counter()
-        yield
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+from adabldm.options import RequestTrace, SamplerOptions
+from adabldm.output import AdaBLDMOutput, Clock, SamplingFault
+from adabldm.sampling import Contexts, NoisePredictor, Source
+from adabldm.schedule import cumulative_alphas
 
 
 class AdaBLDMPipeline(DiffusionPipeline):
@@ -108,23 +74,15 @@ class AdaBLDMPipeline(DiffusionPipeline):
 
     def encode_prompts(self, prompts: Sequence[str]) -> torch.Tensor:
         """Text embeddings (N, L, D) of ``prompts``, cut at the encoder's length."""
-        if self.tokenizer is None or self.text_encoder is None:
-            raise ValueError("tokenizer: None: this model was loaded without its text encoder")
-        encoder, tokenizer = self.text_encoder, self.tokenizer
+        return self._encodings().texts(prompts)
 
-        def embed(text: str) -> torch.Tensor:
-            tokens = tokenizer(
-                [text],
-                padding="max_length",
-                max_length=encoder.config.max_position_embeddings,
-                truncation=True,
-                return_tensors="pt",
-            )
-            return encoder(tokens.input_ids.to(self.device))[0]
+    def _encodings(self) -> Encodings:
+        def of_text(text: str) -> torch.Tensor:
+            if self.tokenizer is None or self.text_encoder is None:
+                raise ValueError("tokenizer: None: this model was loaded without its text encoder")
+            return embed(self.text_encoder, self.tokenizer, text)
 
-        # Each text by itself: what else is in the batch must not change a last bit of it.
-        embeddings = {text: embed(text) for text in dict.fromkeys(prompts)}
-        return torch.cat([embeddings[text] for text in prompts])
+        return Encodings(self.vae, of_text)
 
     @torch.no_grad()
     def __call__(
@@ -161,7 +119,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         small = [trimap.resize(one, side, side) for one in trimaps]
         # 3. In batches of a fixed shape
         together = compute_batch or (1 if self.device.type == "cpu" else max(1, len(images)))
-        outputs = []
+        encodings, outputs = self._encodings(), []
         for start in range(0, len(images), together):
             chosen = list(range(start, min(start + together, len(images))))
             padded = chosen + [chosen[-1]] * (together - len(chosen))
@@ -172,6 +130,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
                 [negative_prompts[i] for i in padded],
                 [seeds[i] for i in padded],
                 options,
+                encodings,
                 wanted=len(chosen),
             )
             outputs.extend(made)
@@ -192,22 +151,24 @@ class AdaBLDMPipeline(DiffusionPipeline):
         negative_prompts: list[str],
         seeds: list[int],
         options: SamplerOptions,
+        encodings: Encodings,
         wanted: int,
     ) -> list[tuple[np.ndarray, np.ndarray, RequestTrace]]:
         """Image, image before adaptation, and trace, of the first ``wanted`` of the batch."""
-        device, clock = self.device, _Clock()
+        device, clock = self.device, Clock()
         marks = to_device(trimaps, device)
         good = from_uint8(to_device(sources, device)).to(self.vae.dtype)
         noise = CounterNoise(seeds, device)
         with clock.stage("encode", device):
             contexts = Contexts(
-                prompt=self.encode_prompts(prompts),
-                negative=self.encode_prompts(negative_prompts),
-                empty=self.encode_prompts([""] * len(prompts)),
+                prompt=encodings.texts(prompts),
+                negative=encodings.texts(negative_prompts),
+                empty=encodings.texts([""] * len(prompts)),
             )
             latent_side = self.image_size // self.factor
             shape = (len(seeds), self.vae.config.latent_channels, latent_side, latent_side)
-            latents = encode(self.vae, good, noise.draw("init_encode_posterior", None, shape))
+            drawn = noise.draw("init_encode_posterior", None, shape)
+            latents = encodings.posterior(sources).draw(drawn)
         source = Source(
             images=good,
             latents=latents,
@@ -220,11 +181,10 @@ class AdaBLDMPipeline(DiffusionPipeline):
             blended = decode(self.vae, final)
         # 5. Stage 3, each request with a decoder of its own
         with clock.stage("adapt", device):
-            adapted = [
-                self._adapt(final[i : i + 1], blended[i : i + 1], source, i, options)
-                for i in range(wanted)
-            ]
-        return self._finish(sources, trimaps, blended, adapted, clock)
+            asked = slice(wanted)
+            part = source.part(asked)
+            adapted = modes.adapt(self.vae, final[asked], blended[asked], part, options)
+        return self._finish(sources, trimaps, blended, part, adapted, clock)
 
     def _sample(
         self,
@@ -235,7 +195,6 @@ class AdaBLDMPipeline(DiffusionPipeline):
         options: SamplerOptions,
     ) -> torch.Tensor:
         alphas_cumprod = cumulative_alphas(self.scheduler).to(self.device)
-        schedule = ddim_schedule(alphas_cumprod, options.steps, options.eta)
         predictor = NoisePredictor(
             unet=self.unet,
             controlnet=self.controlnet,
@@ -243,43 +202,16 @@ class AdaBLDMPipeline(DiffusionPipeline):
             contexts=contexts,
             guidance=options.guidance,
         )
-        return sample(
-            self.vae,
-            predictor,
-            source,
-            schedule,
-            alphas_cumprod,
-            noise,
-            latent_editing_start=boundary_step(options.latent_editing_start, len(schedule)),
-            image_editing_start=boundary_step(options.image_editing_start, len(schedule)),
-        )
-
-    def _adapt(
-        self,
-        latents: torch.Tensor,
-        blended: torch.Tensor,
-        source: Source,
-        index: int,
-        options: SamplerOptions,
-    ) -> Adapted:
-        return adapt_decoder(
-            self.vae,
-            latents,
-            blended,
-            source.images[index : index + 1],
-            source.pixel_keep[index : index + 1],
-            steps=options.adaptation_steps,
-            rate=options.adaptation_rate,
-            background_weight=options.background_weight,
-        )
+        return modes.sample_latents(self.vae, predictor, source, alphas_cumprod, noise, options)
 
     def _finish(
         self,
         sources: np.ndarray,
         trimaps: np.ndarray,
         blended: torch.Tensor,
+        source: Source,
         adapted: list[Adapted],
-        clock: _Clock,
+        clock: Clock,
     ) -> list[tuple[np.ndarray, np.ndarray, RequestTrace]]:
         seconds = {name: value / len(adapted) for name, value in clock.seconds.items()}
         finished = []
@@ -290,7 +222,11 @@ class AdaBLDMPipeline(DiffusionPipeline):
             quality = metrics.pair_quality(image, sources[index], trimaps[index] == trimap.DEFECT)
             if result.losses:
                 quality["adaptation_loss"] = result.losses[-1]
+            one = source.part(index)
+            decoded = blended[index : index + 1]
+            terms = adaptation_terms(result.image, decoded, one.images, one.pixel_keep)
+            quality["foreground_loss"], quality["background_loss"] = map(float, terms)
             trace = RequestTrace(losses=result.losses, seconds=seconds, quality=quality)
-            before = to_uint8(blended[index : index + 1])[0].cpu().numpy()
+            before = to_uint8(decoded)[0].cpu().numpy()
             finished.append((image, before, trace))
         return finished

@@ -17,7 +17,8 @@ Watch = Callable[[str, int, torch.Tensor], None]
 """Called as ``watch(quantity, step, tensor)`` with intermediate results."""
 
 
-def _ignore(quantity: str, step: int, value: torch.Tensor) -> None:
+def ignore(quantity: str, step: int, value: torch.Tensor) -> None:
+    """The :data:`Watch` that watches nothing."""
     del quantity, step, value
 
 
@@ -70,6 +71,18 @@ class NoisePredictor:
         unconditional, conditional = both.chunk(2)
         return unconditional, conditional
 
+    def conditional(self, z: torch.Tensor, t: int) -> torch.Tensor:
+        """The noise prediction for the prompt alone, without guidance, shaped like ``z``."""
+        down, middle = self.control(z, t)
+        return self.unet(
+            z,
+            t,
+            encoder_hidden_states=self.contexts.prompt,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+            return_dict=False,
+        )[0]
+
     def guide(self, unconditional: torch.Tensor, conditional: torch.Tensor) -> torch.Tensor:
         return unconditional + self.guidance * (conditional - unconditional)
 
@@ -83,6 +96,16 @@ class Source:
     latents: torch.Tensor
     pixel_keep: torch.Tensor
     latent_keep: torch.Tensor
+
+    def part(self, which: int | slice) -> Source:
+        """Some of the batch, as a batch."""
+        chosen = slice(which, which + 1) if isinstance(which, int) else which
+        return Source(
+            images=self.images[chosen],
+            latents=self.latents[chosen],
+            pixel_keep=self.pixel_keep[chosen],
+            latent_keep=self.latent_keep[chosen],
+        )
 
 
 def edit_latents(
@@ -109,7 +132,7 @@ def sample(
     *,
     latent_editing_start: int,
     image_editing_start: int,
-    watch: Watch = _ignore,
+    watch: Watch = ignore,
 ) -> torch.Tensor:
     """Stages 1 and 2 for a batch; returns the final latents (N, C, h, w), scaled.
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adabldm.options import SamplerOptions
+from adabldm.options import FastOptions, SamplerOptions
 from cluster.faults import InputFault, JobFault
 
 if TYPE_CHECKING:
     from cluster.driver import Tally
     from cluster.generation import Generation
 
-DEFAULTS = SamplerOptions()
+DEFAULTS, FAST = SamplerOptions(), FastOptions()
 FAILED_ROWS = 3
 STOPPED = 1
 
@@ -25,16 +25,29 @@ def main(
         str, typer.Option(help="'embedded', or the URI of a model's folder or checkpoint.")
     ],
     output: Annotated[str, typer.Option(help="Folder for the pairs and their index (URI).")],
-    mode: Annotated[Literal["exact"], typer.Option(help="The sampler.")] = "exact",
+    mode: Annotated[
+        Literal["exact", "fast"],
+        typer.Option(help="'exact' is the paper's procedure; 'fast' is as good for far less work."),
+    ] = "exact",
     workers: Annotated[str, typer.Option(help="How many workers: MIN:MAX, or a number.")] = "1",
     gpus_per_worker: Annotated[
         float, typer.Option(help="GPUs a worker holds; 0 runs on the CPU, one core a worker.")
     ] = 1,
     batch_size: Annotated[int, typer.Option(help="Requests a worker takes at once.")] = 4,
-    steps: Annotated[int, typer.Option(help="Sampling steps.")] = DEFAULTS.steps,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Sampling steps.", show_default=f"exact {DEFAULTS.steps}, fast {FAST.steps}"
+        ),
+    ] = None,
     adaptation_steps: Annotated[
-        int, typer.Option(help="Training steps of each image's own decoder.")
-    ] = DEFAULTS.adaptation_steps,
+        int | None,
+        typer.Option(
+            help="Training steps of each image's own decoder; in 'fast' before the correction in "
+            "closed form, which needs none.",
+            show_default=f"exact {DEFAULTS.adaptation_steps}, fast {FAST.adaptation_steps}",
+        ),
+    ] = None,
     guidance: Annotated[
         float, typer.Option(help="How strongly the prompt is followed.")
     ] = DEFAULTS.guidance,
@@ -65,9 +78,9 @@ def main(
     if batch_size < 1:
         raise InputFault.of("--batch-size", batch_size, "must be 1 or more")
     try:
-        options = SamplerOptions(
-            mode=mode, steps=steps, adaptation_steps=adaptation_steps, guidance=guidance
-        )
+        asked_for = {"steps": steps, "adaptation_steps": adaptation_steps, "guidance": guidance}
+        chosen = {name: value for name, value in asked_for.items() if value is not None}
+        options = SamplerOptions.of(mode, **chosen)
     except ValueError as error:
         raise InputFault(f"--{str(error).replace('_', '-', 1)}") from error
     asked = Generation(

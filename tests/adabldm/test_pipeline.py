@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
 import torch
 
-from adabldm.options import SamplerOptions
+from adabldm.options import FastOptions, SamplerOptions
 from adabldm.pipeline import AdaBLDMPipeline, SamplingFault
 from tests.tiny import FEW_STEPS, SIDE, requests, same, tiny_pipeline
+
+FAST = FastOptions(steps=6, image_edits=2)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,55 @@ def test_a_fixed_compute_batch_gives_the_same_bits_for_a_padded_batch(pipeline):
         **{k: v[:1] for k, v in requests(2).items()}, options=FEW_STEPS, compute_batch=2
     )
     assert np.array_equal(full.images[0], padded.images[0])
+
+
+def test_fast_gives_whole_pairs_and_tells_both_terms_of_its_loss(pipeline):
+    made = pipeline(**requests(2), options=FAST)
+    for image, before, trace in zip(made.images, made.blended, made.traces, strict=True):
+        assert image.shape == before.shape == (SIDE, SIDE, 3)
+        first, last = trace.losses
+        assert last < first
+        quality = trace.quality
+        terms = quality["foreground_loss"] + FAST.background_weight * quality["background_loss"]
+        assert last == pytest.approx(terms, rel=1e-5)
+
+
+def test_fast_gives_a_request_the_same_bits_in_any_batch_and_order(pipeline):
+    together = pipeline(**requests(3), options=FAST).images
+    arguments = {name: values[::-1] for name, values in requests(3).items()}
+    assert same(together, pipeline(**arguments, options=FAST).images[::-1])
+    padded = pipeline(**requests(3), options=FAST, compute_batch=2).images
+    for a, b in zip(together, padded, strict=True):
+        assert np.abs(a.astype(int) - b.astype(int)).max() <= 1
+
+
+def test_fast_without_its_correction_is_the_decoders_image(pipeline):
+    plain = pipeline(**requests(1), options=dataclasses.replace(FAST, smoothness=None))
+    assert np.array_equal(plain.images[0], plain.blended[0])
+    assert plain.traces[0].losses == ()
+
+
+def test_fast_trains_the_decoder_as_well_if_asked(pipeline):
+    options = dataclasses.replace(FAST, adaptation_steps=2, adaptation_rate=1e-3)
+    assert len(pipeline(**requests(1), options=options).traces[0].losses) == 2 + 2
+
+
+@pytest.mark.parametrize("options", [FEW_STEPS, FAST])
+def test_a_good_image_and_a_text_are_encoded_once_a_call(pipeline, monkeypatch, options):
+    seen = []
+    forward = pipeline.vae.encoder.forward
+    monkeypatch.setattr(
+        pipeline.vae.encoder, "forward", lambda x: seen.append(len(x)) or forward(x)
+    )
+    arguments = requests(3)
+    arguments["images"] = arguments["images"][:1] * 3
+    alone = [
+        pipeline(**{k: v[i : i + 1] for k, v in arguments.items()}, options=options).images[0]
+        for i in range(3)
+    ]
+    apart = len(seen)
+    assert same(pipeline(**arguments, options=options).images, alone)
+    assert apart - (len(seen) - apart) == 2
 
 
 def test_seed_prompt_and_trimap_each_change_the_image(pipeline):
@@ -144,3 +196,34 @@ def test_an_empty_call_gives_nothing(pipeline):
 def test_an_illegal_option_is_named_with_its_value(field, value):
     with pytest.raises(ValueError, match=f"^{field}: "):
         SamplerOptions(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("mode", "exact"),
+        ("steps", 201),
+        ("eta", 1.0),
+        ("solver", "euler"),
+        ("steps", 5),
+        ("image_edits", -1),
+        ("smoothness", -1.0),
+        ("smoothness", float("nan")),
+        ("background_weight", 0.0),
+        ("latent_editing_start", 3),
+        ("image_editing_start", 1.0),
+        ("image_editing_start", 0.49),
+    ],
+)
+def test_an_illegal_option_of_fast_is_named_with_its_value(field, value):
+    with pytest.raises(ValueError, match=f"^{field}: {value!r}: "):
+        FastOptions(**({"latent_editing_start": 0.1} | {field: value}))
+
+
+def test_a_mode_has_its_own_defaults():
+    assert SamplerOptions.of("exact") == SamplerOptions()
+    assert SamplerOptions.of("fast", guidance=3.0) == FastOptions(guidance=3.0)
+    with pytest.raises(ValueError, match="mode: 'quick': must be one of exact, fast"):
+        SamplerOptions.of("quick")
+    with pytest.raises(ValueError, match=r"mode: 'fast': .*SamplerOptions\.of"):
+        SamplerOptions(mode="fast")

@@ -182,6 +182,31 @@ def test_pairs_go_to_s3_and_a_grown_manifest_is_continued(
     assert len(made) == 40
 
 
+def test_a_mode_has_its_own_settings_and_its_output_is_bound_to_them(
+    start: Command, ray_address: str, tmp_path: Path
+) -> None:
+    """The embedded model makes pairs in ``fast``; the same output is refused to ``exact``."""
+    output = tmp_path / "out"
+    manifest = write_manifest(tmp_path / "in", 2)
+    command = [*words(manifest, output, "embedded", "--mode", "fast", "--steps", "7")]
+    code, _, err = finish(start(*command, RAY_ADDRESS=ray_address))
+    assert code == 0, err
+    verified(start, output)
+    assert all(dict(row["quality"])["adaptation_loss"] > 0 for row in index_of(output))
+    config = json.loads((output / "run.json").read_text())["config"]
+    made_with = {name: config[name] for name in ("mode", "steps", "adaptation_steps", "solver")}
+    assert made_with == {
+        "mode": "fast",
+        "steps": 7,
+        "adaptation_steps": 0,
+        "solver": "dpm-solver++",
+    }
+    exact = words(manifest, output, "embedded", "--steps", "7", "--adaptation-steps", "0")
+    code, _, err = finish(start(*exact, RAY_ADDRESS=ray_address))
+    assert code == 2
+    assert f"mode: 'exact': {output} was made with 'fast'" in err
+
+
 def test_a_resume_with_anything_else_is_refused_by_name(
     start: Command, ray_address: str, tmp_path: Path
 ) -> None:

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from adabldm.autoencoder import encode
+from adabldm.masks import latent_keep_mask, pixel_keep_mask
+from adabldm.noise import CounterNoise
+from adabldm.options import FastOptions
+from adabldm.sampling import Contexts, NoisePredictor, Source
+from adabldm.schedule import cumulative_alphas, ddim_schedule, ddim_step
+from adabldm.single_file import authors_scheduler
+from adabldm.solvers import FastSchedule, dpm_solver_step, fast_schedule, sample_fast
+from tests.tiny import SIDE, tiny_pipeline
+
+ALPHAS = cumulative_alphas(authors_scheduler())
+BOUNDARIES = {"latent_editing_start": 0.52, "image_editing_start": 0.9}
+
+
+def schedule_of(steps: int = 15, image_edits: int = 5) -> FastSchedule:
+    return fast_schedule(ALPHAS, steps=steps, image_edits=image_edits, **BOUNDARIES)
+
+
+def test_the_edits_are_at_the_papers_noise_levels():
+    paper = ddim_schedule(ALPHAS, 50, 0.0)
+    fast = schedule_of()
+    assert fast.timesteps[-5:].tolist() == paper.timesteps[45:].tolist()
+    assert fast.timesteps[0] == paper.timesteps[0]
+
+
+@pytest.mark.parametrize("steps", [6, 7, 15, 31, 200])
+@pytest.mark.parametrize("edits", [0, 1, 3, 5])
+def test_boundaries_are_noise_levels_whatever_the_steps(steps, edits):
+    fast = schedule_of(steps, edits)
+    assert len(fast) == steps
+    assert (np.diff(fast.timesteps) < 0).all()
+    assert fast.timesteps[-1] == 1
+    assert (fast.timesteps[fast.latent_editing :] <= 480).all()
+    assert (fast.timesteps[: fast.latent_editing] > 480).all()
+    assert (fast.timesteps[fast.image_editing :] <= 100).all()
+    assert steps - fast.image_editing == edits
+    assert fast.alphas[-1] == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"steps": 200, "image_edits": 0},
+        {"steps": 200, "image_edits": 199, "image_editing_start": 0.5, "latent_editing_start": 0.3},
+        {"steps": 200, "image_edits": 1, "image_editing_start": 0.5, "latent_editing_start": 0.0},
+        {"steps": 6, "image_edits": 5, "image_editing_start": 0.995, "latent_editing_start": 0.99},
+        {"steps": 1, "image_edits": 0},
+    ],
+)
+def test_whatever_options_are_legal_the_steps_fall_to_the_last(given):
+    options = FastOptions(**given)
+    fast = fast_schedule(
+        ALPHAS,
+        steps=options.steps,
+        image_edits=options.image_edits,
+        latent_editing_start=options.latent_editing_start,
+        image_editing_start=options.image_editing_start,
+    )
+    assert (np.diff(fast.timesteps) < 0).all()
+    assert 0 < fast.timesteps[-1] <= fast.timesteps[0] < 1000
+    assert len(fast) == options.steps
+
+
+def test_the_first_order_step_is_ddims():
+    fast, z, eps = schedule_of(), torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
+    paper = ddim_schedule(ALPHAS, 50, 0.0)
+    pair = replace(
+        paper,
+        alphas=fast.alphas[:1],
+        alphas_prev=fast.alphas[1:2],
+        sigmas=np.zeros(1),
+    )
+    previous, x0_hat = ddim_step(pair, 0, z, eps, None)
+    ours = dpm_solver_step(fast, 0, z, x0_hat, None)
+    assert torch.allclose(ours, previous, atol=1e-5)
+
+
+def solve(steps: int, second_order: bool) -> float:
+    """Error at t = 1 for data that are normal with standard deviation 0.5, whose flow is known."""
+    spread = 0.5
+
+    def total(alpha: float) -> float:
+        return math.sqrt(alpha * spread**2 + 1 - alpha)
+
+    fast = schedule_of(steps, 0)
+    z, before = torch.ones(1, 1, 1, 1, dtype=torch.float64), None
+    for i in range(steps - 1):
+        alpha = fast.alphas[i]
+        x0_hat = math.sqrt(alpha) * spread**2 / total(alpha) ** 2 * z
+        z = dpm_solver_step(fast, i, z, x0_hat, before)
+        before = x0_hat if second_order else None
+    exact = total(fast.alphas[steps - 1]) / total(fast.alphas[0])
+    return abs(z.item() - exact)
+
+
+def test_the_solver_is_of_second_order():
+    assert solve(400, second_order=True) < solve(200, second_order=True) / 3
+    assert solve(200, second_order=True) < solve(200, second_order=False) / 3
+
+
+def run(steps: int = 8, edits: int = 3, **more: bool) -> tuple[torch.Tensor, Source, list, int]:
+    pipeline = tiny_pipeline()
+    marks = torch.full((1, SIDE, SIDE), 127, dtype=torch.uint8)
+    marks[:, 24:32, 24:32] = 255
+    empty = pipeline.encode_prompts([""]).detach()
+    calls = []
+    forward = pipeline.unet.forward
+    pipeline.unet.forward = lambda z, *a, **k: calls.append(len(z)) or forward(z, *a, **k)
+    predictor = NoisePredictor(
+        unet=pipeline.unet,
+        controlnet=pipeline.controlnet,
+        control_image=torch.zeros(1, 3, SIDE, SIDE),
+        contexts=Contexts(prompt=empty, negative=empty, empty=empty),
+        guidance=9.0,
+    )
+    seen: list[tuple[str, int]] = []
+    with torch.no_grad():
+        images = torch.zeros(1, 3, SIDE, SIDE)
+        source = Source(
+            images=images,
+            latents=encode(pipeline.vae, images, torch.zeros(1, 4, 8, 8)),
+            pixel_keep=pixel_keep_mask(marks),
+            latent_keep=latent_keep_mask(marks, 8),
+        )
+        final = sample_fast(
+            pipeline.vae,
+            predictor,
+            source,
+            schedule_of(steps, edits),
+            CounterNoise([1]),
+            watch=lambda quantity, step, _: seen.append((quantity, step)),
+            **more,
+        )
+    return final, source, seen, calls
+
+
+def test_all_three_stages_run_and_the_last_steps_edit_images():
+    final, _, seen, calls = run()
+    assert torch.isfinite(final).all()
+    assert [step for quantity, step in seen if quantity == "pixel_blend_z"] == [5, 6, 7]
+    assert calls == [2] * 8
+
+
+def test_edits_without_guidance_cost_one_pass():
+    *_, calls = run(guided_edits=False)
+    assert calls == [2] * 5 + [1] * 3
+
+
+def test_without_image_edits_the_background_ends_as_the_good_latents():
+    """Latent editing then goes on to the last step, whose noise is nearly none."""
+    final, source, seen, _ = run(steps=12, edits=0)
+    assert not [step for quantity, step in seen if quantity == "pixel_blend_z"]
+    assert torch.isfinite(final).all()
+    assert final.shape == source.latents.shape
