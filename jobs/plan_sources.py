@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MaskKind = Literal["real", "noise", "morph"]
 KINDS: tuple[MaskKind, ...] = ("real", "noise", "morph")
-INVENTED = 64
+INVENTED = 32
 """Masks of each type that are drawn from noise, and as many between two real ones."""
 LOOKED_AT = 24
 """Good pictures from which the product's foreground is learned."""
