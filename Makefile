@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
 
-.PHONY: demo test bench lint types clean
+.PHONY: demo test bench bench-method lint types clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
@@ -20,6 +20,9 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/pytest tests/bench -s
+
+bench-method: $(READY)
+	$(BIN)/pytest tests/bench/test_method_bench.py -s
 
 lint: $(READY)
 	$(BIN)/ruff check .

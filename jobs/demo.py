@@ -13,8 +13,6 @@ GOOD, FLAWED = 24, 4
 """Pictures of the data set: good ones, and defective ones of each type."""
 REQUESTS, SEED = 32, 1
 WORKERS, BATCH = 2, 4
-ADAPTATION_STEPS = 20
-"""Instead of the paper's 200, which would take most of the time."""
 BAND = 1_000
 """First seed of the defective pictures, beyond those of the good ones."""
 
@@ -44,14 +42,13 @@ def run_demo(
     *,
     requests: int = REQUESTS,
     model: str = "embedded",
-    adaptation_steps: int = ADAPTATION_STEPS,
 ) -> Path:
     """Draw, prepare, plan, generate, verify and show; the contact sheet's path.
 
     A folder that an earlier demo left, finished or not, is continued.
     Raises ``typer.Exit`` and :class:`~cluster.faults.InputFault` as the verbs do.
     """
-    from adabldm.options import SamplerOptions
+    from adabldm.options import FastOptions
     from cluster.flow import Pool
     from cluster.generation import Generation
     from jobs import contact_sheet, generate, plan, prepare, verify
@@ -64,11 +61,7 @@ def run_demo(
         str(prepared), count=requests, seed=SEED, output=str(folder / "plan"), object_name=NOUN
     )
     typer.echo(f"planned {planned.rows} requests: {planned.manifest.shown}")
-    options = SamplerOptions(adaptation_steps=adaptation_steps)
-    typer.echo(
-        f"generating on {WORKERS} CPU workers, with {options.adaptation_steps} adaptation steps an "
-        f"image instead of the paper's {SamplerOptions().adaptation_steps}"
-    )
+    typer.echo(f"generating on {WORKERS} CPU workers, in mode fast")
     output = folder / "pairs"
     generate.run(
         Generation(
@@ -76,7 +69,7 @@ def run_demo(
             model=model,
             output=str(output),
             pool=Pool(least=WORKERS, most=WORKERS, gpus=0, batch_size=BATCH),
-            options=options,
+            options=FastOptions(),
             keep=("source", "trimap"),
         )
     )
