@@ -63,7 +63,7 @@ def _crack(rng: np.random.Generator, size: int) -> np.ndarray:
             alpha[rows[inside], cols[inside]], value[inside]
         )
         y, x = y2, x2
-    return np.clip(gaussian_filter(alpha, size / 220) * 1.6, 0, 1)
+    return np.clip(gaussian_filter(alpha, size / 150) * 2.6, 0, 1)
 
 
 def _blowhole(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -86,7 +86,7 @@ def _scratch(rng: np.random.Generator, size: int) -> np.ndarray:
     rows, cols, value = line_aa(int(y - dy), int(x - dx), int(y + dy), int(x + dx))
     inside = (rows >= 0) & (rows < size) & (cols >= 0) & (cols < size)
     alpha[rows[inside], cols[inside]] = value[inside]
-    return np.clip(gaussian_filter(alpha, size / 300) * 1.4, 0, 1)
+    return np.clip(gaussian_filter(alpha, size / 150) * 2.6, 0, 1)
 
 
 def draw_part(seed: int, size: int = 128, defect: str | None = None) -> DrawnPart:

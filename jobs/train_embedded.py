@@ -215,7 +215,10 @@ def train_denoiser(
 ) -> AdaBLDMPipeline:
     torch.manual_seed(0)
     tokenizer = small_model.build_tokenizer(cache.prompts)
-    text = TextPart(tokenizer=tokenizer, encoder=small_model.build_text_encoder(tokenizer))
+    # The text encoder stays as it was drawn: trained along, it makes all prompts alike, since the
+    # trimap's shape tells most of what they say.
+    encoder = small_model.build_text_encoder(tokenizer).requires_grad_(False)
+    text = TextPart(tokenizer=tokenizer, encoder=encoder)
     unet = small_model.build_unet()
     controlnet = small_model.build_controlnet(unet)
 
