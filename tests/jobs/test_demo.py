@@ -21,7 +21,7 @@ def test_the_demo_ends_with_verified_pairs_and_a_sheet_and_a_second_one_finds_th
 ) -> None:
     first = demo.run_demo(tmp_path / "demo", requests=7, model=MODEL)
     said = capsys.readouterr().out
-    assert "instead of the paper's 200" in said
+    assert "in mode fast" in said
     assert "7 rows, all as they should be" in said
     assert Image.open(first).size[0] > 1000
     assert DeltaTable(str(tmp_path / "demo/pairs/index")).count() == 7
