@@ -297,7 +297,7 @@ def main(
     work: Annotated[Path, typer.Option(help="Folder of checkpoints, logs and sample sheets")],
     output: Annotated[Path, typer.Option(help="Folder of the finished model")],
     autoencoder_steps: int = 4000,
-    denoiser_steps: int = 2400,
+    denoiser_steps: int = 3000,
     pairs: int = 6000,
     batch: int = 16,
     threads: int = 2,
