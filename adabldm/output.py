@@ -1,14 +1,10 @@
-"""What a call of the pipeline gives back, and how its time is taken."""
+"""What a call of the pipeline gives back; needs no torch."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from adabldm.options import RequestTrace
 
@@ -29,18 +25,3 @@ class AdaBLDMOutput:
     trimaps: list[np.ndarray]
     blended: list[np.ndarray]
     traces: list[RequestTrace]
-
-
-@dataclass
-class Clock:
-    """Seconds a stage, summed."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str, device: torch.device) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began

@@ -16,11 +16,12 @@ from adabldm import images as pictures
 from adabldm import masks, metrics, modes, trimap
 from adabldm.adaptation import Adapted, adaptation_terms
 from adabldm.autoencoder import decode, from_uint8, to_uint8
+from adabldm.clock import Clock
 from adabldm.devices import align, to_device
 from adabldm.encodings import Encodings, embed
 from adabldm.noise import CounterNoise
 from adabldm.options import RequestTrace, SamplerOptions
-from adabldm.output import AdaBLDMOutput, Clock, SamplingFault
+from adabldm.output import AdaBLDMOutput, SamplingFault
 from adabldm.sampling import Contexts, NoisePredictor, Source
 from adabldm.schedule import cumulative_alphas
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,18 +17,7 @@ import numpy as np
 from adabldm import images as pictures
 from adabldm import trimap
 from adabldm.options import RequestTrace, SamplerOptions
-
-
-@dataclass(frozen=True, kw_only=True)
-class SleepingOutput:
-    """The fields of :class:`adabldm.pipeline.AdaBLDMOutput`."""
-
-    images: list[np.ndarray]
-    masks: list[np.ndarray]
-    sources: list[np.ndarray]
-    trimaps: list[np.ndarray]
-    blended: list[np.ndarray]
-    traces: list[RequestTrace]
+from adabldm.output import AdaBLDMOutput
 
 
 class SleepingPipeline:
@@ -53,7 +41,7 @@ class SleepingPipeline:
         negative_prompts: Sequence[str] | None = None,
         options: SamplerOptions | None = None,
         compute_batch: int | None = None,
-    ) -> SleepingOutput:
+    ) -> AdaBLDMOutput:
         """As :meth:`adabldm.pipeline.AdaBLDMPipeline.__call__`."""
         del negative_prompts, options, compute_batch
         for prompt in prompts:
@@ -71,7 +59,7 @@ class SleepingPipeline:
             noise = np.random.default_rng(seed % 2**64).integers(0, 256, source.shape, np.uint8)
             made.append(np.where(mask[..., None] > 0, noise, source))
         trace: dict[str, Any] = {"seconds": {"sleep": self._seconds}, "quality": {"nothing": 0.0}}
-        return SleepingOutput(
+        return AdaBLDMOutput(
             images=made,
             masks=masks,
             sources=sources,

@@ -23,6 +23,7 @@ from cluster.manifest import Row
 from cluster.manifest_schema import BLOB, PLACEMENT
 from cluster.names import extra_key, image_key, mask_key
 from cluster.pictures import Picture, PictureFault, sha256
+from cluster.recipes import placed_trimap
 from cluster.storage import PARTIAL, Location
 
 WORK = pa.schema(
@@ -235,29 +236,14 @@ def _decode(row: Row) -> _Decoded:
         if marks.shape != image.shape[:2]:
             raise PictureFault(f"trimap: {given.shown}: is not of the image's size")
     else:
-        marks = _placed(row["placement"], *image.shape[:2])
+        marks = placed_trimap(row["placement"], _drawn, *image.shape[:2])
     trimap.check(marks)
     return _Decoded(row, image, marks)
-
-
-def _placed(recipe: Row, height: int, width: int) -> np.ndarray:
-    """The trimap that a recipe stands for, uint8 (height, width)."""
-    parts = [
-        (_drawn("mask", part["mask"]), _where(part)) for part in (recipe, *(recipe["more"] or ()))
-    ]
-    foreground = recipe["foreground"] and _drawn("foreground", recipe["foreground"])
-    return trimap.compose(placement.render_all(parts, height, width), foreground)
 
 
 def _drawn(field: str, blob: Row) -> np.ndarray:
     picture = _picture(blob)
     return _pixels(field, picture, _read(field, picture), "L")
-
-
-def _where(part: Row) -> placement.Placement:
-    return placement.Placement(
-        angle=part["angle"], scale=part["scale"], top=part["top"], left=part["left"]
-    )
 
 
 def _picture(blob: Row) -> Picture:

@@ -27,7 +27,9 @@ def main(
     output: Annotated[str, typer.Option(help="Folder for the pairs and their index (URI).")],
     mode: Annotated[
         Literal["exact", "fast"],
-        typer.Option(help="'exact' is the paper's procedure; 'fast' is as good for far less work."),
+        typer.Option(
+            help="'exact' is the paper's procedure; 'fast' does far less work; its defects are a little softer."
+        ),
     ] = "exact",
     workers: Annotated[str, typer.Option(help="How many workers: MIN:MAX, or a number.")] = "1",
     gpus_per_worker: Annotated[

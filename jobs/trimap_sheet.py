@@ -97,25 +97,17 @@ class Recipes:
     def open(self, row: Row) -> tuple[np.ndarray, np.ndarray]:
         """The row's good image uint8 (H, W, 3) and trimap (H, W). Raises ``OSError`` and
         ``ValueError`` for what cannot be used."""
-        from adabldm import placement, trimap
+        from adabldm import trimap
+        from cluster.recipes import placed_trimap
 
         image = self._pixels(row["image"], "RGB")
         recipe = row.get("placement")
         if recipe is None:
             marks = self._pixels(row["trimap"], "L")
         else:
-            parts = [
-                (self._pixels(part["mask"], "L"), placement.Placement(**_where(part)))
-                for part in (recipe, *(recipe.get("more") or ()))
-            ]
-            inside = recipe.get("foreground") and self._pixels(recipe["foreground"], "L")
-            marks = trimap.compose(placement.render_all(parts, *image.shape[:2]), inside)
+            marks = placed_trimap(recipe, lambda _, blob: self._pixels(blob, "L"), *image.shape[:2])
         trimap.check(marks)
         return image, marks
-
-
-def _where(part: Row) -> Row:
-    return {name: part[name] for name in ("angle", "scale", "top", "left")}
 
 
 def _axes(title: str, width: int, height: int) -> Image.Image:
