@@ -28,7 +28,8 @@ def main(
     mode: Annotated[
         Literal["exact", "fast"],
         typer.Option(
-            help="'exact' is the paper's procedure; 'fast' does far less work; its defects are a little softer."
+            help="'exact' is the paper's procedure; 'fast' does far less work and draws defects a "
+            "little softer."
         ),
     ] = "exact",
     workers: Annotated[str, typer.Option(help="How many workers: MIN:MAX, or a number.")] = "1",
