@@ -12,8 +12,9 @@ from adabldm import placement
 from adabldm.regions import Region, RegionFault
 from cluster.faults import InputFault
 from cluster.manifest import Manifest
+from cluster.recipes import placed_trimap
 from cluster.requests import RequestChecks
-from cluster.worker import _placed
+from cluster.worker import _drawn
 from jobs.plan import make_plan
 from jobs.plan_options import VarietyOptions, defect_counts, mask_shares
 from jobs.prompts import PromptBook, read_prompts
@@ -54,7 +55,7 @@ def test_the_worker_renders_every_defect_and_the_check_knows_them(tmp_path: Path
     checks = RequestChecks(manifest, "sleep://0", lambda _: "model")
     for row in rows[:10]:
         prints = checks.check(row)
-        trimap = _placed(checks.work_row(row)["placement"], 96, 96)
+        trimap = placed_trimap(checks.work_row(row)["placement"], _drawn, 96, 96)
         union = np.logical_or.reduce([drawn(part, (96, 96)) for part in parts(row)])
         assert np.array_equal(trimap == 255, union)
         fewer = {**row, "placement": {**row["placement"], "more": row["placement"]["more"][:1]}}
