@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from adabldm import foreground, images, pasting, placement, trimap
-from adabldm.dataset import DefectImage, ObjectFolder, read_picture
+from adabldm import pasting, placement, trimap
+from adabldm.dataset import DefectImage, ObjectFolder
 from adabldm.features import Features
+from adabldm.product import PairFault, Product
 
 ATTEMPTS = 8
 """Good pictures and defects that are tried for one pair."""
-
-
-class PairFault(ValueError):
-    """A data set from which a pair cannot be made; the message says which and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,67 +29,6 @@ class TrainingPair:
     prompt: str
     object: str
     defect: str
-
-
-class _Product:
-    """One object's pictures at one size, each read once."""
-
-    def __init__(self, folder: ObjectFolder, size: int, features: Features | None) -> None:
-        self.folder = folder
-        self._size = size
-        self._features = features
-        self._goods: dict[str, np.ndarray] = {}
-        self._insides: dict[str, np.ndarray] = {}
-        self._defects: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Workers read for themselves; what is learnt from the good pictures travels."""
-        return self.__dict__ | {"_goods": {}, "_insides": {}, "_defects": {}}
-
-    @cached_property
-    def predictor(self) -> foreground.ForegroundPredictor:
-        step = max(1, len(self.folder.good) // foreground.PICTURES)
-        chosen = self.folder.good[::step][: foreground.PICTURES]
-        return foreground.fit([read_picture(uri) for uri in chosen], self._features)
-
-    @property
-    def is_texture(self) -> bool:
-        surface = self.folder.surface
-        return (self.predictor.surface if surface is None else surface) == "texture"
-
-    def good(self, uri: str) -> np.ndarray:
-        if uri not in self._goods:
-            self._goods[uri] = images.resize(read_picture(uri), self._size, self._size)
-        return self._goods[uri]
-
-    def inside(self, uri: str) -> np.ndarray:
-        """Where a defect may lie in the good picture, uint8 (S, S), non-zero there."""
-        if uri not in self._insides:
-            self._insides[uri] = self._inside(uri)
-        return self._insides[uri]
-
-    def _inside(self, uri: str) -> np.ndarray:
-        if self.is_texture:
-            return np.full((self._size, self._size), 255, np.uint8)
-        if uri in self.folder.foreground:
-            mask = read_picture(self.folder.foreground[uri], "L")
-        else:
-            mask = self.predictor.mask(read_picture(uri))
-        shrunk = images.resize(mask, self._size, self._size)
-        return (shrunk > 127).astype(np.uint8) * 255
-
-    def defect(self, item: DefectImage) -> tuple[np.ndarray, np.ndarray]:
-        """Image uint8 (S, S, 3) and mask uint8 (S, S); no defect is too thin to be kept."""
-        if item.image not in self._defects:
-            image, mask = read_picture(item.image), read_picture(item.mask, "L")
-            if not mask.any():
-                raise PairFault(f"{item.mask}: the defect mask is empty")
-            small = trimap.resize(trimap.compose(mask), self._size, self._size)
-            self._defects[item.image] = (
-                images.resize(image, self._size, self._size),
-                (small == trimap.DEFECT).astype(np.uint8) * 255,
-            )
-        return self._defects[item.image]
 
 
 class TrainingPairs:
@@ -124,7 +58,7 @@ class TrainingPairs:
         self._seed, self._seam, self._prompt, self._length = seed, seam, prompt, length
         self._turns = [
             (product, [item for item in product.folder.defects if item.defect == name])
-            for product in (_Product(folder, size, features) for folder in objects)
+            for product in (Product(folder, size, features) for folder in objects)
             for name in product.folder.defect_types
         ]
         if not self._turns:
@@ -140,25 +74,32 @@ class TrainingPairs:
             raise IndexError(f"pair {index} of {self._length}")
         product, items = self._turns[index % len(self._turns)]
         rng = np.random.default_rng([self._seed, index])
-        for _ in range(ATTEMPTS):
-            uri = product.folder.good[rng.integers(len(product.folder.good))]
-            item = items[rng.integers(len(items))]
-            inside = product.inside(uri)
-            image, mask = product.defect(item)
-            try:
-                pasted, placed = pasting.paste(
-                    rng, product.good(uri), image, mask, inside, seam=self._seam
-                )
-            except placement.PlacementFault:
-                continue
-            return TrainingPair(
-                image=pasted,
-                trimap=trimap.compose(placed, None if product.is_texture else inside),
-                prompt=item.caption or self._prompt(product.folder.name, item.defect),
-                object=product.folder.name,
-                defect=item.defect,
-            )
-        raise PairFault(
-            f"pair {index}: no {items[0].defect!r} of {product.folder.name!r} "
-            f"fits on its object in {ATTEMPTS} tries"
+        image, marks, item = paste_one(rng, product, items, self._seam)
+        return TrainingPair(
+            image=image,
+            trimap=marks,
+            prompt=item.caption or self._prompt(product.folder.name, item.defect),
+            object=product.folder.name,
+            defect=item.defect,
         )
+
+
+def paste_one(
+    rng: np.random.Generator, product: Product, items: Sequence[DefectImage], seam: pasting.Seam
+) -> tuple[np.ndarray, np.ndarray, DefectImage]:
+    """One of ``items`` pasted on one of the product's good pictures: image uint8 (S, S, 3), trimap
+    uint8 (S, S), and the defect. Raises :class:`PairFault` if none of those that are tried fits."""
+    for _ in range(ATTEMPTS):
+        uri = product.folder.good[rng.integers(len(product.folder.good))]
+        item = items[rng.integers(len(items))]
+        inside = product.inside(uri)
+        image, mask = product.defect(item)
+        try:
+            pasted, placed = pasting.paste(rng, product.good(uri), image, mask, inside, seam=seam)
+        except placement.PlacementFault:
+            continue
+        return pasted, trimap.compose(placed, None if product.is_texture else inside), item
+    raise PairFault(
+        f"no {items[0].defect!r} of {product.folder.name!r} "
+        f"fits on its object in {ATTEMPTS} tries"
+    )

@@ -30,7 +30,7 @@ from adabldm.noise import RecordedNoise
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.sampling import Contexts, NoisePredictor, Source, sample
 from adabldm.schedule import DDIMSchedule, cumulative_alphas, ddim_schedule, ddim_step
-from adabldm.training import add_noise, epsilon_loss
+from adabldm.losses import add_noise, epsilon_loss
 
 Tensors = Mapping[str, torch.Tensor]
 

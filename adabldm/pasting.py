@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
 
 from adabldm import placement
 
@@ -22,6 +22,9 @@ RING = 3
 
 BLUR, GAIN, LEAST = 0.6, 1.5, 0.6
 """The blend: the mask blurred by so many pixels, times this, but at least this inside."""
+
+LEAST_COVERED = 0.3
+"""Share of a new outline that a reshaped defect must fill by itself."""
 
 REACHES = (2.0, 8.0, 32.0)
 """Distances over which the membrane carries the difference inwards, in pixels."""
@@ -144,12 +147,53 @@ def paste_at(
         ring = _around(inside) & known
         if ring.any():
             patch += _membrane(ground - patch, ring)
-    if seam == "hard":
-        alpha = inside.astype(np.float32)
-    else:
-        alpha = np.clip(gaussian_filter(inside.astype(np.float32), BLUR) * GAIN, LEAST, 1) * inside
-    alpha = (alpha * lifted[..., 3])[..., None]
+    alpha = inside.astype(np.float32) if seam == "hard" else _softened(inside)
+    return _blended(good, window, patch, alpha * lifted[..., 3]), placed
+
+
+def _softened(inside: np.ndarray) -> np.ndarray:
+    """Opacity of bool (h, w): its outline is blended over a pixel, nothing outside changes."""
+    soft = np.clip(gaussian_filter(inside.astype(np.float32), BLUR) * GAIN, LEAST, 1)
+    opacity: np.ndarray = soft * inside
+    return opacity
+
+
+def _blended(
+    good: np.ndarray, window: tuple[slice, slice], patch: np.ndarray, alpha: np.ndarray
+) -> np.ndarray:
+    """``good`` with ``patch`` (h, w, 3) over its ``window``, as opaque as ``alpha`` (h, w)."""
     result = good.copy()
-    blended = ground * (1 - alpha) + patch * alpha
+    opacity = alpha[..., None]
+    blended = good[window].astype(np.float32) * (1 - opacity) + patch * opacity
     result[window] = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
-    return result, placed
+    return result
+
+
+def paste_reshaped(
+    rng: np.random.Generator,
+    good: np.ndarray,
+    defective: np.ndarray,
+    mask: np.ndarray,
+    shape: np.ndarray,
+    foreground: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the defect of ``defective`` under ``mask`` the outline of ``shape``, at a random place.
+
+    The defect is stretched to the outline's box; where it does not reach, its nearest pixel
+    stands. Tone and outline as with seam ``soft``; arguments, result and fault as :func:`paste`,
+    and :class:`adabldm.placement.PlacementFault` if the defect would fill little of the outline.
+    """
+    where = placement.place(rng, shape, foreground)
+    placed = placement.render(shape, where, *good.shape[:2])
+    window = placement.bounding_box(placed)
+    inside = placed[window] > 0
+    box = placement.bounding_box(mask)
+    size = (inside.shape[1], inside.shape[0])
+    look = Image.fromarray(defective[box]).resize(size, Image.Resampling.BILINEAR)
+    covered = np.asarray(Image.fromarray(mask[box]).resize(size, Image.Resampling.BOX)) > 127
+    if covered[inside].mean() < LEAST_COVERED:
+        raise placement.PlacementFault("the defect fills too little of the other's outline")
+    nearest = distance_transform_edt(~covered, return_distances=False, return_indices=True)
+    patch = np.asarray(look, np.float32)[tuple(nearest)]
+    patch += _mean_around(good, placed > 0) - _mean_around(defective, mask > 0)
+    return _blended(good, window, patch, _softened(inside)), placed
