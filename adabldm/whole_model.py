@@ -7,7 +7,7 @@ left as it is drawn, because one that is trained along on so few texts collapses
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -32,6 +32,7 @@ CROP = SIZE // 2
 DEFECT_WEIGHT = 1.0
 """Weight of the mean loss under each picture's defect beside that of the whole picture."""
 LOOKED_AT = 8
+PHASES = ("autoencoder", "refinement", "unet", "control")
 MUON = {
     "optimizer": "muon",
     "learning_rate": 0.02,
@@ -71,6 +72,21 @@ class WholeModelOptions:
     )
     pool: int = 8000
     seed: int = 0
+
+    @classmethod
+    def of(cls, steps: int | None, *, accumulate: int, seed: int) -> WholeModelOptions:
+        """The phases shortened or lengthened to about ``steps`` together (None: as they are).
+
+        Raises ``ValueError`` naming the field.
+        """
+        plain = cls(seed=seed)
+        phases = {name: getattr(plain, name) for name in PHASES}
+        ratio = 1.0 if steps is None else steps / sum(one.steps for one in phases.values())
+        changed = {
+            name: replace(one, steps=max(1, round(one.steps * ratio)), accumulate=accumulate)
+            for name, one in phases.items()
+        }
+        return replace(plain, **changed)
 
 
 class WholeModelTraining:

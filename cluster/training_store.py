@@ -62,12 +62,16 @@ class PhaseStore:
         for old in sorted(found)[:-KEPT]:
             found[old].remove()
 
-    def log(self, step: int, facts: dict[str, float]) -> None:
+    def log_lines(self) -> list[str]:
+        """What was logged, a JSON object a line. Raises ``OSError``."""
         place = self.folder.join(LOG)
+        return place.read().decode().splitlines() if place.exists() else []
+
+    def log(self, step: int, facts: dict[str, float]) -> None:
         if self._lines is None:
-            self._lines = place.read().decode().splitlines() if place.exists() else []
+            self._lines = self.log_lines()
         self._lines.append(json.dumps({"time": round(time.time(), 1), "step": step, **facts}))
-        place.write(("\n".join(self._lines) + "\n").encode())
+        self.folder.join(LOG).write(("\n".join(self._lines) + "\n").encode())
         self._events = self._events or _Events(self.folder.join(EVENTS))
         self._events.scalars(step, facts)
 

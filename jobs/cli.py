@@ -16,6 +16,7 @@ from jobs import (
     plan,
     prepare,
     submit,
+    train,
     trimap_sheet,
     verify,
 )
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command("demo")(demo.main)
 app.command("prepare")(prepare.main)
 app.command("pairs")(pairs.main)
+app.command("train")(train.main)
 app.command("plan")(plan.main)
 app.command("trimaps")(trimap_sheet.main)
 app.command("generate")(generate.main)
