@@ -1,8 +1,9 @@
 """Checkpoints in the authors' layout (LDM naming), read with weights only.
 
-``control_model.*``, ``model.diffusion_model.*``, ``first_stage_model.*`` and, if present,
-``cond_stage_model.*``. The architecture is read off the tensors' shapes; only the number of
-attention heads is not there to be read, so it comes from the configuration.
+``model.diffusion_model.*``, ``first_stage_model.*`` and, if present, ``control_model.*`` and
+``cond_stage_model.*``; Stable Diffusion's own files are the same without ``control_model.*``. The
+architecture is read off the tensors' shapes; only the number of attention heads is not there to be
+read, so it comes from the configuration.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,36 +28,59 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from adabldm import base_files
+from adabldm.base_files import CONTROL as CONTROL
+from adabldm.base_files import CheckpointFault as CheckpointFault
+
 StateDict = Mapping[str, torch.Tensor]
-UNET, CONTROL, AUTOENCODER = "model.diffusion_model.", "control_model.", "first_stage_model."
+UNET, AUTOENCODER = "model.diffusion_model.", "first_stage_model."
 TEXT = "cond_stage_model.transformer.text_model."
 DEFAULT_HEADS = 8
 PAPER_IMAGE_SIZE = 256
 SCALE_FACTOR = 0.18215
 
 
-class CheckpointFault(ValueError):
-    """A file that is not a usable checkpoint; the message says why."""
+class _Inert:
+    """Stands for what a trainer's checkpoint holds besides weights; keeps nothing, does nothing."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
 
 
-def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """The tensors of a ``.safetensors`` or ``.ckpt`` / ``.pt`` file, as float32, on the CPU.
+TRAINERS_NOTES: list[Any] = [
+    type(name, (_Inert,), {"__module__": module}) for module, name in base_files.TRAINERS_NOTES
+]
 
-    Pickled code is never run. Raises :class:`CheckpointFault`.
+
+def read_weights(
+    path: str | Path, needed: Sequence[str] = (UNET, CONTROL, AUTOENCODER)
+) -> dict[str, torch.Tensor]:
+    """The model's tensors in a ``.safetensors`` or ``.ckpt`` / ``.pt`` file, float32, on the CPU.
+
+    Pickled code is never run. Raises :class:`CheckpointFault`, also where no tensor's name begins
+    with one of ``needed``.
     """
     try:
         if str(path).endswith(".safetensors"):
             loaded = load_file(path)
         else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(TRAINERS_NOTES):
+                loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointFault(f"{path}: not a file of weights alone: {reason}") from error
     if not isinstance(loaded, dict):
         raise CheckpointFault(f"{path}: holds {type(loaded).__name__}, not a dictionary of weights")
     loaded = loaded.get("state_dict", loaded)
-    tensors = {key: value for key, value in loaded.items() if isinstance(value, torch.Tensor)}
-    for prefix in (UNET, CONTROL, AUTOENCODER):
+    tensors = {
+        key: value
+        for key, value in loaded.items()
+        if isinstance(value, torch.Tensor) and key.startswith((UNET, CONTROL, AUTOENCODER, TEXT))
+    }
+    for prefix in needed:
         if not any(key.startswith(prefix) for key in tensors):
             raise CheckpointFault(f"{path}: no tensor is named {prefix}*")
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
@@ -103,6 +127,8 @@ def unet_config(weights: StateDict, prefix: str, heads: int) -> dict[str, Any]:
     channels, attention, blocks = _level_layout(weights, prefix)
     first = weights[f"{prefix}input_blocks.0.0.weight"]
     contexts = [v for k, v in weights.items() if k.startswith(prefix) and ".attn2.to_k" in k]
+    if not contexts:
+        raise CheckpointFault(f"{prefix}*: has no cross-attention")
     down = ["CrossAttnDownBlock2D" if has else "DownBlock2D" for has in attention]
     return {
         "in_channels": first.shape[1],
@@ -217,29 +243,42 @@ def authors_scheduler() -> DDIMScheduler:
     )
 
 
-def load(
-    path: str | Path,
+def build_parts(
+    weights: StateDict,
     *,
     config: str | Path | Mapping[str, Any] | None = None,
     tokenizer: str | Path | CLIPTokenizer | None = None,
     image_size: int = PAPER_IMAGE_SIZE,
 ) -> dict[str, Any]:
-    """The components of a pipeline from one checkpoint file.
+    """The components of a pipeline from a checkpoint's ``weights``; what they lack is None.
 
     ``config`` is the authors' model configuration; without it attention has 8 heads.
     ``tokenizer`` is a folder (or a tokenizer); prompts cannot be encoded without one.
     Raises :class:`CheckpointFault`.
     """
-    weights = read_weights(path)
     heads = _heads(read_config(config))
     if isinstance(tokenizer, str | Path):
+        if not Path(tokenizer).is_dir():
+            raise CheckpointFault(f"tokenizer: {str(tokenizer)!r}: there is no such folder")
         tokenizer = CLIPTokenizer.from_pretrained(str(tokenizer))
-    return {
-        "vae": build_autoencoder(weights, image_size),
-        "unet": build_unet(weights, heads, image_size),
-        "controlnet": build_controlnet(weights, heads),
-        "text_encoder": build_text_encoder(weights),
-        "tokenizer": tokenizer,
-        "scheduler": authors_scheduler(),
-        "image_size": image_size,
-    }
+    has_control = any(key.startswith(CONTROL) for key in weights)
+    try:
+        return {
+            "vae": build_autoencoder(weights, image_size),
+            "unet": build_unet(weights, heads, image_size),
+            "controlnet": build_controlnet(weights, heads) if has_control else None,
+            "text_encoder": build_text_encoder(weights),
+            "tokenizer": tokenizer,
+            "scheduler": authors_scheduler(),
+        }
+    except KeyError as error:
+        raise CheckpointFault(f"no tensor is named {error.args[0]}") from error
+
+
+def load(path: str | Path, *, image_size: int = PAPER_IMAGE_SIZE, **options: Any) -> dict[str, Any]:
+    """The components of a pipeline from one AdaBLDM or ControlLDM file.
+
+    ``options`` are those of :func:`build_parts`. Raises :class:`CheckpointFault`.
+    """
+    parts = build_parts(read_weights(path), image_size=image_size, **options)
+    return {**parts, "image_size": image_size}

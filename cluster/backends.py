@@ -9,13 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from adabldm.options import SamplerOptions
-from cluster.model_check import (
-    EMBEDDED,
-    is_sleeping,
-    model_files,
-    model_location,
-    single_file_companions,
-)
+from cluster.model_check import EMBEDDED, is_sleeping, model_files, model_location
 from cluster.sleeping import SleepingPipeline
 from cluster.storage import Location
 
@@ -60,22 +54,14 @@ def load_backend(uri: str, device: str, fingerprint: str) -> Backend:
 def _load_pipeline(uri: str, device: str, fingerprint: str) -> Backend:
     import torch
 
+    from adabldm.bases import open_base
     from adabldm.devices import make_repeatable
-    from adabldm.pipeline import AdaBLDMPipeline
 
     make_repeatable(torch.device(device))
     place = model_location(uri)
     if uri != EMBEDDED and not place.is_local:
         place = _fetched(place, fingerprint)
-    if place.is_folder():
-        pipeline = AdaBLDMPipeline.from_pretrained(place.path)
-    else:
-        tokenizer, config = single_file_companions(place)
-        pipeline = AdaBLDMPipeline.from_single_file(
-            place.path,
-            tokenizer=tokenizer.path,
-            config=config.path if config.exists() else None,
-        )
+    pipeline = open_base(place.path)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
 

@@ -12,7 +12,7 @@ from cluster.faults import InputFault
 from cluster.flow import Pool, window_rows
 from cluster.ledger import Ledger
 from cluster.manifest import Manifest
-from cluster.model_check import model_fingerprint
+from cluster.model_check import has_control_branch, model_fingerprint
 from cluster.pending import pending_windows
 from cluster.ray_session import ray_session
 from cluster.requests import RequestChecks
@@ -68,7 +68,8 @@ def generate(asked: Generation, progress: Progress) -> Outcome:
     if not binding.check(output) and ledger.exists:
         raise InputFault.of("output", output.shown, "has an index but no run.json")
     manifest = Manifest(asked.manifest, asked.allowed_roots)
-    checks = RequestChecks(manifest, asked.model, model_fingerprint)
+    _refuse_without_branch(asked.model, manifest)
+    checks = RequestChecks(manifest, asked.model, _fingerprint_with_branch)
     schema = index_schema(manifest, ledger)
     roster = validate(manifest, checks)
     try:
@@ -104,6 +105,25 @@ def generate(asked: Generation, progress: Progress) -> Outcome:
         return _outcome(output, roster, tally, failed_before)
     finally:
         roster.close()
+
+
+NO_BRANCH = "has no control branch: train one with `adabldm train`"
+
+
+def _refuse_without_branch(model: str, manifest: Manifest) -> None:
+    """The job's model needs a control branch if any row is left to it."""
+    if has_control_branch(model):
+        return
+    if any(row.get("model") in (None, "", model) for _, rows in manifest.chunks() for row in rows):
+        raise InputFault.of("model", model, NO_BRANCH)
+
+
+def _fingerprint_with_branch(model: str) -> str:
+    """The fingerprint of a model that a row names."""
+    fingerprint = model_fingerprint(model)
+    if not has_control_branch(model):
+        raise InputFault.of("model", model, NO_BRANCH)
+    return fingerprint
 
 
 def _config(asked: Generation) -> dict[str, object]:

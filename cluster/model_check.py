@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import pickletools
-import struct
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from adabldm import base_files
+from adabldm.base_files import CheckpointFault
 from cluster.faults import InputFault
 from cluster.storage import Location, location
 
@@ -18,7 +20,7 @@ EMBEDDED = "embedded"
 SLEEPING = "sleep"
 SINGLE_FILES = (".safetensors", ".ckpt", ".pt")
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle", ".py")
-WEIGHTS_ONLY = {
+WEIGHTS_ONLY: dict[str, set[str] | None] = {
     "collections": {"OrderedDict"},
     "torch": None,
     "torch._utils": None,
@@ -26,9 +28,9 @@ WEIGHTS_ONLY = {
     "torch.nn.parameter": {"Parameter"},
     "torch.storage": None,
     "_codecs": {"encode"},
+    **{module: {name} for module, name in base_files.TRAINERS_NOTES},
 }
 """Names (None: all) that a file of weights may mention, by module."""
-MAX_HEADER_BYTES = 100 * 1024 * 1024
 CHUNK = 1 << 22
 
 
@@ -67,17 +69,33 @@ def model_fingerprint(uri: str) -> str:
     return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
 
+def has_control_branch(uri: str) -> bool:
+    """Whether model ``uri`` has a control branch of its own, so that it can make pairs by itself.
+
+    Raises :class:`InputFault`.
+    """
+    if is_sleeping(uri):
+        return True
+    place = model_location(uri)
+    try:
+        if place.is_folder():
+            return base_files.index_has_control(_index(place))
+        with place.fs.open(place.path, "rb") as opened:
+            size = place.fs.size(place.path)
+            return base_files.file_has_control(opened, place.name, size)
+    except (OSError, CheckpointFault) as error:
+        raise InputFault.of("model", uri, str(error)) from error
+
+
 def model_files(place: Location) -> Iterator[tuple[str, Location]]:
     """(relative name, file) of everything a model is made of, in order of name.
 
-    A single-file checkpoint comes with its ``tokenizer`` folder and ``<stem>.yaml`` beside it.
+    Of a folder in Stable Diffusion's layout these are the files that loading it opens. A
+    single-file checkpoint comes with its ``tokenizer`` folder and ``<stem>.yaml`` beside it.
     Raises :class:`InputFault`.
     """
     if place.is_folder():
-        names = [n for n in sorted(place.files()) if "__pycache__" not in n]
-        if "model_index.json" not in names:
-            raise InputFault.of("model", place.shown, "a model folder has a model_index.json")
-        for name in names:
+        for name in _folder_files(place):
             yield name, place.join(name)
         return
     if not place.exists():
@@ -93,6 +111,22 @@ def model_files(place: Location) -> Iterator[tuple[str, Location]]:
         yield f"tokenizer/{name}", tokenizer.join(name)
     if config.exists():
         yield config.name, config
+
+
+def _folder_files(folder: Location) -> list[str]:
+    names = [n for n in sorted(folder.files()) if "__pycache__" not in n]
+    if base_files.INDEX not in names:
+        raise InputFault.of("model", folder.shown, f"a model folder has a {base_files.INDEX}")
+    try:
+        if base_files.is_stable_diffusion(_index(folder)):
+            return base_files.stable_diffusion_files(names)
+    except CheckpointFault as error:
+        raise InputFault.of("model", folder.shown, str(error)) from error
+    return names
+
+
+def _index(folder: Location) -> dict[str, Any]:
+    return base_files.read_index(folder.join(base_files.INDEX).read())
 
 
 def single_file_companions(place: Location) -> tuple[Location, Location]:
@@ -120,31 +154,22 @@ def _check_file(uri: str, file: Location) -> None:
 
 def _check_safetensors(file: Location) -> None:
     size = file.fs.size(file.path)
-    with file.fs.open(file.path, "rb") as opened:
-        head = opened.read(8)
-        length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
-        sane = 0 < length <= min(size - 8, MAX_HEADER_BYTES)
-        text = opened.read(length) if sane else b""
     try:
-        tensors = json.loads(text)
-        ends = [t["data_offsets"][1] for name, t in tensors.items() if name != "__metadata__"]
+        with file.fs.open(file.path, "rb") as opened:
+            tensors, begin = base_files.safetensors_header(opened, size)
+        ends = [facts["data_offsets"][1] for facts in tensors.values()]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         raise InputFault.of("model", file.shown, "is not a safetensors file") from None
-    if 8 + length + max(ends, default=0) != size:
+    if begin + max(ends, default=0) != size:
         raise InputFault.of("model", file.shown, "is cut short or has more bytes than its header")
 
 
 def _check_zip_of_weights(file: Location) -> None:
     rule = "a checkpoint holds weights only, never pickled code"
     try:
-        with file.fs.open(file.path, "rb") as opened, zipfile.ZipFile(opened) as archive:
-            pickles = [name for name in archive.namelist() if name.endswith(".pkl")]
-            if len(pickles) != 1 or archive.getinfo(pickles[0]).file_size > MAX_HEADER_BYTES:
-                raise InputFault.of("model", file.shown, rule)
-            foreign = _foreign_names(archive.read(pickles[0]))
+        with file.fs.open(file.path, "rb") as opened:
+            foreign = _foreign_names(base_files.checkpoint_pickle(opened))
     except (zipfile.BadZipFile, ValueError, EOFError) as error:
-        if isinstance(error, InputFault):
-            raise
         raise InputFault.of("model", file.shown, f"{rule} (not a zip of tensors)") from error
     if foreign:
         raise InputFault.of("model", file.shown, f"{rule} (it names {', '.join(foreign[:3])})")

@@ -20,6 +20,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from adabldm import sd_size
+from adabldm.bases import HINT_CHANNELS
 from adabldm.correction import smooth_correction
 from adabldm.options import FastOptions, SamplerOptions
 from adabldm.pipeline import AdaBLDMPipeline
@@ -27,7 +29,6 @@ from adabldm.pipeline import AdaBLDMPipeline
 UNET, CONTROL, ENCODER, DECODER = "U-Net", "control branch", "encoder", "decoder"
 TRAINING, CORRECTION = "decoder training step", "correction"
 PARTS = (UNET, CONTROL, ENCODER, DECODER, TRAINING, CORRECTION)
-TEXT_LENGTH = 77
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +53,11 @@ class Parts:
 def stable_diffusion(side: int = 256, device: str = "meta") -> Parts:
     """Networks of Stable Diffusion 1.5's shape; on ``meta`` without weights."""
     with torch.device(device):
-        unet = UNet2DConditionModel(
-            sample_size=side // 8, cross_attention_dim=768, attention_head_dim=8
-        )
+        unet, vae = sd_size.build_unet(side), sd_size.build_autoencoder(side)
         controlnet = ControlNetModel.from_unet(
             unet,
-            conditioning_embedding_out_channels=(16, 32, 96, 256),
+            conditioning_embedding_out_channels=HINT_CHANNELS,
             load_weights_from_unet=False,
-        )
-        vae = AutoencoderKL(
-            block_out_channels=(128, 256, 512, 512),
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
-            layers_per_block=2,
-            latent_channels=4,
-            sample_size=side,
         )
     return Parts(unet=unet, controlnet=controlnet, vae=vae, side=side)
 
@@ -99,7 +90,7 @@ def cost_of_calls(parts: Parts, options: SamplerOptions) -> dict[str, int]:
     unet, controlnet, vae = _shapes(parts)
     cells = parts.side // 2 ** (len(vae.config.block_out_channels) - 1)
     z, image = meta(1, vae.config.latent_channels, cells, cells), meta(1, 3, parts.side, parts.side)
-    context = meta(1, TEXT_LENGTH, unet.config.cross_attention_dim)
+    context = meta(1, sd_size.TEXT_LENGTH, unet.config.cross_attention_dim)
     with torch.no_grad():
         costs = {
             UNET: flops(lambda: unet(z, 1, context)),

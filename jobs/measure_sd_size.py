@@ -1,0 +1,223 @@
+"""What a model of Stable Diffusion 1.5's size asks of this machine, on a CPU and with random
+weights: ``python -m jobs.measure_sd_size``.
+
+Writes such a model in Stable Diffusion's diffusers layout to a temporary folder (4.3 GB), opens it
+as training does, makes one training step of its fresh control branch, opens it again and makes one
+image in mode ``fast``. Each stage is a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from diffusers import PNDMScheduler, StableDiffusionPipeline
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from adabldm import masks, sd_size, small_model, surfaces, trimap
+from adabldm.bases import open_base
+from adabldm.options import FastOptions
+from adabldm.pipeline import AdaBLDMPipeline
+from adabldm.schedule import cumulative_alphas
+from adabldm.training import add_noise, epsilon_loss
+
+LEARNING_RATE = 1e-5
+PROMPT = "a metal surface with a crack"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table; ``peak`` is the process's until then, in GB (1e9 bytes)."""
+
+    part: str
+    parameters: int | None
+    note: str
+    seconds: float
+    peak: float
+
+
+class Watch:
+    """Collects lines; a line's seconds are those since the line before it."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self._since = time.perf_counter()
+
+    def line(self, part: str, parameters: int | None = None, note: str = "") -> None:
+        now = time.perf_counter()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+        self.lines.append(Line(part, parameters, note, now - self._since, peak))
+        self._since = now
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(one.numel() for one in module.parameters())
+
+
+def write_model(folder: Path) -> list[Line]:
+    """Random weights of Stable Diffusion 1.5's shapes, in its diffusers layout."""
+    torch.manual_seed(0)
+    watch = Watch()
+    tokenizer = small_model.build_tokenizer([PROMPT], merges=20)
+    StableDiffusionPipeline(
+        vae=sd_size.build_autoencoder(),
+        unet=sd_size.build_unet(),
+        text_encoder=sd_size.build_text_encoder(),
+        tokenizer=tokenizer,
+        scheduler=PNDMScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+    watch.line("written")
+    return watch.lines
+
+
+def opened(folder: Path, side: int, watch: Watch) -> AdaBLDMPipeline:
+    pipeline = open_base(folder, image_size=side)
+    watch.line("opened")
+    return pipeline
+
+
+def part_lines(pipeline: AdaBLDMPipeline, watch: Watch) -> None:
+    """How large each part is, and the shape of what comes out of it for one picture."""
+    side, factor = pipeline.image_size, pipeline.factor
+    cells = side // factor
+    latent = (1, pipeline.vae.config.latent_channels, cells, cells)
+    with torch.no_grad():
+        text = pipeline.encode_prompts([PROMPT])
+        watch.line("text encoder", parameters(pipeline.text_encoder), f"{tuple(text.shape)}")
+        mean = pipeline.vae.encode(torch.zeros(1, 3, side, side)).latent_dist.mean
+        watch.line("autoencoder", parameters(pipeline.vae), f"{tuple(mean.shape)}, encoded")
+        noise, hint = torch.randn(latent), torch.zeros(1, 3, side, side)
+        down, middle = pipeline.controlnet(noise, 1, text, hint, return_dict=False)
+        note = f"{len(down)} residuals and {tuple(middle.shape)}"
+        watch.line("control branch", parameters(pipeline.controlnet), note)
+        predicted = pipeline.unet(noise, 1, text, return_dict=False)[0]
+        watch.line("U-Net", parameters(pipeline.unet), f"{tuple(predicted.shape)}")
+
+
+def training_step(
+    pipeline: AdaBLDMPipeline,
+    optimizer: torch.optim.Optimizer,
+    images: torch.Tensor,
+    trimaps: torch.Tensor,
+    prompts: list[str],
+) -> float:
+    """One step of the control branch, everything else locked; returns the loss (equation 2).
+
+    ``images`` (N, 3, S, S) in [-1, 1]; ``trimaps`` uint8 (N, S, S).
+    """
+    alphas = cumulative_alphas(pipeline.scheduler)
+    with torch.no_grad():
+        latents = pipeline.vae.encode(images).latent_dist.sample()
+        latents = latents * pipeline.vae.config.scaling_factor
+        texts, empty = (
+            pipeline.encode_prompts(prompts),
+            pipeline.encode_prompts([""] * len(prompts)),
+        )
+    noise, t = torch.randn_like(latents), torch.randint(0, len(alphas), (len(latents),))
+    noised = add_noise(latents, noise, alphas, t)
+    down, middle = pipeline.controlnet(
+        noised, t, empty, masks.control_image(trimaps), return_dict=False
+    )
+    predicted = pipeline.unet(
+        noised,
+        t,
+        texts,
+        down_block_additional_residuals=down,
+        mid_block_additional_residual=middle,
+        return_dict=False,
+    )[0]
+    loss = epsilon_loss(predicted, noise)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def train(folder: Path, side: int, batch: int) -> list[Line]:
+    """Open the model, look at its parts, make one training step."""
+    watch = Watch()
+    pipeline = opened(folder, side, watch)
+    part_lines(pipeline, watch)
+    pipeline.controlnet.requires_grad_(True).train()
+    optimizer = torch.optim.AdamW(pipeline.controlnet.parameters(), lr=LEARNING_RATE)
+    parts = [surfaces.draw_part(index, side, "crack") for index in range(batch)]
+    images = torch.from_numpy(np.stack([part.image for part in parts])).permute(0, 3, 1, 2)
+    trimaps = torch.from_numpy(np.stack([trimap.compose(part.mask) for part in parts]))
+    images = images.float() / 127.5 - 1
+    loss = training_step(pipeline, optimizer, images, trimaps, [PROMPT] * batch)
+    trained = parameters(pipeline.controlnet)
+    watch.line("one training step", trained, f"batch {batch}, loss {loss:.3f}")
+    return watch.lines
+
+
+def generate(folder: Path, side: int, steps: int) -> list[Line]:
+    """Open the model and make one image."""
+    watch = Watch()
+    pipeline = opened(folder, side, watch)
+    pipeline.set_progress_bar_config(disable=True)
+    part = surfaces.draw_part(0, side, "crack")
+    made = pipeline(
+        images=[surfaces.draw_part(0, side).image],
+        trimaps=[trimap.compose(part.mask)],
+        prompts=[PROMPT],
+        seeds=[0],
+        options=FastOptions(steps=steps, image_edits=min(2, steps - 1)),
+    )
+    watch.line("one image", None, f"fast, {steps} steps, {made.images[0].shape}")
+    return watch.lines
+
+
+def alone(stage: Callable[..., list[Line]], *arguments: object) -> list[Line]:
+    """The lines of ``stage``, run in a process of its own."""
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=fresh, initializer=use_threads,
+                             initargs=(torch.get_num_threads(),)) as pool:  # fmt: skip
+        return pool.submit(stage, *arguments).result()
+
+
+def use_threads(count: int) -> None:
+    torch.set_num_threads(count)
+
+
+def shown(lines: list[Line], stage: str, table: Table) -> None:
+    for line in lines:
+        count = "" if line.parameters is None else f"{line.parameters / 1e6:.1f} M"
+        table.add_row(stage, line.part, count, line.note, f"{line.seconds:.1f}", f"{line.peak:.1f}")
+
+
+def main(
+    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 256,
+    steps: Annotated[int, typer.Option(help="Sampling steps of the image.", min=2)] = 4,
+    batch: Annotated[int, typer.Option(help="Pictures in the training step.", min=1)] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of a stage.", min=1)] = 1,
+) -> None:
+    """Print parameters, shapes, seconds and peak memory."""
+    torch.set_num_threads(threads)
+    table = Table("stage", "part", "parameters", "comes out", "s", "peak GB")
+    with tempfile.TemporaryDirectory() as holder:
+        folder = Path(holder)
+        shown(alone(write_model, folder), "write", table)
+        shown(alone(train, folder, size, batch), "train", table)
+        shown(alone(generate, folder, size, steps), "generate", table)
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
