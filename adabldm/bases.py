@@ -18,7 +18,7 @@ from adabldm import base_files, single_file
 from adabldm.base_files import CheckpointFault
 from adabldm.options import TRAINED_STEPS
 from adabldm.pipeline import AdaBLDMPipeline
-from adabldm.single_file import AUTOENCODER, PAPER_IMAGE_SIZE, UNET, authors_scheduler
+from adabldm.single_file import AUTOENCODER, PAPER_IMAGE_SIZE, TEXT, UNET, authors_scheduler
 
 HINT_CHANNELS = (16, 32, 96, 256)
 HINT_SEED = 0
@@ -191,12 +191,14 @@ def _check_fit(
     if taken != latent:
         raise CheckpointFault(f"{path}: unet.in_channels: {taken}: must be the vae's {latent}")
     if text_encoder is None:
-        return
+        raise CheckpointFault(f"{path}: no tensor is named {TEXT}*: a CLIP text encoder is needed")
+    if tokenizer is None:
+        raise CheckpointFault(f"{path}: a model file has a folder 'tokenizer' beside it")
     width, context = text_encoder.config.hidden_size, unet.config.cross_attention_dim
     if context != width:
         rule = f"must be the text encoder's {width}"
         raise CheckpointFault(f"{path}: unet.cross_attention_dim: {context}: {rule}")
     known = text_encoder.config.vocab_size
-    if tokenizer is not None and len(tokenizer) > known:
+    if len(tokenizer) > known:
         rule = f"the text encoder knows {known}"
         raise CheckpointFault(f"{path}: tokenizer: {len(tokenizer)} tokens: {rule}")

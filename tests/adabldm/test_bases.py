@@ -267,6 +267,20 @@ def test_a_size_that_the_latents_cannot_have_is_refused(size: int, folder: Path)
         open_base(folder, image_size=size)
 
 
+@pytest.mark.shared
+def test_a_file_without_its_words_or_its_text_encoder_is_refused(
+    shared: Path, tmp_path: Path
+) -> None:
+    file = sd_file(shared / "reference/a", tmp_path, "sd.safetensors")
+    shutil.rmtree(tmp_path / "tokenizer")
+    with pytest.raises(CheckpointFault, match="has a folder 'tokenizer' beside it"):
+        open_base(file)
+    rest = {k: v for k, v in load_file(file).items() if not k.startswith(single_file.TEXT)}
+    save_file(rest, file)
+    with pytest.raises(CheckpointFault, match="a CLIP text encoder is needed"):
+        open_base(file)
+
+
 def test_a_file_of_other_weights_and_a_missing_tokenizer_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "lora.safetensors"
     save_file({"lora_unet.weight": torch.zeros(2)}, file)
