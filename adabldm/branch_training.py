@@ -23,6 +23,8 @@ from adabldm.stream import PAPER_MIX, ExampleStream, Prompts
 from adabldm.trainer import Keeper, Peers, Trainer, TrainOptions, copy_of, trained
 
 DECODER_HALF = ("up_blocks", "conv_norm_out", "conv_out")
+BRANCH = "branch"
+"""Name of the phase."""
 SHEET_ROWS = 8
 
 
@@ -45,6 +47,11 @@ class BranchOptions:
     defect_weight: float = 0.0
     decoder_half: bool = False
     seed: int = 0
+
+    @property
+    def phases(self) -> dict[str, TrainOptions]:
+        """How its one phase is trained, by its name."""
+        return {BRANCH: self.train}
 
     def __post_init__(self) -> None:
         if self.pairs < 1:
@@ -112,7 +119,7 @@ class BranchTraining:
             ),
             LatentPool(stream, pipeline.vae, count=options.pairs, seed=options.seed),
             lambda text: embed(pipeline.text_encoder, pipeline.tokenizer, text),
-            name="branch",
+            name=BRANCH,
             seed=options.seed,
             prompt_drop=options.prompt_drop,
             look=self._look,

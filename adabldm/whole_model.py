@@ -73,6 +73,11 @@ class WholeModelOptions:
     pool: int = 8000
     seed: int = 0
 
+    @property
+    def phases(self) -> dict[str, TrainOptions]:
+        """How each phase is trained, in order, by its name."""
+        return {name: getattr(self, name) for name in PHASES}
+
     @classmethod
     def of(cls, steps: int | None, *, accumulate: int, seed: int) -> WholeModelOptions:
         """The phases shortened or lengthened to about ``steps`` together (None: as they are).
@@ -80,7 +85,7 @@ class WholeModelOptions:
         Raises ``ValueError`` naming the field.
         """
         plain = cls(seed=seed)
-        phases = {name: getattr(plain, name) for name in PHASES}
+        phases = plain.phases
         ratio = 1.0 if steps is None else steps / sum(one.steps for one in phases.values())
         changed = {
             name: replace(one, steps=max(1, round(one.steps * ratio)), accumulate=accumulate)

@@ -58,12 +58,15 @@ def _load_pipeline(uri: str, device: str, fingerprint: str) -> Backend:
     from adabldm.devices import make_repeatable
 
     make_repeatable(torch.device(device))
-    place = model_location(uri)
-    if uri != EMBEDDED and not place.is_local:
-        place = _fetched(place, fingerprint)
-    pipeline = open_base(place.path)
+    pipeline = open_base(local_model(uri, fingerprint).path)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def local_model(uri: str, fingerprint: str) -> Location:
+    """Where the files of model ``uri`` are on this machine; a remote model is fetched once."""
+    place = model_location(uri)
+    return place if uri == EMBEDDED or place.is_local else _fetched(place, fingerprint)
 
 
 def _fetched(place: Location, fingerprint: str) -> Location:

@@ -24,15 +24,12 @@ from cluster.training_store import PhaseStore
 
 if TYPE_CHECKING:
     from adabldm.branch_training import BranchOptions
-    from adabldm.trainer import TrainOptions
     from adabldm.whole_model import WholeModelOptions
 
 MODEL = "model"
 """Folder of a whole model in its training's output."""
 TRAINING = "training"
 """Folder of checkpoints, logs and sheets in a training's output."""
-BRANCH, WHOLE_MODEL = "branch", ("autoencoder", "refinement", "unet", "control")
-"""Names of the phases."""
 RESTARTS = 8
 """So often a training is started again after a process has died."""
 POLL_SECONDS = 2.0
@@ -74,16 +71,9 @@ class Training:
         return self.folder if self.base else self.folder.join(MODEL)
 
     @property
-    def phase_options(self) -> dict[str, TrainOptions]:
-        """How each phase is trained, by its name."""
-        if self.base is not None:
-            return {BRANCH: self.options.train}  # type: ignore[union-attr]
-        return {name: getattr(self.options, name) for name in WHOLE_MODEL}
-
-    @property
     def steps(self) -> int:
         """Of all phases."""
-        return sum(options.steps for options in self.phase_options.values())
+        return sum(options.steps for options in self.options.phases.values())
 
     def steps_done(self) -> int:
         """Of all phases, as the logs say."""
@@ -144,7 +134,7 @@ class StepsSoFar:
     def read(self) -> tuple[int, float | None]:
         """Steps done in all phases, and the last loss."""
         done, loss = 0, None
-        for name, options in self._training.phase_options.items():
+        for name, options in self._training.options.phases.items():
             facts = self._last(name)
             if facts:
                 done += min(options.steps, int(facts["step"]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from adabldm.product import Product
 from cluster.storage import Location
-from cluster.training import BRANCH, Training, split_digest
+from cluster.training import Training, split_digest
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +37,7 @@ def train_branch(training: Training, device: torch.device) -> None:
     from adabldm.bases import open_base
     from adabldm.branch import save_branch
     from adabldm.branch_card import CARD
-    from adabldm.branch_training import BranchOptions, BranchTraining
+    from adabldm.branch_training import BRANCH, BranchOptions, BranchTraining
     from adabldm.trainer import Peers
     from cluster.backends import local_model
 

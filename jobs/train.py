@@ -258,7 +258,7 @@ def _train_one(job: Training, workers: int) -> None:
 
 def _check_parts(job: Training, workers: int) -> None:
     """Every process's share must be whole."""
-    for name, options in job.phase_options.items():
+    for name, options in job.options.phases.items():
         parts = options.accumulate * workers
         if options.batch_size % parts:
             rule = f"must be a multiple of --workers times --accumulate ({parts})"
