@@ -86,8 +86,8 @@ def main(
     \b
     adabldm generate --manifest plan/manifest.parquet --model embedded --output out \\
         --gpus-per-worker 0 --workers 1:2
-    adabldm generate --manifest plan/manifest.parquet --model base --branches trained \\
-        --branch old/crack=s3://bucket/crack --output out
+    adabldm generate --manifest plan/manifest.parquet --model base --output out \\
+        --branches trained --branch old/crack=s3://bucket/crack
     """
     from cluster.flow import Pool
     from cluster.generation import Generation
