@@ -33,9 +33,7 @@ class LatentPool:
     seed and i alone.
     """
 
-    def __init__(
-        self, stream: ExampleStream, vae: AutoencoderKL, *, count: int, seed: int
-    ) -> None:
+    def __init__(self, stream: ExampleStream, vae: AutoencoderKL, *, count: int, seed: int) -> None:
         self._stream, self._vae, self._count, self._seed = stream, vae, count, seed
         self._kept: dict[int, Encoded] = {}
         self._order: tuple[int, np.ndarray] = (0, np.arange(count))

@@ -54,9 +54,7 @@ def epsilon_loss(predicted: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     return F.mse_loss(predicted, noise)
 
 
-def min_snr_weight(
-    alphas_cumprod: torch.Tensor, t: torch.Tensor, gamma: float
-) -> torch.Tensor:
+def min_snr_weight(alphas_cumprod: torch.Tensor, t: torch.Tensor, gamma: float) -> torch.Tensor:
     """Weights (N,) of the noise prediction's errors at ``t`` (N,): min(SNR, gamma) / SNR.
 
     Hang et al., "Efficient diffusion training via min-SNR weighting strategy", ICCV 2023.

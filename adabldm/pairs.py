@@ -100,6 +100,5 @@ def paste_one(
             continue
         return pasted, trimap.compose(placed, None if product.is_texture else inside), item
     raise PairFault(
-        f"no {items[0].defect!r} of {product.folder.name!r} "
-        f"fits on its object in {ATTEMPTS} tries"
+        f"no {items[0].defect!r} of {product.folder.name!r} fits on its object in {ATTEMPTS} tries"
     )

@@ -187,5 +187,3 @@ class DenoiserPhase:
 
 def _stack(arrays: Sequence[np.ndarray]) -> torch.Tensor:
     return torch.from_numpy(np.stack(arrays).astype(np.float32, copy=False))
-
-

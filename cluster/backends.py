@@ -1,17 +1,20 @@
-"""Loading a model where it works, by its URI."""
+"""Loading models and branches where they work, by their URIs."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from adabldm.branch_card import CARD, WEIGHTS, BranchFault
 from adabldm.options import SamplerOptions
+from cluster.fetching import fetched
 from cluster.model_check import EMBEDDED, is_sleeping, model_files, model_location
 from cluster.sleeping import SleepingPipeline
-from cluster.storage import Location
+from cluster.storage import Location, location
+
+if TYPE_CHECKING:
+    from adabldm.branch import Branch
+    from adabldm.swapper import Swapper
 
 MODELS_KEPT = 2
 
@@ -66,40 +69,75 @@ def _load_pipeline(uri: str, device: str, fingerprint: str) -> Backend:
 def local_model(uri: str, fingerprint: str) -> Location:
     """Where the files of model ``uri`` are on this machine; a remote model is fetched once."""
     place = model_location(uri)
-    return place if uri == EMBEDDED or place.is_local else _fetched(place, fingerprint)
+    if uri == EMBEDDED or place.is_local:
+        return place
+    folder = fetched("models", fingerprint, model_files(place))
+    return Location.of(str(folder if place.is_folder() else folder / place.name))
 
 
-def _fetched(place: Location, fingerprint: str) -> Location:
-    """A local copy of a remote model, fetched once a machine."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adabldm" / "models"
-    kept = cache / fingerprint
-    if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=cache))
-        for name, file in model_files(place):
-            target = fresh / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            file.fs.get_file(file.path, str(target))
-        try:
-            fresh.rename(kept)
-        except OSError:  # Another worker of this machine was faster.
-            shutil.rmtree(fresh)
-    return Location.of(str(kept if place.is_folder() else kept / place.name))
+def _local_branch(uri: str, fingerprint: str) -> Branch:
+    """The branch in the folder ``uri``; a remote one is fetched once a machine."""
+    from adabldm.branch import load_branch
+
+    place = location("branch", uri)
+    if place.is_local:
+        folder = Path(place.path)
+    else:
+        files = [(name, place.join(name)) for name in (CARD, WEIGHTS)]
+        folder = fetched("branches", fingerprint, files, check=load_branch)
+    branch = load_branch(folder)
+    if branch.card.fingerprint != fingerprint:
+        raise BranchFault(CARD, uri, "is not the branch that was checked")
+    return branch
 
 
 class Backends:
-    """The backends of one worker: the last few that its rows asked for."""
+    """The backends of one worker: the last few bases that its rows asked for, each with the
+    branches that it used last."""
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._loaded: dict[str, Backend] = {}
+        self._loaded: dict[str, tuple[Backend, Swapper | None]] = {}
 
-    def get(self, uri: str, fingerprint: str) -> Backend:
-        """The backend at ``uri``, loaded if need be. Raises :class:`ModelFault`."""
-        backend = self._loaded.pop(uri, None)
-        if backend is None:
+    def get(
+        self,
+        uri: str,
+        fingerprint: str,
+        branch: str | None = None,
+        branch_fingerprint: str | None = None,
+    ) -> Backend:
+        """The backend at ``uri`` with ``branch`` (a folder's URI) in place, or without one.
+
+        What is not in memory is loaded. Raises :class:`ModelFault`.
+        """
+        loaded = self._loaded.pop(uri, None)
+        if loaded is None:
             while len(self._loaded) >= MODELS_KEPT:
                 self._loaded.pop(next(iter(self._loaded)))
             backend = load_backend(uri, self._device, fingerprint)
-        self._loaded[uri] = backend
+            loaded = backend, _swapper(backend)
+        self._loaded[uri] = loaded
+        backend, swapper = loaded
+        if swapper is not None:
+            _swap(swapper, branch, branch_fingerprint or "")
         return backend
+
+
+def _swapper(backend: Backend) -> Swapper | None:
+    """What swaps the backend's branches; a pipeline that only sleeps has no weights to swap."""
+    if isinstance(backend, SleepingPipeline):
+        return None
+    from adabldm.swapper import Swapper
+
+    return Swapper(backend)
+
+
+def _swap(swapper: Swapper, branch: str | None, fingerprint: str) -> None:
+    if branch is None:
+        swapper.use(None)
+    elif not swapper.use_hot(fingerprint):
+        try:
+            swapper.use(_local_branch(branch, fingerprint))
+        except Exception as error:
+            lines = str(error).splitlines() or [type(error).__name__]
+            raise ModelFault(f"branch: {branch!r}: cannot be used: {lines[0]}") from error

@@ -7,17 +7,19 @@ from dataclasses import asdict, dataclass
 
 from adabldm.options import SamplerOptions
 from cluster.backends import ModelFault
+from cluster.branches import Base, open_branches
 from cluster.driver import Driver, Tally
 from cluster.faults import InputFault
 from cluster.flow import Pool, window_rows
 from cluster.ledger import Ledger
 from cluster.manifest import Manifest
-from cluster.model_check import has_control_branch, model_fingerprint
+from cluster.model_check import has_control_branch, image_size, model_fingerprint
 from cluster.pending import pending_windows
 from cluster.ray_session import ray_session
 from cluster.requests import RequestChecks
 from cluster.resume import index_schema, mark_committed
 from cluster.roster import Roster
+from cluster.row_models import RowModels
 from cluster.run_binding import RunBinding, unbind
 from cluster.storage import PARTIAL, Location, location
 from cluster.validation import validate
@@ -26,7 +28,8 @@ from cluster.worker import WorkerSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """What ``generate`` is asked for; URIs as typed."""
+    """What ``generate`` is asked for; URIs as typed. ``named_branches`` are ALIAS=URI,
+    ``branches`` is a folder of them."""
 
     manifest: str
     model: str
@@ -35,6 +38,8 @@ class Generation:
     options: SamplerOptions
     keep: tuple[str, ...] = ()
     allowed_roots: Sequence[str] = ()
+    named_branches: Sequence[str] = ()
+    branches: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +74,7 @@ def generate(asked: Generation, progress: Progress) -> Outcome:
         raise InputFault.of("output", output.shown, "has an index but no run.json")
     manifest = Manifest(asked.manifest, asked.allowed_roots)
     _refuse_without_branch(asked.model, manifest)
-    checks = RequestChecks(manifest, asked.model, _fingerprint_with_branch)
+    checks = RequestChecks(manifest, _row_models(asked, manifest, binding.model_fingerprint))
     schema = index_schema(manifest, ledger)
     roster = validate(manifest, checks)
     try:
@@ -124,6 +129,12 @@ def _fingerprint_with_branch(model: str) -> str:
     if not has_control_branch(model):
         raise InputFault.of("model", model, NO_BRANCH)
     return fingerprint
+
+
+def _row_models(asked: Generation, manifest: Manifest, fingerprint: str) -> RowModels:
+    base = Base(model=asked.model, fingerprint=fingerprint, image_size=image_size(asked.model))
+    branches = open_branches(asked.named_branches, asked.branches, base)
+    return RowModels(manifest, base, _fingerprint_with_branch, branches)
 
 
 def _config(asked: Generation) -> dict[str, object]:

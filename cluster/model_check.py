@@ -62,7 +62,7 @@ def model_fingerprint(uri: str) -> str:
         for _, file in files:
             _check_file(uri, file)
         with ThreadPoolExecutor(8) as pool:
-            digests = list(pool.map(lambda pair: _digest(pair[1]), files))
+            digests = list(pool.map(lambda pair: file_sha256(pair[1]), files))
     except OSError as error:
         raise InputFault.of("model", uri, f"cannot be read ({error})") from error
     listing = [[name, digest] for (name, _), digest in zip(files, digests, strict=True)]
@@ -129,13 +129,32 @@ def _index(folder: Location) -> dict[str, Any]:
     return base_files.read_index(folder.join(base_files.INDEX).read())
 
 
+def image_size(uri: str) -> int | None:
+    """Side S in pixels that the model folder ``uri`` works at; None where only loading it tells."""
+    if is_sleeping(uri):
+        return None
+    place = model_location(uri)
+    try:
+        index = _index(place)
+        if base_files.is_stable_diffusion(index):
+            return None
+        if size := index.get("image_size"):
+            return int(size)
+        latents = json.loads(place.join("unet/config.json").read())["sample_size"]
+        blocks = json.loads(place.join("vae/config.json").read())["block_out_channels"]
+        return int(latents * 2 ** (len(blocks) - 1))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 def single_file_companions(place: Location) -> tuple[Location, Location]:
     """The tokenizer folder and the configuration that belong to a single-file checkpoint."""
     stem = place.name.rpartition(".")[0]
     return place.parent.join("tokenizer"), place.parent.join(f"{stem}.yaml")
 
 
-def _digest(file: Location) -> str:
+def file_sha256(file: Location) -> str:
+    """SHA-256 of a file of any size. Raises ``OSError``."""
     digest = hashlib.sha256()
     with file.fs.open(file.path, "rb", block_size=CHUNK) as opened:
         while chunk := opened.read(CHUNK):
@@ -145,23 +164,29 @@ def _digest(file: Location) -> str:
 
 def _check_file(uri: str, file: Location) -> None:
     if file.name.endswith(".safetensors"):
-        _check_safetensors(file)
+        if rule := safetensors_fault(file):
+            raise InputFault.of("model", file.shown, rule)
     elif file.name.endswith(SINGLE_FILES) and model_location(uri) == file:
         _check_zip_of_weights(file)
     elif file.name.endswith(PICKLES) and uri != EMBEDDED:
         raise InputFault.of("model", file.shown, "a model folder holds weights as safetensors only")
 
 
-def _check_safetensors(file: Location) -> None:
+def safetensors_fault(file: Location) -> str | None:
+    """The rule that a file of weights breaks by its header and its length, or None.
+
+    Raises ``OSError``.
+    """
     size = file.fs.size(file.path)
     try:
         with file.fs.open(file.path, "rb") as opened:
             tensors, begin = base_files.safetensors_header(opened, size)
         ends = [facts["data_offsets"][1] for facts in tensors.values()]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        raise InputFault.of("model", file.shown, "is not a safetensors file") from None
+        return "is not a safetensors file"
     if begin + max(ends, default=0) != size:
-        raise InputFault.of("model", file.shown, "is cut short or has more bytes than its header")
+        return "is cut short or has more bytes than its header"
+    return None
 
 
 def _check_zip_of_weights(file: Location) -> None:

@@ -30,13 +30,11 @@ class Window:
         self.inline_bytes += sum(len(blob["bytes"] or b"") for blob in pictures if blob)
         self.rows[request_id] = {k: v for k, v in row.items() if k not in _PICTURES}
         self.prints[request_id] = prints
-        self.work.append(
-            {**work, "model_fingerprint": prints.model, "source_sha256": prints.source}
-        )
+        self.work.append({**work, "source_sha256": prints.source})
 
     def table(self) -> pa.Table:
-        """The work, ordered by model so that workers seldom change theirs."""
-        ordered = sorted(self.work, key=lambda row: row["model"])
+        """The work, ordered by model and branch so that workers seldom change theirs."""
+        ordered = sorted(self.work, key=lambda row: (row["model"], row["branch"] or ""))
         return pa.Table.from_pylist(ordered, schema=WORK)
 
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from adabldm import placement
 from cluster.manifest import Manifest, Row
-from cluster.model_check import EMBEDDED, is_sleeping
 from cluster.names import name_fault, object_fault
-from cluster.once import Once
 from cluster.pictures import Facts, Picture, PictureChecks, PictureFault, sha256
+from cluster.row_models import RowModels
 
 T = TypeVar("T")
-KEPT_MODELS = 10_000
 INT64 = range(-(2**63), 2**63)
 PLACEMENT_FIELDS = ("angle", "scale", "top", "left")
 Fault = tuple[str, object, str]
@@ -43,18 +41,14 @@ class RequestFaults(ValueError):
 
 
 class RequestChecks:
-    """Checks rows of ``manifest``; ``fingerprint_of`` gives a model's fingerprint by URI.
+    """Checks rows of ``manifest``, whose models are found by ``models``.
 
     Safe to share between threads.
     """
 
-    def __init__(
-        self, manifest: Manifest, model: str, fingerprint_of: Callable[[str], str]
-    ) -> None:
+    def __init__(self, manifest: Manifest, models: RowModels) -> None:
         self._manifest = manifest
-        self._model = model
-        self._fingerprint_of = fingerprint_of
-        self._models: Once[str] = Once(KEPT_MODELS)
+        self._models = models
         self._pictures = PictureChecks()
 
     def check(self, row: Row) -> Fingerprints:
@@ -78,7 +72,7 @@ class RequestChecks:
         return Fingerprints(_digest(made_of), source.sha256, trimap, model)
 
     def work_row(self, row: Row) -> Row:
-        """The row as a worker needs it: every path a URI, the model named."""
+        """The row as a worker needs it: every path a URI, its model and branch named."""
         recipe = row.get("placement")
         return {
             **{name: row[name] for name in ("request_id", "object", "defect", "prompt", "seed")},
@@ -92,7 +86,7 @@ class RequestChecks:
                 or None,
             },
             "negative_prompt": row.get("negative_prompt") or "",
-            "model": row.get("model") or self._model,
+            **asdict(self._models.of(row.get("model"))),
         }
 
     def _set_down_absolute(self, part: Row) -> Row:
@@ -197,9 +191,7 @@ class RequestChecks:
     def _model_fingerprint(self, faults: list[Fault], row: Row) -> str:
         model = row.get("model")
         try:
-            if model and model not in (self._model, EMBEDDED) and not is_sleeping(self._model):
-                self._manifest.resolve(model)
-            return self._models.get(model, lambda: self._fingerprint_of(model or self._model))
+            return self._models.of(model).fingerprint
         except ValueError as error:
             faults.append(("model", model, str(error)))
             return ""

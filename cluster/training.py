@@ -289,6 +289,6 @@ def checked_base(uri: str) -> str:
     try:
         return model_fingerprint(uri)
     except InputFault as fault:
-        raise InputFault(*(f"--base: {line.removeprefix('model: ')}" for line in fault.lines)) from (
-            fault
-        )
+        raise InputFault(
+            *(f"--base: {line.removeprefix('model: ')}" for line in fault.lines)
+        ) from (fault)

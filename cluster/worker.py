@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from adabldm import images, placement, trimap
 from adabldm.options import RequestTrace, SamplerOptions
-from cluster.backends import Backends, ModelFault
+from cluster.backends import Backend, Backends, ModelFault
 from cluster.ledger import FIGURES, INDEX
 from cluster.manifest import Row
 from cluster.manifest_schema import BLOB, PLACEMENT
@@ -39,10 +39,13 @@ WORK = pa.schema(
         pa.field("seed", pa.int64()),
         pa.field("model", pa.string()),
         pa.field("model_fingerprint", pa.string()),
+        pa.field("branch", pa.string()),
+        pa.field("branch_fingerprint", pa.string()),
         pa.field("source_sha256", pa.string()),
     ]
 )
-"""What a worker gets of a request; paths are URIs."""
+"""What a worker gets of a request; paths are URIs. ``branch`` is null where the whole model makes
+the row."""
 
 FACTS = pa.schema(
     [
@@ -83,13 +86,14 @@ class _Decoded:
 
 @dataclass(frozen=True)
 class _Made:
-    """One request's pictures, as the pipeline gave them."""
+    """One request's pictures, as the pipeline gave them, and what its model took besides."""
 
     row: Row
     image: np.ndarray
     mask: np.ndarray
     extras: dict[str, np.ndarray]
     trace: RequestTrace
+    seconds: dict[str, float]
 
 
 class Worker:
@@ -101,6 +105,7 @@ class Worker:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._backends = Backends(settings.device)
+        self._in_place: tuple[str, str | None] | None = None
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
         self._transfer = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
 
@@ -131,9 +136,9 @@ class Worker:
         return pa.Table.from_pylist(facts, schema=FACTS)
 
     def _sample_all(self, decoded: list[_Decoded]) -> list[_Made | Row]:
-        """Run the pipeline of each row's model."""
+        """Run the pipeline of each row's model and branch."""
         results: list[_Made | Row] = []
-        for _, group in groupby(decoded, key=lambda one: one.row["model"]):
+        for _, group in groupby(decoded, key=_model_of):
             results += self._sample(list(group))
         return results
 
@@ -154,8 +159,8 @@ class Worker:
         return self._sample(decoded[:middle]) + self._sample(decoded[middle:])
 
     def _run(self, decoded: list[_Decoded]) -> list[_Made]:
-        settings, first = self._settings, decoded[0].row
-        backend = self._backends.get(first["model"], first["model_fingerprint"])
+        settings = self._settings
+        backend, seconds = self._backend_of(decoded[0])
         out = backend(
             images=[one.image for one in decoded],
             trimaps=[one.trimap for one in decoded],
@@ -173,9 +178,22 @@ class Worker:
                 mask=out.masks[i],
                 extras={name: kept[name][i] for name in settings.keep},
                 trace=out.traces[i],
+                seconds={} if i else seconds,
             )
             for i, one in enumerate(decoded)
         ]
+
+    def _backend_of(self, one: _Decoded) -> tuple[Backend, dict[str, float]]:
+        """The pipeline of a row with its branch in place, and the seconds of a ``swap``, if it took
+        one. Raises :class:`ModelFault`."""
+        began, row, wanted = time.perf_counter(), one.row, _model_of(one)
+        backend = self._backends.get(
+            row["model"], row["model_fingerprint"], row["branch"], row["branch_fingerprint"]
+        )
+        if self._in_place == wanted:
+            return backend, {}
+        self._in_place = wanted
+        return backend, {"swap": time.perf_counter() - began}
 
     def _store(self, made: _Made) -> Row:
         """Write a pair's files and return the row's facts. Raises ``OSError``."""
@@ -195,7 +213,7 @@ class Worker:
             "mask_sha256": self._write(mask, made.mask),
             "image_sha256": self._write(image, made.image),
         }
-        seconds = {**made.trace.seconds, "store": time.perf_counter() - began}
+        seconds = {**made.trace.seconds, **made.seconds, "store": time.perf_counter() - began}
         return {
             **_fact(row, OK),
             **hashes,
@@ -211,6 +229,10 @@ class Worker:
         output = self._settings.output
         output.join(key).write(data, partial=output.join(PARTIAL))
         return sha256(data)
+
+
+def _model_of(one: _Decoded) -> tuple[str, str | None]:
+    return one.row["model"], one.row["branch"]
 
 
 def _leave_a_broken_gpu(error: Exception) -> None:

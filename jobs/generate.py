@@ -25,6 +25,21 @@ def main(
         str, typer.Option(help="'embedded', or the URI of a model's folder or checkpoint.")
     ],
     output: Annotated[str, typer.Option(help="Folder for the pairs and their index (URI).")],
+    branch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ALIAS=URI",
+            help="A branch trained on the model, and what rows call it in their column 'model' "
+            "(repeatable).",
+        ),
+    ] = None,
+    branches: Annotated[
+        str | None,
+        typer.Option(
+            help="A folder of branches (URI), at any depth; a branch's alias is its path in it, "
+            "such as screw/thread_top."
+        ),
+    ] = None,
     mode: Annotated[
         Literal["exact", "fast"],
         typer.Option(
@@ -71,6 +86,8 @@ def main(
     \b
     adabldm generate --manifest plan/manifest.parquet --model embedded --output out \\
         --gpus-per-worker 0 --workers 1:2
+    adabldm generate --manifest plan/manifest.parquet --model base --output out \\
+        --branches trained --branch old/crack=s3://bucket/crack
     """
     from cluster.flow import Pool
     from cluster.generation import Generation
@@ -94,6 +111,8 @@ def main(
         options=options,
         keep=parse_keep(keep),
         allowed_roots=allow_root or [],
+        named_branches=branch or (),
+        branches=branches,
     )
     run(asked)
 

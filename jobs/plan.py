@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Annotated, Literal
@@ -16,7 +16,7 @@ from cluster.content_files import ContentFolder, write_whole
 from cluster.faults import InputFault
 from cluster.names import name_fault, object_fault
 from cluster.storage import Location, location
-from jobs.plan_options import VarietyOptions, read_variety
+from jobs.plan_options import VarietyOptions, model_namer, read_variety
 from jobs.progress import Tracker
 
 if TYPE_CHECKING:
@@ -99,16 +99,19 @@ def make_plan(
     defects: Sequence[str] = (),
     surface: Surface = "auto",
     variety: VarietyOptions | None = None,
+    model: str | None = None,
 ) -> Plan:
     """Write a manifest of ``count`` requests; its pictures are copied next to it.
 
-    The manifest appears only when it is whole. Raises :class:`InputFault` for a data set that
-    cannot be used, or on which nothing can be placed.
+    ``model`` is what rows say as their model, a template with ``{object}`` and ``{defect}``. The
+    manifest appears only when it is whole. Raises :class:`InputFault` for a data set that cannot be
+    used, or on which nothing can be placed.
     """
     # Here, because the image libraries take a second to load and `--help` needs none of them.
     from adabldm.draws import Draws
     from jobs.planning import Planner, Product
 
+    model_of = model_namer(model)
     objects = read_objects(dataset_uri, defects)
     if object_name and len(objects) > 1:
         raise InputFault.of("--object-name", object_name, f"names one of {len(objects)} objects")
@@ -127,19 +130,24 @@ def make_plan(
             Product(folder, noun, surface, drawn, draws, files)
             for folder, noun in zip(objects, nouns, strict=True)
         ]
-        plan = _write(Planner(products, seed, drawn), count, manifest, handle, tracker)
+        plan = _write(Planner(products, seed, drawn), count, model_of, manifest, handle, tracker)
         if not plan.rows:
             raise InputFault.of("DATASET", dataset_uri, "a defect mask fits on a good picture")
     return plan
 
 
 def _write(
-    planner: Planner, count: int, manifest: Location, handle: IO[bytes], tracker: Tracker
+    planner: Planner,
+    count: int,
+    model_of: Callable[[str, str], str | None],
+    manifest: Location,
+    handle: IO[bytes],
+    tracker: Tracker,
 ) -> Plan:
     """Write the manifest to ``handle``, and the list of the rows that found no place."""
     from jobs.plan_table import TableMaker, manifest_writer, unplaced_writer
 
-    tables = TableMaker(planner)
+    tables = TableMaker(planner, model_of)
     missing = unplaced_location(manifest)
     missing.remove()
     written = unplaced = 0
@@ -201,6 +209,13 @@ def main(
     captions: Annotated[
         bool, typer.Option(help="A real defect's caption, where it has one, is its prompt.")
     ] = True,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="What rows say as their model: an alias of a branch, with {object} and {defect}, "
+            "such as {object}/{defect}. Without it, generate's --model makes them."
+        ),
+    ] = None,
 ) -> None:
     """Plan requests from a few real defects: which good picture, which defect, where.
 
@@ -212,6 +227,7 @@ def main(
     adabldm plan tiles --object-name "magnetic tile" --defect crack --count 64 --output plan
     adabldm plan prepared --count 500 --masks real=0.5,noise,morph --defects-per-image 1:3 \\
         --regions regions.yaml --prompts prompts.yaml --output plan
+    adabldm plan prepared --count 500 --model "{object}/{defect}" --output plan
     """
     started = time.monotonic()
     plan = make_plan(
@@ -229,6 +245,7 @@ def main(
             prompts=prompts,
             regions=regions,
         ),
+        model=model,
     )
     seconds = time.monotonic() - started
     typer.echo(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import string
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_DEFECTS = 16
 MASK_KINDS: tuple[MaskKind, ...] = ("real", "noise", "morph")
+MODEL_PLACES = ("object", "defect")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +76,25 @@ def defect_counts(text: str) -> tuple[int, int]:
     if not 1 <= found[0] <= found[1] <= MOST_DEFECTS:
         raise InputFault.of("--defects-per-image", text, rule)
     return found
+
+
+def model_namer(template: str | None) -> Callable[[str, str], str | None]:
+    """What rows of an object and a defect type say as their model: ``template`` with ``{object}``
+    and ``{defect}`` filled in, nothing without one.
+
+    Raises :class:`InputFault` for a template with other places.
+    """
+    if template is None:
+        return lambda _item, _defect: None
+    rule = "is a text with {object} and {defect} in it, or neither"
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise InputFault.of("--model", template, f"{rule} ({error})") from error
+    plain = all(
+        name is None or (name in MODEL_PLACES and not form and not conversion)
+        for _, name, form, conversion in parts
+    )
+    if not template or not plain:
+        raise InputFault.of("--model", template, rule)
+    return lambda item, defect: template.format(object=item, defect=defect)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
 import numpy as np
@@ -63,14 +63,16 @@ def _leaves(name: str, kind: pa.DataType) -> list[str]:
 
 
 class TableMaker:
-    """Turns a planner's windows into tables."""
+    """Turns a planner's windows into tables; ``model_of`` names a row's model by its object and
+    type."""
 
-    def __init__(self, planner: Planner) -> None:
+    def __init__(self, planner: Planner, model_of: Callable[[str, str], str | None]) -> None:
         self._planner = planner
         names = [planner.names(pair) for pair in range(len(planner.pairs))]
         self._objects = pa.array([item for item, _ in names])
         self._types = pa.array([defect for _, defect in names])
         self._stems = pa.array([request_id_stem(*pair, planner.seed) for pair in names])
+        self._models = pa.array([model_of(*pair) for pair in names], pa.string())
         self._prompts = pa.array(planner.prompts)
         self._product_of_pair = np.array([product for product, _ in planner.pairs])
 
@@ -105,7 +107,6 @@ class TableMaker:
     def _manifest(self, window: Window, rows: np.ndarray) -> pa.Table:
         pair = pa.array(window.pair[rows])
         product = self._product_of_pair[window.pair[rows]]
-        nothing = pa.nulls(len(rows), pa.string())
         images, foregrounds = self._pictures(product, window.good[rows])
         return pa.table(
             [
@@ -116,9 +117,9 @@ class TableMaker:
                 pa.nulls(len(rows), BLOB),
                 self._recipes(window, rows, product, foregrounds),
                 self._prompts.take(pa.array(window.prompt[rows])),
-                nothing,
+                pa.nulls(len(rows), pa.string()),
                 pa.array(window.seed[rows]),
-                nothing,
+                self._models.take(pair),
             ],
             schema=SCHEMA,
         )

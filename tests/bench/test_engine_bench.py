@@ -13,13 +13,11 @@ import pytest
 from adabldm.options import SamplerOptions
 from cluster.flow import Pool, run
 from cluster.manifest import Manifest
-from cluster.model_check import model_fingerprint
 from cluster.pending import Window, pending_windows
-from cluster.requests import RequestChecks
 from cluster.storage import Location
 from cluster.validation import validate
 from cluster.worker import Worker, WorkerSettings
-from tests.cluster.making import write_manifest
+from tests.cluster.making import checks_of, write_manifest
 
 LOOP_REQUESTS, CEILING_REQUESTS = 12, 400
 OPTIONS = SamplerOptions(steps=10, adaptation_steps=5)
@@ -27,7 +25,7 @@ OPTIONS = SamplerOptions(steps=10, adaptation_steps=5)
 
 def window_of(folder: Path, model: str, rows: int) -> Window:
     manifest = Manifest(str(write_manifest(folder, rows)))
-    checks = RequestChecks(manifest, model, model_fingerprint)
+    checks = checks_of(manifest, model)
     roster = validate(manifest, checks)
     (window,) = pending_windows(manifest, checks, roster, rows)
     roster.close()
@@ -123,7 +121,7 @@ def test_how_fast_a_manifest_is_checked(tmp_path: Path, capsys: pytest.CaptureFi
     rows = 20_000
     manifest = Manifest(str(write_manifest(tmp_path / "in", rows)))
     began = time.perf_counter()
-    roster = validate(manifest, RequestChecks(manifest, "sleep://0", model_fingerprint))
+    roster = validate(manifest, checks_of(manifest))
     checked = time.perf_counter() - began
     assert roster.count() == rows
     roster.close()

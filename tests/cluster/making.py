@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,12 @@ import pyarrow.parquet as pq
 
 from adabldm.images import encode_png
 from adabldm.surfaces import draw_part
+from cluster.branches import Base, FoundBranch
 from cluster.ledger import Ledger
+from cluster.manifest import Manifest
 from cluster.manifest_schema import SCHEMA
+from cluster.requests import RequestChecks
+from cluster.row_models import RowModels
 from cluster.storage import Location
 
 Row = dict[str, Any]
@@ -86,6 +91,16 @@ def write_manifest(
     path = folder / "manifest.parquet"
     pq.write_table(table, path)
     return path
+
+
+def checks_of(
+    manifest: Manifest,
+    model: str = "sleep://0",
+    branches: Mapping[str, FoundBranch] = MappingProxyType({}),
+) -> RequestChecks:
+    """Checks of rows for ``model``, whose fingerprint does not matter."""
+    base = Base(model=model, fingerprint="fingerprint")
+    return RequestChecks(manifest, RowModels(manifest, base, lambda _: "fingerprint", branches))
 
 
 def index_of(output: str | Path) -> list[Row]:

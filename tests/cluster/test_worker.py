@@ -11,17 +11,16 @@ from adabldm import images
 from adabldm.options import SamplerOptions
 from cluster.manifest import Manifest
 from cluster.pending import pending_windows
-from cluster.requests import RequestChecks
 from cluster.storage import Location
 from cluster.validation import validate
 from cluster.worker import EXTRAS, Worker, WorkerSettings
-from tests.cluster.making import Row, write_manifest
+from tests.cluster.making import Row, checks_of, write_manifest
 
 
 def work(folder: Path, model: str, rows: int = 6, change=None) -> pa.Table:
     """What a worker gets for a manifest of ``rows``."""
     manifest = Manifest(str(write_manifest(folder, rows, change)))
-    checks = RequestChecks(manifest, model, lambda _: "fingerprint")
+    checks = checks_of(manifest, model)
     roster = validate(manifest, checks)
     (window,) = pending_windows(manifest, checks, roster, rows)
     roster.close()

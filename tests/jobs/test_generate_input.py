@@ -17,7 +17,7 @@ import pytest
 
 from adabldm.images import encode_png
 from jobs import cli
-from tests.cluster.making import SIZE, good_png, rows_of, write_manifest
+from tests.cluster.making import SIZE, checks_of, good_png, rows_of, write_manifest
 
 Row = dict[str, Any]
 Run = Callable[..., tuple[int, list[str]]]
@@ -314,10 +314,9 @@ def test_an_option_of_no_sense_is_refused(
 
 def test_inline_pictures_are_as_good_as_files(tmp_path: Path) -> None:
     from cluster.manifest import Manifest
-    from cluster.requests import RequestChecks
 
     manifest = Manifest(str(write_manifest(tmp_path / "in")))
-    checks = RequestChecks(manifest, "m", lambda _: "fingerprint")
+    checks = checks_of(manifest)
     row = rows_of(1)[0]
     inline = {**row, "image": {"bytes": good_png(0), "path": None}}
     assert checks.check(row) == checks.check(inline)

@@ -13,12 +13,12 @@ from adabldm.regions import Region, RegionFault
 from cluster.faults import InputFault
 from cluster.manifest import Manifest
 from cluster.recipes import placed_trimap
-from cluster.requests import RequestChecks
 from cluster.worker import _drawn
 from jobs.plan import make_plan
 from jobs.plan_options import VarietyOptions, defect_counts, mask_shares
 from jobs.prompts import PromptBook, read_prompts
 from jobs.region_file import read_regions
+from tests.cluster.making import checks_of
 from tests.jobs.test_plan import disc, metal, read, write
 
 PAIRS = [("coin", "hole")]
@@ -52,7 +52,7 @@ def test_several_defects_lie_on_the_object_and_beside_each_other(tmp_path: Path)
 def test_the_worker_renders_every_defect_and_the_check_knows_them(tmp_path: Path) -> None:
     rows = planned(disc(tmp_path / "coin", mask_side=4), tmp_path / "out", defects_per_image="3")
     manifest = Manifest(str(tmp_path / "out/manifest.parquet"))
-    checks = RequestChecks(manifest, "sleep://0", lambda _: "model")
+    checks = checks_of(manifest)
     for row in rows[:10]:
         prints = checks.check(row)
         trimap = placed_trimap(checks.work_row(row)["placement"], _drawn, 96, 96)
@@ -65,7 +65,7 @@ def test_the_worker_renders_every_defect_and_the_check_knows_them(tmp_path: Path
 def test_a_recipe_without_further_defects_keeps_its_fingerprint(tmp_path: Path) -> None:
     (row, *_) = planned(disc(tmp_path / "coin"), tmp_path / "out", count=1)
     manifest = Manifest(str(tmp_path / "out/manifest.parquet"))
-    checks = RequestChecks(manifest, "sleep://0", lambda _: "model")
+    checks = checks_of(manifest)
     older = {**row, "placement": {k: v for k, v in row["placement"].items() if k != "more"}}
     empty = {**row, "placement": {**row["placement"], "more": []}}
     assert checks.check(row) == checks.check(older) == checks.check(empty)
