@@ -92,7 +92,7 @@ class BranchTraining:
         )
         phase = self._phase(stream)
         self.base = copy_of(trained(phase.module))
-        """What is trained, as the base has it; on the CPU, by name (``controlnet.*``, ``unet.*``)."""
+        """What is trained, as the base has it: by name (``controlnet.*``, ``unet.*``), on the CPU."""
         self.trainer = Trainer(phase, options.train, keeper, device=device, peers=peers)
 
     def run(self) -> dict[str, torch.Tensor]:

@@ -91,7 +91,7 @@ def paste_one(
     uint8 (S, S), and the defect. Raises :class:`PairFault` if none of those that are tried fits."""
     for _ in range(ATTEMPTS):
         uri = product.folder.good[rng.integers(len(product.folder.good))]
-        item = items[rng.integers(len(items))]
+        item = items[int(rng.integers(len(items)))]
         inside = product.inside(uri)
         image, mask = product.defect(item)
         try:

@@ -26,11 +26,11 @@ from torch import nn
 from adabldm import masks, single_file, trimap
 from adabldm.adaptation import adapt_decoder
 from adabldm.autoencoder import decode, encode, from_uint8, to_uint8
+from adabldm.losses import add_noise, epsilon_loss
 from adabldm.noise import RecordedNoise
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.sampling import Contexts, NoisePredictor, Source, sample
 from adabldm.schedule import DDIMSchedule, cumulative_alphas, ddim_schedule, ddim_step
-from adabldm.losses import add_noise, epsilon_loss
 
 Tensors = Mapping[str, torch.Tensor]
 

@@ -121,7 +121,7 @@ class ExampleStream:
         return Example(
             image=image,
             trimap=marks,
-            prompt=texts[rng.integers(len(texts))],
+            prompt=texts[int(rng.integers(len(texts)))],
             object=product.folder.name,
             defect=item.defect if item else None,
         )
@@ -134,7 +134,7 @@ class ExampleStream:
             uri = product.folder.good[rng.integers(len(product.folder.good))]
             nothing = np.zeros((self.size, self.size), np.uint8)
             return product.good(uri), _trimap(product, nothing, uri), None
-        item = items[rng.integers(len(items))]
+        item = items[int(rng.integers(len(items)))]
         if kind == "real":
             image, mask = product.defect(item)
             return image, _trimap(product, mask, item.image), item

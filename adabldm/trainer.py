@@ -6,10 +6,9 @@ go, is not known here.
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -84,8 +83,11 @@ class Phase(Protocol):
     picture uint8 (H, W, 3) or None.
     """
 
-    name: str
-    module: nn.Module
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def module(self) -> nn.Module: ...
 
     def batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]: ...
 
@@ -329,6 +331,6 @@ class _Pace:
         }
 
 
-def copy_of(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def copy_of(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Weights apart from the module that goes on training, on the CPU."""
-    return {name: copy.deepcopy(value.detach()).cpu() for name, value in weights.items()}
+    return {name: value.detach().to("cpu", copy=True) for name, value in weights.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -87,7 +87,7 @@ class WholeModelOptions:
         plain = cls(seed=seed)
         phases = plain.phases
         ratio = 1.0 if steps is None else steps / sum(one.steps for one in phases.values())
-        changed = {
+        changed: dict[str, Any] = {
             name: replace(one, steps=max(1, round(one.steps * ratio)), accumulate=accumulate)
             for name, one in phases.items()
         }
@@ -198,6 +198,7 @@ class WholeModelTraining:
         requests = samples.unseen_requests(self._objects, self._prompts, SIZE, 2 * LOOKED_AT)
 
         def look(module: nn.Module) -> tuple[dict[str, float], np.ndarray]:
+            del module
             return samples.pairs(pipeline, requests)
 
         phase.look = look
@@ -245,10 +246,10 @@ class WholeModelTraining:
                 keeper.finish(weights)
             if self._peers.size > 1:
                 torch.distributed.barrier()
-        weights = keeper.finished()
-        assert weights is not None  # noqa: S101
+        finished = keeper.finished()
+        assert finished is not None  # noqa: S101
         with torch.no_grad():
             for name, parameter in phase.module.named_parameters():
-                if name in weights:
-                    parameter.copy_(weights[name])
+                if name in finished:
+                    parameter.copy_(finished[name])
         phase.module.to(self._device).eval()

@@ -28,10 +28,10 @@ from torch import nn
 
 from adabldm import masks, sd_size, small_model, surfaces, trimap
 from adabldm.bases import open_base
+from adabldm.losses import add_noise, epsilon_loss
 from adabldm.options import FastOptions
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.schedule import cumulative_alphas
-from adabldm.training import add_noise, epsilon_loss
 
 LEARNING_RATE = 1e-5
 PROMPT = "a metal surface with a crack"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adabldm.embedded import embedded_path
 from cluster.storage import Location
 from cluster.training_store import PhaseStore
 from jobs import embedded_sets
@@ -35,9 +34,7 @@ def save_halved(pipeline: AdaBLDMPipeline, folder: Path) -> None:
 def main(
     data: Annotated[str, typer.Option(help="Folder of the sets mt_dev and cookie, MVTec layout")],
     work: Annotated[Path, typer.Option(help="Folder of checkpoints, logs and sample sheets")],
-    output: Annotated[Path, typer.Option(help="Folder of the finished model")] = Path(
-        str(embedded_path())
-    ),
+    output: Annotated[Path, typer.Option(help="Folder of the finished model")],
     threads: int = 1,
 ) -> None:
     """Train the embedded model; run again to continue."""

@@ -56,7 +56,7 @@ class Memory:
         self.logged.append((step, facts))
 
     def picture(self, step, pixels):
-        raise AssertionError("there is no picture")
+        raise AssertionError(f"step {step} has no picture, {pixels.shape}")
 
 
 OPTIONS = TrainOptions(
