@@ -36,10 +36,11 @@ class TrainingPair:
     defect: str
 
 
-class _Product:
-    """One object's pictures at one size, each read once."""
+class Product:
+    """One object's pictures at one size S, each read once; ``features`` find the object in them
+    (the embedded model's by default)."""
 
-    def __init__(self, folder: ObjectFolder, size: int, features: Features | None) -> None:
+    def __init__(self, folder: ObjectFolder, size: int, features: Features | None = None) -> None:
         self.folder = folder
         self._size = size
         self._features = features
@@ -63,6 +64,7 @@ class _Product:
         return (self.predictor.surface if surface is None else surface) == "texture"
 
     def good(self, uri: str) -> np.ndarray:
+        """A good picture of the object, uint8 (S, S, 3)."""
         if uri not in self._goods:
             self._goods[uri] = images.resize(read_picture(uri), self._size, self._size)
         return self._goods[uri]
@@ -124,7 +126,7 @@ class TrainingPairs:
         self._seed, self._seam, self._prompt, self._length = seed, seam, prompt, length
         self._turns = [
             (product, [item for item in product.folder.defects if item.defect == name])
-            for product in (_Product(folder, size, features) for folder in objects)
+            for product in (Product(folder, size, features) for folder in objects)
             for name in product.folder.defect_types
         ]
         if not self._turns:
