@@ -92,7 +92,7 @@ class BranchTraining:
         )
         phase = self._phase(stream)
         self.base = copy_of(trained(phase.module))
-        """What is trained, as the base has it: by name (``controlnet.*``, ``unet.*``), on the CPU."""
+        """The base's weights of what is trained, by name (``controlnet.*``, ``unet.*``)."""
         self.trainer = Trainer(phase, options.train, keeper, device=device, peers=peers)
 
     def run(self) -> dict[str, torch.Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter
+from skimage.metrics import structural_similarity
 
 VISIBLE_LEVELS = 8.0
 """A defect is visible if the image differs from the good one by this many grey levels inside the
@@ -21,8 +22,10 @@ def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(a.astype(np.float32) - b.astype(np.float32)).mean(axis=2)
 
 
-def _psnr(a: np.ndarray, b: np.ndarray, where: np.ndarray) -> float:
-    """PSNR in dB of uint8 (H, W, 3) where ``where`` (H, W); 100 if equal, or nowhere."""
+def psnr(a: np.ndarray, b: np.ndarray, where: np.ndarray | None = None) -> float:
+    """PSNR in dB of uint8 (H, W, 3), only where bool (H, W) if given; 100 if equal, or nowhere."""
+    if where is None:
+        where = np.ones(a.shape[:2], bool)
     if not where.any():
         return 100.0
     error = (a[where].astype(np.float64) - b[where].astype(np.float64)) / 255
@@ -30,17 +33,33 @@ def _psnr(a: np.ndarray, b: np.ndarray, where: np.ndarray) -> float:
     return 100.0 if mse == 0 else min(100.0, float(-10 * np.log10(mse)))
 
 
+def ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """Structural similarity of uint8 (H, W, 3) of at least 11 pixels a side, mean over pixels and
+    channels (Wang et al., "Image quality assessment", 2004: Gaussian windows of 1.5 pixels)."""
+    return float(
+        structural_similarity(
+            a,
+            b,
+            channel_axis=2,
+            data_range=255,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+    )
+
+
 def background_psnr(image: np.ndarray, good: np.ndarray, mask: np.ndarray) -> float:
     """PSNR in dB outside the defect: images uint8 (H, W, 3), mask (H, W), non-zero inside.
 
     100 where they are equal or nothing lies outside.
     """
-    return _psnr(image, good, mask == 0)
+    return psnr(image, good, mask == 0)
 
 
 def foreground_psnr(image: np.ndarray, before: np.ndarray, mask: np.ndarray) -> float:
     """PSNR in dB of the defect against the image before adaptation; as :func:`background_psnr`."""
-    return _psnr(image, before, mask != 0)
+    return psnr(image, before, mask != 0)
 
 
 def seam_jump(image: np.ndarray, before: np.ndarray, mask: np.ndarray) -> float:

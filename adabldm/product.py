@@ -17,9 +17,10 @@ class PairFault(ValueError):
 
 
 class Product:
-    """Pictures of ``folder``, brought to ``size`` x ``size`` pixels and kept."""
+    """Pictures of ``folder``, brought to ``size`` x ``size`` pixels and kept; ``features`` find the
+    object in them (the embedded model's by default)."""
 
-    def __init__(self, folder: ObjectFolder, size: int, features: Features | None) -> None:
+    def __init__(self, folder: ObjectFolder, size: int, features: Features | None = None) -> None:
         self.folder = folder
         self._size = size
         self._features = features
@@ -43,6 +44,7 @@ class Product:
         return (self.predictor.surface if surface is None else surface) == "texture"
 
     def good(self, uri: str) -> np.ndarray:
+        """A good picture of the object, uint8 (S, S, 3)."""
         if uri not in self._goods:
             self._goods[uri] = images.resize(read_picture(uri), self._size, self._size)
         return self._goods[uri]

@@ -36,7 +36,7 @@ def unseen_requests(
 ) -> list[Request]:
     """Real masks placed anew on good pictures of the evaluation side (of the training side where
     there are none); objects and their types take turns. Those that fit nowhere are left out."""
-    products = [Product(folder, size, None) for folder in objects]
+    products = [Product(folder, size) for folder in objects]
     requests = []
     for number in range(count):
         product = products[number % len(products)]

@@ -55,7 +55,7 @@ def train_branch(training: Training, device: torch.device) -> None:
     if Peers.here().rank:
         return
     surface = {
-        folder.name: "texture" if Product(folder, 1, None).is_texture else "object"
+        folder.name: "texture" if Product(folder, 1).is_texture else "object"
         for folder in training.objects
     }
     texts = sorted({text for some in training.texts.values() for text in some})

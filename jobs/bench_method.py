@@ -24,8 +24,11 @@ from adabldm.autoencoder import from_uint8
 from adabldm.embedded import embedded_path
 from adabldm.options import FastOptions, SamplerOptions
 from adabldm.pipeline import AdaBLDMPipeline
-from jobs import adaptation_frontier, arithmetic, embedded_data
-from jobs.train_embedded import save_sheet
+from adabldm.prepared import open_dataset
+from adabldm.product import Product
+from jobs import adaptation_frontier, arithmetic
+from jobs.picture_grid import save_sheet
+from jobs.unseen_cases import draw_case
 
 AMPLIFIED = 4
 """The difference on the sheet is shown this many times as strong as it is."""
@@ -47,18 +50,31 @@ Request = dict[str, Any]
 
 
 def requests(data: str | None, count: int, side: int) -> Iterator[Request]:
-    """Unseen tiles of ``data`` with real masks placed on them; without data, drawn surfaces."""
-    tiles = embedded_data.read_training_set(data, side) if data else None
+    """Unseen pictures of ``data`` with real masks placed on them; without data, drawn surfaces."""
+    if data:
+        yield from _real_requests(data, count, side)
+        return
     for index in range(count):
-        if tiles is not None:
-            pair = embedded_data.place_on_unseen(tiles, index, side)
-            image, marks, prompt = pair.image, pair.trimap, pair.prompt
-        else:
-            defect = surfaces.DEFECTS[index % len(surfaces.DEFECTS)]
-            part = surfaces.draw_part(1000 + index, side, defect)
-            image = surfaces.draw_part(1000 + index, side).image
-            marks, prompt = trimap.compose(part.mask), f"a metal surface with a {defect}"
+        defect = surfaces.DEFECTS[index % len(surfaces.DEFECTS)]
+        part = surfaces.draw_part(1000 + index, side, defect)
+        image = surfaces.draw_part(1000 + index, side).image
+        marks, prompt = trimap.compose(part.mask), f"a metal surface with a {defect}"
         yield {"images": [image], "trimaps": [marks], "prompts": [prompt], "seeds": [index]}
+
+
+def _real_requests(data: str, count: int, side: int) -> Iterator[Request]:
+    """Of one object; a request whose defect fits nowhere is left out."""
+    (folder,) = open_dataset(data)
+    product, noun = Product(folder, side), folder.name.replace("_", " ")
+    for index in range(count):
+        case = draw_case(product, index, noun)
+        if case is not None:
+            yield {
+                "images": [case.good],
+                "trimaps": [case.trimap],
+                "prompts": [case.prompt],
+                "seeds": [index],
+            }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +246,7 @@ def draw_sheet(exact: Variant, fast: Variant, path: Path) -> None:
 
 def main(
     data: Annotated[
-        str | None, typer.Option(help="Magnetic tiles in MVTec layout; else drawn surfaces")
+        str | None, typer.Option(help="One object's data set, any layout; else drawn surfaces")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model folder; default the embedded")] = None,
     count: Annotated[int, typer.Option(help="Requests for the tables", min=1)] = 6,

@@ -1,100 +1,278 @@
-"""Measure the embedded model on tiles it never saw: ``python -m jobs.measure_embedded``.
+"""Measure a model against real defects: ``python -m jobs.measure_embedded --data DATA``.
 
-Prints the autoencoder's PSNR on unseen good tiles and, for generated pairs, the background's PSNR
-and by type the share with a visible defect (:mod:`adabldm.metrics`; it counts any change under the
-mask, so look at the sheet of the pairs that is drawn).
+Everything is measured on what learning never saw: the good pictures and the defects that the
+split keeps for evaluation. What the figures are: :mod:`jobs.set_figures`. They count; whether a
+defect looks right is for the sheets that ``--sheets`` draws.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Annotated
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 import typer
 
-from adabldm.autoencoder import from_uint8
+from adabldm import images, metrics
+from adabldm.autoencoder import from_uint8, to_uint8
+from adabldm.dataset import DatasetFault, DefectImage, ObjectFolder, read_bytes, split_fragment
 from adabldm.embedded import embedded_path
 from adabldm.options import SamplerOptions
 from adabldm.pipeline import AdaBLDMOutput, AdaBLDMPipeline
-from jobs import embedded_data
-from jobs.train_embedded import SIZE, psnr, save_sheet
+from adabldm.prepared import open_dataset
+from adabldm.product import Product
+from adabldm.split import SHOTS
+from jobs import blind_sheet
+from jobs.defect_crops import Sample
+from jobs.figures_table import COLUMNS, print_figures
+from jobs.lite0 import Extractor, Lite0Missing, open_lite0
+from jobs.picture_grid import titled_grid
+from jobs.progress import Tracker
+from jobs.set_figures import (
+    Column,
+    fill_in,
+    judge,
+    judge_beyond_autoencoder,
+    specimen_counts,
+    type_counts,
+)
+from jobs.unseen_cases import Case, draw_case
+
+PAIRS_SHOWN = 24
+PAIR_TITLES = ("good", "trimap", "before adaptation", "result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A case, the model's answer uint8 (S, S, 3), and the same before adaptation."""
+
+    case: Case
+    image: np.ndarray
+    before: np.ndarray
+
+
+def native_sizes(uris: Sequence[str]) -> dict[str, int]:
+    """How many pictures there are of each size, ``width x height`` in pixels, largest first."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    for uri in uris:
+        file, box = split_fragment(uri)
+        sizes[(box.height, box.width) if box else images.read_size(read_bytes(file))] += 1
+    ordered = sorted(sizes.items(), key=lambda item: (-item[0][0] * item[0][1], item[0]))
+    return {f"{width} x {height}": count for (height, width), count in ordered}
 
 
 @torch.no_grad()
-def autoencoder_psnr(pipeline: AdaBLDMPipeline, pictures: list[np.ndarray]) -> float:
-    """Mean PSNR in dB of the autoencoder on uint8 pictures (S, S, 3)."""
-    images = from_uint8(torch.from_numpy(np.stack(pictures)))
-    decoded = torch.cat([pipeline.vae(part).sample for part in images.split(8)])
-    return psnr(decoded.clamp(-1, 1), images)
+def reconstruct(pipeline: AdaBLDMPipeline, picture: np.ndarray) -> np.ndarray:
+    """uint8 (S, S, 3) encoded (to the posterior's mean) and decoded."""
+    pixels = from_uint8(torch.from_numpy(picture.copy())[None])
+    image = pixels.to(pipeline.device, pipeline.vae.dtype)
+    return to_uint8(pipeline.vae(image).sample.float())[0].cpu().numpy()
 
 
-def generate_pairs(
+def autoencoder_figures(
+    pipeline: AdaBLDMPipeline, pictures: Sequence[np.ndarray]
+) -> dict[str, float]:
+    """Mean PSNR and SSIM of pictures, uint8 (S, S, 3), that went through the autoencoder."""
+    found = []
+    for picture in pictures:
+        back = reconstruct(pipeline, picture)
+        found.append((metrics.psnr(back, picture), metrics.ssim(back, picture)))
+    psnr, ssim = np.mean(found, axis=0)
+    return {"pictures": len(pictures), "psnr_db": float(psnr), "ssim": float(ssim)}
+
+
+def generate(
+    pipeline: AdaBLDMPipeline, cases: Sequence[Case], options: SamplerOptions, title: str
+) -> list[Made]:
+    """The model's answers, one at a time; progress, rate and time left go to standard error."""
+    found = []
+    with Tracker(title, len(cases)) as tracker:
+        for number, case in enumerate(cases, start=1):
+            out: AdaBLDMOutput = pipeline(
+                images=[case.good],
+                trimaps=[case.trimap],
+                prompts=[case.prompt],
+                seeds=[case.index],
+                options=options,
+            )
+            found.append(Made(case=case, image=out.images[0], before=out.blended[0]))
+            tracker.update(number)
+    return found
+
+
+def _real(product: Product, items: Sequence[DefectImage]) -> list[Sample]:
+    found = []
+    for item in items:
+        image, mask = product.defect(item)
+        name = "/".join(PurePosixPath(item.image).parts[-3:])
+        group = name if item.group is None else f"group {item.group}"
+        found.append(Sample(image=image, mask=mask, defect=item.defect, source=name, group=group))
+    return found
+
+
+def _sample(case: Case, image: np.ndarray) -> Sample:
+    name = f"pair {case.index}"
+    return Sample(image=image, mask=case.mask, defect=case.defect, source=name, group=name)
+
+
+def _undefective(pipeline: AdaBLDMPipeline, case: Case) -> np.ndarray:
+    return np.where(case.mask[..., None], reconstruct(pipeline, case.good), case.good)
+
+
+def samples_by_kind(pipeline: AdaBLDMPipeline, made: Sequence[Made]) -> dict[str, list[Sample]]:
+    """The generated pictures, and what they are compared with: same places, same masks."""
+    return {
+        "ours": [_sample(one.case, one.image) for one in made],
+        "pasted_hard": [_sample(one.case, one.case.pasted["hard"]) for one in made],
+        "pasted_soft": [_sample(one.case, one.case.pasted["soft"]) for one in made],
+        "undefective": [_sample(one.case, _undefective(pipeline, one.case)) for one in made],
+    }
+
+
+def save_sheets(
+    folder: Path, name: str, kinds: Mapping[str, Sequence[Sample]], made: Sequence[Made]
+) -> list[Path]:
+    """The blind sheet, where there are real defects to show, and the labelled pairs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = {kind: kinds[kind] for kind in ("real", "ours", "pasted_hard")}
+    written = [folder / f"{name}.png"] if blind_sheet.save(folder, name, shown) else []
+    first = made[:PAIRS_SHOWN]
+    grid = titled_grid(
+        PAIR_TITLES,
+        [f"{one.case.index}: {one.case.prompt}"[:70] for one in first],
+        [(one.case.good, one.case.trimap, one.before, one.image) for one in first],
+        side=144,
+        across=2,
+    )
+    written.append(folder / f"{name}_pairs.png")
+    grid.save(written[-1])
+    return written
+
+
+def refuse_unmeasurable(folder: ObjectFolder) -> None:
+    """Raise :class:`DatasetFault` without an unseen good picture, or a defect to take masks of."""
+    for field in ("test_good", "defects"):
+        if not getattr(folder, field):
+            raise DatasetFault(f"{folder.name}: {field}: is empty: nothing can be measured")
+
+
+def measure_object(
+    folder: ObjectFolder,
     pipeline: AdaBLDMPipeline,
-    data: embedded_data.TrainingSet,
+    extractor: Extractor,
+    *,
+    noun: str,
     count: int,
     options: SamplerOptions,
-) -> Iterator[tuple[embedded_data.Pair, AdaBLDMOutput]]:
-    """Pairs on unseen good tiles, with masks of the few real defects placed on them."""
-    for index in range(count):
-        pair = embedded_data.place_on_unseen(data, index, SIZE)
-        made = pipeline(
-            images=[pair.image],
-            trimaps=[pair.trimap],
-            prompts=[pair.prompt],
-            seeds=[index],
-            options=options,
-        )
-        yield pair, made
+    sheets: Path | None = None,
+) -> dict[str, Any]:
+    """All figures of one object, as JSON can hold them; sheets go to the folder ``sheets``.
+
+    Raises :class:`DatasetFault` as :func:`refuse_unmeasurable`, or if no defect fits.
+    """
+    refuse_unmeasurable(folder)
+    product = Product(folder, pipeline.image_size)
+    drawn = [draw_case(product, index, noun) for index in range(count)]
+    cases = [case for case in drawn if case is not None]
+    if not cases:
+        raise DatasetFault(f"{folder.name}: defects: none of {count} fits on a good picture")
+    began = time.monotonic()
+    made = generate(pipeline, cases, options, folder.name)
+    seconds = (time.monotonic() - began) / len(made)
+    kinds = samples_by_kind(pipeline, made)
+    few, real = _real(product, folder.defects), _real(product, folder.held_out)
+    columns = {
+        name: (Column(pictures=len(found)), found) for name, found in {**kinds, "few": few}.items()
+    }
+    for name in kinds:
+        judge(*columns[name], [case.good for case in cases])
+    judge_beyond_autoencoder(*columns["ours"], kinds["undefective"])
+    halves = fill_in(columns, real, extractor)
+    if sheets is not None:
+        for path in save_sheets(sheets, folder.name, {**kinds, "real": real}, made):
+            print(f"drawn: {path}")
+    measured = {name: column for name, (column, _) in columns.items()} | {"real_halves": halves}
+    return {
+        "object": folder.name,
+        "noun": noun,
+        "surface": "texture" if product.is_texture else "object",
+        "native_sizes": native_sizes([*folder.test_good, *(d.image for d in folder.held_out)]),
+        "autoencoder": autoencoder_figures(pipeline, [product.good(u) for u in folder.test_good]),
+        "pairs": len(made),
+        "unplaced": count - len(made),
+        "seconds_a_pair": seconds,
+        "real_defects": type_counts(real),
+        "real_specimens": specimen_counts(real),
+        "columns": {name: asdict(measured[name]) for name in COLUMNS},
+    }
 
 
-def visible_by_type(shown: Sequence[tuple[str | None, float]]) -> str:
-    """``crack 3 of 4, ...`` from (type, 1.0 if visible)."""
-    types = sorted({str(defect) for defect, _ in shown})
-    return ", ".join(
-        f"{name} {sum(v for d, v in shown if d == name):.0f} of {sum(d == name for d, _ in shown)}"
-        for name in types
-    )
+def nouns_of(given: Sequence[str]) -> dict[str, str]:
+    """``NAME=NOUN`` texts as a mapping. Raises ``ValueError`` for any other text."""
+    found = {}
+    for text in given:
+        name, sign, noun = text.partition("=")
+        if not (name and sign and noun):
+            raise ValueError(f"--noun: {text!r}: must be NAME=NOUN")
+        found[name] = noun
+    return found
 
 
 def main(
-    data: Annotated[str, typer.Option(help="Magnetic tiles in MVTec layout, with index.csv")],
+    data: Annotated[list[str], typer.Option(help="A data set of any layout; any URI. Repeatable.")],
     model: Annotated[Path | None, typer.Option(help="Model folder; default the embedded")] = None,
-    count: int = 40,
-    steps: int = 50,
-    guidance: float = 9.0,
-    adaptation_steps: int = 200,
-    sheet: Path | None = None,
-    threads: int = 2,
+    count: Annotated[int, typer.Option(min=1, help="Pairs an object")] = 200,
+    mode: Annotated[str, typer.Option(help="exact or fast")] = "fast",
+    sheets: Annotated[Path | None, typer.Option(help="Folder of the sheets to look at")] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="The figures as JSON")] = None,
+    shots: Annotated[int, typer.Option(help="Real defects a type that were learned from")] = SHOTS,
+    split: Annotated[str | None, typer.Option(help="A split that was written down")] = None,
+    noun: Annotated[
+        list[str] | None, typer.Option(help="NAME=NOUN: what prompts call an object. Repeatable.")
+    ] = None,
+    threads: int = 1,
 ) -> None:
-    """Print the figures of the embedded model."""
+    """Print the figures of a model, a table an object.
+
+    \b
+    python -m jobs.measure_embedded --data tiles --noun tiles="magnetic tile" --sheets sheets
+    """
     torch.set_num_threads(threads)
-    tiles = embedded_data.read_training_set(data, SIZE)
+    try:
+        nouns, options = nouns_of(noun or []), SamplerOptions.of(mode)
+        objects = [
+            folder for uri in data for folder in open_dataset(uri, shots=shots, split_file=split)
+        ]
+        for folder in objects:
+            refuse_unmeasurable(folder)
+        extractor = open_lite0()
+    except (ValueError, Lite0Missing) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(2) from fault
     pipeline = AdaBLDMPipeline.from_pretrained(model or embedded_path())
-    print(f"autoencoder PSNR on {len(tiles.unseen)} unseen good tiles: "
-          f"{autoencoder_psnr(pipeline, tiles.unseen):.2f} dB", flush=True)  # fmt: skip
-    options = SamplerOptions(steps=steps, guidance=guidance, adaptation_steps=adaptation_steps)
-    rows: list[list[np.ndarray]] = []
-    figures: list[dict[str, float]] = []
-    shown: list[tuple[str | None, float]] = []
-    for index, (pair, made) in enumerate(generate_pairs(pipeline, tiles, count, options)):
-        quality = made.traces[0].quality | made.traces[0].seconds
-        figures.append(quality)
-        shown.append((pair.defect, quality["defect_visible"]))
-        rows.append([made.sources[0], made.trimaps[0], made.blended[0], made.images[0]])
-        print(f"{index + 1}/{count} {pair.prompt}: "
-              + ", ".join(f"{k} {v:.3g}" for k, v in quality.items()), flush=True)  # fmt: skip
-    for name in ("background_psnr_db", "defect_visible", "defect_change", "sample", "adapt"):
-        print(f"{name}: mean {np.mean([one[name] for one in figures]):.3f} over {count} pairs")
-    print(f"visible by type: {visible_by_type(shown)}")
-    if sheet is not None:
-        half = (count + 1) // 2
-        blank = [np.zeros_like(rows[0][0])] * 4
-        paired = [rows[i] + (rows[i + half] if i + half < count else blank) for i in range(half)]
-        save_sheet(sheet, paired)
-        print(f"good, trimap, before and after adaptation: {sheet}")
+    pipeline.set_progress_bar_config(disable=True)
+    report: dict[str, Any] = {"mode": mode, "shots": shots, "count": count, "objects": []}
+    for folder in objects:
+        figures = measure_object(
+            folder,
+            pipeline,
+            extractor,
+            noun=nouns.get(folder.name, folder.name.replace("_", " ")),
+            count=count,
+            options=options,
+            sheets=sheets,
+        )
+        print_figures(figures)
+        report["objects"].append(figures)
+        if json_path is not None:
+            json_path.parent.mkdir(parents=True, exist_ok=True)
+            json_path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from adabldm.metrics import (
     fine_detail,
     foreground_psnr,
     pair_quality,
+    psnr,
     seam_jump,
     seam_step,
+    ssim,
 )
 
 GOOD = np.full((32, 32, 3), 100, np.uint8)
@@ -25,6 +27,20 @@ def test_background_psnr_does_not_look_inside_the_mask():
     error = 10 / 255
     share = 32 / (32 * 32 - 64)
     assert background_psnr(image, GOOD, MASK) == pytest.approx(-10 * np.log10(share * error**2))
+
+
+def test_psnr_is_that_of_the_mean_square_in_the_whole_picture():
+    assert psnr(GOOD, GOOD) == 100.0
+    image = GOOD.copy()
+    image[:16] += 20
+    assert psnr(image, GOOD) == pytest.approx(-10 * np.log10((20 / 255) ** 2 / 2))
+
+
+def test_ssim_forgives_a_tone_and_sees_a_lost_structure():
+    rough = np.random.default_rng(0).integers(60, 200, GOOD.shape, np.uint8)
+    assert ssim(rough, rough) == pytest.approx(1)
+    assert ssim(rough + 5, rough) > 0.98
+    assert ssim(np.full_like(rough, 130), rough) < 0.1
 
 
 @pytest.mark.parametrize(
