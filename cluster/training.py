@@ -106,13 +106,14 @@ def split_digest(objects: Sequence[ObjectFolder]) -> str:
 
 def bind(training: Training) -> None:
     """Bind the output to this training. Raises :class:`InputFault` if it holds another one."""
-    shown = asdict(training.options)
-    for options in [shown, *(part for part in shown.values() if isinstance(part, dict))]:
-        for name in FREE if training.base is not None else FREE[1:]:
-            options.pop(name, None)
-    flat = {**shown, **shown.pop("train", {})}
+    free = FREE if training.base is not None else FREE[1:]
+    options = asdict(training.options)
+    shown = {**options, **options.get("train", {})}
+    for phase in [shown, *(part for part in shown.values() if isinstance(part, dict))]:
+        for name in ("train", *free):
+            phase.pop(name, None)
     config = {
-        **flat,
+        **shown,
         "rank": training.rank,
         "split": split_digest(training.objects),
         "prompts": sorted({text for texts in training.texts.values() for text in texts}),
