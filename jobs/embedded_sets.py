@@ -11,10 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from adabldm import foreground, images, surfaces
 from adabldm.dataset import Box, DefectImage, ObjectFolder, read_picture
-from adabldm.prepared import open_dataset
+from adabldm.prepared import INDEX, SCHEMA, open_dataset
+from adabldm.split import Side
 
 TILE, COOKIE, CRUST, METAL = "mt_dev", "cookie", "cookie_crust", "brushed_metal"
 NOUNS = {
@@ -122,16 +125,36 @@ def draw_metal(root: Path) -> Path:
     return folder
 
 
+def write_prepared(folder: Path, item: ObjectFolder) -> None:
+    """Write ``item`` as a prepared data set, so that any verb can open it by its folder."""
+    sides: list[tuple[Side, Sequence[str], Sequence[DefectImage]]] = [
+        ("good", item.good, ()),
+        ("test_good", item.test_good, ()),
+        ("few", (), item.defects),
+        ("held_out", (), item.held_out),
+    ]
+    rows = []
+    for side, goods, defects in sides:
+        common = {"object": item.name, "side": side, "surface": item.surface}
+        rows += [{**common, "image": uri} for uri in goods]
+        rows += [{**common, **vars(defect)} for defect in defects]
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / INDEX)
+
+
 def read_sets(data: str, work: Path) -> list[ObjectFolder]:
     """The objects below ``data`` (folders ``mt_dev`` and ``cookie``, MVTec layout), their close-ups
-    and the metal drawn to ``work``; ten real defects a type, of the drawn ones all."""
+    (also written to ``work`` as a prepared data set) and the metal drawn to ``work``; ten real
+    defects a type, of the drawn ones all."""
     root = data.rstrip("/")
     (tiles,) = open_dataset(f"{root}/{TILE}")
     (cookies,) = open_dataset(f"{root}/{COOKIE}")
     (metal,) = open_dataset(str(draw_metal(work)), shots=METAL_FLAWED - 1)
+    crust = close_ups(cookies)
+    write_prepared(work / CRUST, crust)
     return [
         replace(tiles, surface="texture"),
         replace(cookies, surface="object"),
-        close_ups(cookies),
+        crust,
         replace(metal, surface="texture"),
     ]
