@@ -66,7 +66,7 @@ class WholeModelOptions:
     refinement: TrainOptions = field(
         default_factory=lambda: _muon(1200, 4, learning_rate=0.01, vector_rate=1e-3)
     )
-    unet: TrainOptions = field(default_factory=lambda: _muon(1400, 16))
+    unet: TrainOptions = field(default_factory=lambda: _muon(1100, 16))
     control: TrainOptions = field(
         default_factory=lambda: _muon(1500, 16, learning_rate=0.01, vector_rate=1e-3)
     )
