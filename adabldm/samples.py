@@ -76,7 +76,7 @@ def reconstructions(
     device = next(vae.parameters()).device
     made = []
     for picture in pictures:
-        image = from_uint8(torch.from_numpy(picture[None])).to(device)
+        image = from_uint8(torch.from_numpy(picture[None].copy())).to(device)
         made.append(to_uint8(vae(image).sample)[0].cpu().numpy())
     found = [metrics.background_psnr(m, p, everywhere) for m, p in zip(made, pictures, strict=True)]
     return {"unseen_psnr_db": float(np.mean(found))}, grid([pictures[:8], made[:8]])

@@ -12,10 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from adabldm.bases import open_base
 from adabldm.branch_card import CARD, WEIGHTS, BranchCard
 from adabldm.branch_training import BranchOptions
 from adabldm.prepared import open_dataset
 from adabldm.trainer import TrainOptions
+from adabldm.whole_model import PHASES, WholeModelOptions
 from cluster.faults import InputFault
 from cluster.model_check import model_fingerprint
 from cluster.training import Training, bind, run_process, split_digest, train, train_each
@@ -170,3 +172,27 @@ def test_a_type_that_cannot_be_trained_leaves_the_others_alone(ray_address, job,
     assert ".gone" in (outcome[bad] or "")
     assert BranchCard.from_json(jobs[0].folder.join(CARD).read()).defects == ("crack",)
     assert not jobs[1].folder.join(CARD).exists()
+
+
+def test_a_whole_model_is_trained_from_nothing_phase_by_phase(job, folder, monkeypatch):
+    monkeypatch.setattr("adabldm.whole_model.LOOKED_AT", 1)
+    brief = WholeModelOptions.of(5, accumulate=1, seed=0)
+    short = {name: replace(one, batch_size=4) for name, one in brief.phases.items()}
+    whole = replace(
+        job,
+        base=None,
+        base_fingerprint="",
+        output=str(folder / "whole"),
+        options=replace(brief, pool=16, **short),
+    )
+    bind(whole)
+    run_process(whole, "cpu")
+    assert whole.steps_done() == whole.steps
+    assert all(whole.store(name).finished() for name in PHASES)
+    assert not any(whole.store(name).checkpoints() for name in PHASES)
+    model = open_base(whole.result.path)
+    assert model.image_size == 128
+    first = model_fingerprint(str(whole.result.path))
+    whole.store("control").folder.join("result.safetensors").remove()
+    run_process(whole, "cpu")
+    assert model_fingerprint(str(whole.result.path)) == first
