@@ -68,7 +68,7 @@ class WholeModelOptions:
     )
     unet: TrainOptions = field(default_factory=lambda: _muon(1100, 16))
     control: TrainOptions = field(
-        default_factory=lambda: _muon(1200, 16, learning_rate=0.01, vector_rate=1e-3)
+        default_factory=lambda: _muon(1000, 16, learning_rate=0.01, vector_rate=1e-3)
     )
     pool: int = 8000
     seed: int = 0

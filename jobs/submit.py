@@ -20,7 +20,7 @@ from cluster.faults import InputFault, JobFault
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
-VERBS = ("plan", "generate", "verify", "sheet", "parity")
+VERBS = ("prepare", "train", "plan", "generate", "verify", "sheet", "parity")
 """What can be run on a cluster."""
 
 KNOWN_EXITS = (1, 2, 3)
