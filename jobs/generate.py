@@ -76,6 +76,20 @@ def main(
         list[str] | None,
         typer.Option(help="A folder besides the manifest's that pictures may be in (repeatable)."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check everything and tell what it would take; start and write nothing.",
+        ),
+    ] = False,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Images/s of a worker, for --dry-run.", show_default="measured here"),
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option(help="Price of a worker's hour, for --dry-run.")
+    ] = None,
 ) -> None:
     """Make the image/mask pairs that a manifest asks for.
 
@@ -88,10 +102,14 @@ def main(
         --gpus-per-worker 0 --workers 1:2
     adabldm generate --manifest plan/manifest.parquet --model base --output out \\
         --branches trained --branch old/crack=s3://bucket/crack
+    adabldm generate --manifest plan/manifest.parquet --model base --output out \\
+        --workers 8 --dry-run --rate 1.9 --price 1.2
     """
     from cluster.flow import Pool
     from cluster.generation import Generation
+    from jobs import forecast
 
+    forecast.check_figures(dry_run, rate, price)
     least, most = parse_workers(workers)
     if gpus_per_worker < 0:
         raise InputFault.of("--gpus-per-worker", gpus_per_worker, "must be 0 or more")
@@ -114,6 +132,9 @@ def main(
         named_branches=branch or (),
         branches=branches,
     )
+    if dry_run:
+        print("\n".join(forecast.lines(asked, forecast.forecast(asked, rate), price)))
+        return
     run(asked)
 
 
