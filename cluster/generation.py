@@ -11,6 +11,7 @@ import pyarrow as pa
 from adabldm.options import SamplerOptions
 from cluster.backends import ModelFault
 from cluster.branches import Base, open_branches
+from cluster.compute_batch import AUTO, ComputeBatch
 from cluster.driver import Driver, Tally
 from cluster.faults import InputFault
 from cluster.flow import Pool, window_rows
@@ -32,7 +33,8 @@ from cluster.worker import WorkerSettings
 @dataclass(frozen=True, kw_only=True)
 class Generation:
     """What ``generate`` is asked for; URIs as typed. ``named_branches`` are ALIAS=URI,
-    ``branches`` is a folder of them."""
+    ``branches`` is a folder of them. With ``fit_batch`` a worker on a GPU computes as many of a
+    call's rows together as fit in its memory, else all of them."""
 
     manifest: str
     model: str
@@ -43,6 +45,14 @@ class Generation:
     allowed_roots: Sequence[str] = ()
     named_branches: Sequence[str] = ()
     branches: str | None = None
+    fit_batch: bool = False
+
+    @property
+    def compute_batch(self) -> ComputeBatch:
+        """How many requests are computed together: on a CPU each is by itself."""
+        if not self.pool.gpus:
+            return None
+        return AUTO if self.fit_batch else self.pool.batch_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +169,7 @@ def _config(asked: Generation) -> dict[str, object]:
         "keep": sorted(asked.keep),
         "device": "cuda" if gpu else "cpu",
         # On a GPU a batch's shape may change last bits; on a CPU each request is by itself.
-        "batch_size": asked.pool.batch_size if gpu else None,
+        "batch_size": asked.compute_batch,
     }
 
 
@@ -171,7 +181,7 @@ def worker_settings(asked: Generation, output: Location) -> WorkerSettings:
         options=asked.options,
         device="cuda" if gpu else "cpu",
         keep=asked.keep,
-        compute_batch=asked.pool.batch_size if gpu else None,
+        compute_batch=asked.compute_batch,
     )
 
 
