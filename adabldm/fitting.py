@@ -9,6 +9,7 @@ from typing import Protocol
 
 import torch
 
+from adabldm.devices import uncompiled
 from adabldm.options import FastOptions, SamplerOptions
 
 MARGIN = 0.15
@@ -68,7 +69,8 @@ def largest_batch(run: Callable[[int], object], limit: int, memory: Memory) -> i
 def _fits(run: Callable[[int], object], size: int, memory: Memory) -> bool:
     memory.clear()
     try:
-        run(size)
+        with uncompiled():
+            run(size)
     except torch.OutOfMemoryError:
         return False
     return memory.peak_share() <= 1 - MARGIN

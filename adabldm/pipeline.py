@@ -177,9 +177,9 @@ class AdaBLDMPipeline(DiffusionPipeline):
             latent_keep=masks.latent_keep_mask(marks, self.factor),
         )
         # 4. Stages 1 and 2
-        with clock.stage("sample", device):
+        with clock.stage("sample", device), modes.precision(device, options):
             final = self._sample(source, marks, contexts, noise, options)
-            blended = decode(self.vae, final)
+            blended = decode(self.vae, final).to(good.dtype)
         # 5. Stage 3, each request with a decoder of its own
         with clock.stage("adapt", device):
             asked = slice(wanted)

@@ -63,7 +63,7 @@ def load_backend(uri: str, device: str, fingerprint: str) -> Backend:
 def _load_pipeline(uri: str, device: str, fingerprint: str) -> Backend:
     import torch
 
-    from adabldm.devices import make_repeatable
+    from adabldm.devices import make_repeatable, tune
     from adabldm.pipeline import AdaBLDMPipeline
 
     make_repeatable(torch.device(device))
@@ -81,7 +81,9 @@ def _load_pipeline(uri: str, device: str, fingerprint: str) -> Backend:
             config=config.path if config.exists() else None,
         )
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    pipeline.to(device)
+    tune(pipeline)
+    return pipeline
 
 
 def _local_branch(uri: str, fingerprint: str) -> Branch:
