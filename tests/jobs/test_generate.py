@@ -280,32 +280,6 @@ def test_workers_get_the_gpus_they_ask_for_and_a_batchs_shape_is_part_of_the_con
     assert err.startswith("batch_size: 2: ")
 
 
-def test_a_batch_that_fits_is_found_and_the_output_is_bound_to_its_being_found(
-    start: Command, ray_address: str, undisturbed: dict[str, tuple[str, str]], tmp_path: Path
-) -> None:
-    manifest, output = write_manifest(tmp_path / "in", REQUESTS), tmp_path / "out"
-    gpus = ("--gpus-per-worker", "1", "--batch-size")
-    command = words(manifest, output, "sleep://0?room=5")
-    code, _, err = finish(start(*command, *gpus, "auto", RAY_ADDRESS=ray_address))
-    assert code == 0, err
-    assert hashes_of(output) == undisturbed
-    assert json.loads((output / "run.json").read_text())["config"]["batch_size"] == "auto"
-    code, _, err = finish(start(*command, *gpus, "4", RAY_ADDRESS=ray_address))
-    assert code == 2
-    assert err.startswith(f"batch_size: 4: {output} was made with 'auto'")
-
-
-def test_a_model_without_room_for_one_request_stops_the_job_and_blames_no_row(
-    start: Command, ray_address: str, tmp_path: Path
-) -> None:
-    manifest, output = write_manifest(tmp_path / "in", 6), tmp_path / "out"
-    command = words(manifest, output, "sleep://0?room=0")
-    code, _, err = finish(start(*command, RAY_ADDRESS=ray_address))
-    assert code == 1
-    assert "one request by itself does not fit in a worker's memory" in err
-    assert index_of(output) == []
-
-
 def test_a_machine_without_gpu_says_so_and_writes_nothing(start: Command, tmp_path: Path) -> None:
     manifest, output = write_manifest(tmp_path / "in", 6), tmp_path / "out"
     command = words(manifest, output, "sleep://0", "--gpus-per-worker", "1")
