@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
 
 from adabldm.adaptation import Adapted, adapt_decoder, adaptation_loss
 from adabldm.correction import smooth_correction
+from adabldm.devices import half_precision
 from adabldm.noise import NoiseSource
 from adabldm.options import FastOptions, SamplerOptions, boundary_step
 from adabldm.sampling import NoisePredictor, Source, sample
 from adabldm.schedule import ddim_schedule
 from adabldm.solvers import fast_schedule, sample_fast
+
+
+def precision(device: torch.device, options: SamplerOptions) -> AbstractContextManager[Any]:
+    """Within it stages 1 and 2 are computed: ``fast`` in half precision where the device has one,
+    ``exact`` always in the weights' own."""
+    return half_precision(device) if isinstance(options, FastOptions) else nullcontext()
 
 
 def sample_latents(

@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from adabldm.devices import to_device
+
 
 class NoiseSource(Protocol):
     """``draw`` gives a standard normal tensor of ``shape`` (N, C, h, w)."""
@@ -48,7 +50,7 @@ class CounterNoise:
         if shape[0] != len(self.seeds):
             raise ValueError(f"shape: {tuple(shape)}: the source has {len(self.seeds)} seeds")
         drawn = np.stack([counter_normal(seed, name, step, shape[1:]) for seed in self.seeds])
-        return torch.from_numpy(drawn).to(self.device)
+        return to_device(drawn, self.device)
 
 
 class RecordedNoise:

@@ -18,7 +18,7 @@ from adabldm.adaptation import Adapted, adaptation_terms
 from adabldm.autoencoder import decode, from_uint8, to_uint8
 from adabldm.clock import Clock
 from adabldm.devices import align, to_device
-from adabldm.encodings import Encodings, embed
+from adabldm.encodings import Encodings
 from adabldm.noise import CounterNoise
 from adabldm.options import RequestTrace, SamplerOptions
 from adabldm.output import AdaBLDMOutput, SamplingFault
@@ -30,7 +30,8 @@ class AdaBLDMPipeline(DiffusionPipeline):
     """Blended latent diffusion with online decoder adaptation (arXiv 2402.19330).
 
     ``image_size`` is the square pixel size S that the model works at; by default the U-Net's
-    ``sample_size`` times the autoencoder's factor.
+    ``sample_size`` times the autoencoder's factor. Texts and good images are encoded once for all
+    calls (``encodings``).
     """
 
     model_cpu_offload_seq = "text_encoder->controlnet->unet->vae"
@@ -57,6 +58,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         )
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.register_to_config(image_size=image_size)
+        self.encodings = Encodings()
         for module in (vae, unet, controlnet, text_encoder):
             if module is not None:
                 align(module.eval().requires_grad_(False))
@@ -74,16 +76,13 @@ class AdaBLDMPipeline(DiffusionPipeline):
         return cls(**load(path, **options))
 
     def encode_prompts(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Text embeddings (N, L, D) of ``prompts``, cut at the encoder's length."""
-        return self._encodings().texts(prompts)
+        """Text embeddings (N, L, D) of ``prompts``, cut at the encoder's length; no gradients.
 
-    def _encodings(self) -> Encodings:
-        def of_text(text: str) -> torch.Tensor:
-            if self.tokenizer is None or self.text_encoder is None:
-                raise ValueError("tokenizer: None: this model was loaded without its text encoder")
-            return embed(self.text_encoder, self.tokenizer, text)
-
-        return Encodings(self.vae, of_text)
+        Raises ``ValueError`` for a model without its text encoder.
+        """
+        if self.tokenizer is None or self.text_encoder is None:
+            raise ValueError("tokenizer: None: this model was loaded without its text encoder")
+        return self.encodings.texts(self.text_encoder, self.tokenizer, prompts)
 
     @torch.no_grad()
     def __call__(
@@ -120,7 +119,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         small = [trimap.resize(one, side, side) for one in trimaps]
         # 3. In batches of a fixed shape
         together = compute_batch or (1 if self.device.type == "cpu" else max(1, len(images)))
-        encodings, outputs = self._encodings(), []
+        outputs = []
         for start in range(0, len(images), together):
             chosen = list(range(start, min(start + together, len(images))))
             padded = chosen + [chosen[-1]] * (together - len(chosen))
@@ -131,7 +130,6 @@ class AdaBLDMPipeline(DiffusionPipeline):
                 [negative_prompts[i] for i in padded],
                 [seeds[i] for i in padded],
                 options,
-                encodings,
                 wanted=len(chosen),
             )
             outputs.extend(made)
@@ -152,7 +150,6 @@ class AdaBLDMPipeline(DiffusionPipeline):
         negative_prompts: list[str],
         seeds: list[int],
         options: SamplerOptions,
-        encodings: Encodings,
         wanted: int,
     ) -> list[tuple[np.ndarray, np.ndarray, RequestTrace]]:
         """Image, image before adaptation, and trace, of the first ``wanted`` of the batch."""
@@ -162,14 +159,14 @@ class AdaBLDMPipeline(DiffusionPipeline):
         noise = CounterNoise(seeds, device)
         with clock.stage("encode", device):
             contexts = Contexts(
-                prompt=encodings.texts(prompts),
-                negative=encodings.texts(negative_prompts),
-                empty=encodings.texts([""] * len(prompts)),
+                prompt=self.encode_prompts(prompts),
+                negative=self.encode_prompts(negative_prompts),
+                empty=self.encode_prompts([""] * len(prompts)),
             )
             latent_side = self.image_size // self.factor
             shape = (len(seeds), self.vae.config.latent_channels, latent_side, latent_side)
             drawn = noise.draw("init_encode_posterior", None, shape)
-            latents = encodings.posterior(sources).draw(drawn)
+            latents = self.encodings.posterior(self.vae, sources).draw(drawn)
         source = Source(
             images=good,
             latents=latents,
@@ -177,9 +174,9 @@ class AdaBLDMPipeline(DiffusionPipeline):
             latent_keep=masks.latent_keep_mask(marks, self.factor),
         )
         # 4. Stages 1 and 2
-        with clock.stage("sample", device):
+        with clock.stage("sample", device), modes.precision(device, options):
             final = self._sample(source, marks, contexts, noise, options)
-            blended = decode(self.vae, final)
+            blended = decode(self.vae, final).to(good.dtype)
         # 5. Stage 3, each request with a decoder of its own
         with clock.stage("adapt", device):
             asked = slice(wanted)

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 
 from adabldm.autoencoder import decode, encode
+from adabldm.devices import begin_step
 from adabldm.noise import NoiseSource
 from adabldm.schedule import DDIMSchedule, ddim_step, q_sample
 
@@ -20,6 +21,12 @@ Watch = Callable[[str, int, torch.Tensor], None]
 def ignore(quantity: str, step: int, value: torch.Tensor) -> None:
     """The :data:`Watch` that watches nothing."""
     del quantity, step, value
+
+
+def timestep(z: torch.Tensor, t: int) -> torch.Tensor:
+    """``t`` as a tensor (1,) beside ``z``: a network is compiled for every number, but once for a
+    tensor."""
+    return torch.full((1,), t, device=z.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +54,11 @@ class NoisePredictor:
     guidance: float
 
     def control(self, z: torch.Tensor, t: int) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Residuals of the down blocks and of the middle block."""
+        """Residuals of the down blocks and of the middle block. Begins a step."""
+        begin_step(z.device)
         down, middle = self.controlnet(
             z,
-            t,
+            timestep(z, t),
             encoder_hidden_states=self.contexts.empty,
             controlnet_cond=self.control_image,
             return_dict=False,
@@ -62,26 +70,27 @@ class NoisePredictor:
         down, middle = self.control(z, t)
         both = self.unet(
             torch.cat([z, z]),
-            t,
+            timestep(z, t),
             encoder_hidden_states=torch.cat([self.contexts.negative, self.contexts.prompt]),
             down_block_additional_residuals=[torch.cat([part, part]) for part in down],
             mid_block_additional_residual=torch.cat([middle, middle]),
             return_dict=False,
         )[0]
-        unconditional, conditional = both.chunk(2)
+        unconditional, conditional = both.to(z.dtype).chunk(2)
         return unconditional, conditional
 
     def conditional(self, z: torch.Tensor, t: int) -> torch.Tensor:
         """The noise prediction for the prompt alone, without guidance, shaped like ``z``."""
         down, middle = self.control(z, t)
-        return self.unet(
+        predicted = self.unet(
             z,
-            t,
+            timestep(z, t),
             encoder_hidden_states=self.contexts.prompt,
             down_block_additional_residuals=down,
             mid_block_additional_residual=middle,
             return_dict=False,
         )[0]
+        return predicted.to(z.dtype)
 
     def guide(self, unconditional: torch.Tensor, conditional: torch.Tensor) -> torch.Tensor:
         return unconditional + self.guidance * (conditional - unconditional)

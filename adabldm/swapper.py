@@ -1,4 +1,5 @@
-"""Many branches on one base: the hot ones stay in memory, and a swap moves pointers only."""
+"""Many branches on one base: the hot ones stay in memory, and a swap moves pointers only; where
+compiled networks hold the weights' addresses, it copies on the device."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import torch
 
 from adabldm.branch import Branch, pipeline_weights
 from adabldm.branch_card import BranchFault
+from adabldm.devices import is_compiled
 
 HOT_BYTES = 2 << 30
 """Memory for hot branches. At Stable Diffusion's size a control branch is 0.7 GB in half precision,
@@ -19,14 +21,21 @@ class Swapper:
     """Puts branches in place of the base's weights in ``pipeline``, one at a time.
 
     The weights of the branches used last stay on the pipeline's device, whole and in its type, up
-    to ``hot_bytes``; the one in use stays in any case. The base's own are never written to, so they
-    come back bit by bit. The pipeline must be on its device, in its type, before this is made.
+    to ``hot_bytes``; the one in use stays in any case. The base's own are kept, so they come back
+    bit by bit. The pipeline must be on its device, in its type, and compiled if it is to be, before
+    this is made.
     """
 
     def __init__(self, pipeline: Any, hot_bytes: int = HOT_BYTES) -> None:
         self._image_size: int = pipeline.image_size
         self._parameters = pipeline_weights(pipeline)
         self._base = {name: one.data for name, one in self._parameters.items()}
+        self._held = {
+            name
+            for name in self._parameters
+            if is_compiled(getattr(pipeline, name.partition(".")[0]))
+        }
+        """Names of the weights whose addresses must stay."""
         self._replaced: list[str] = []
         self._limit = hot_bytes
         self._hot: OrderedDict[str, dict[str, torch.Tensor]] = OrderedDict()
@@ -62,14 +71,23 @@ class Swapper:
         self._hot.move_to_end(fingerprint)
         self._put_back()
         for name, weight in weights.items():
-            self._parameters[name].data = weight
+            self._put(name, weight)
         self._replaced = list(weights)
         return True
 
     def _put_back(self) -> None:
         for name in self._replaced:
-            self._parameters[name].data = self._base[name]
+            self._put(name, self._base[name])
         self._replaced = []
+
+    def _put(self, name: str, weight: torch.Tensor) -> None:
+        parameter = self._parameters[name]
+        if name not in self._held:
+            parameter.data = weight
+            return
+        if self._base[name].data_ptr() == parameter.data_ptr():  # about to be written to
+            self._base[name] = parameter.data.clone()
+        parameter.data.copy_(weight)
 
     def _heat(self, branch: Branch) -> None:
         """Bring the branch's weights to memory, after making room."""

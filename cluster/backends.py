@@ -58,12 +58,14 @@ def _load_pipeline(uri: str, device: str, fingerprint: str) -> Backend:
     import torch
 
     from adabldm.bases import open_base
-    from adabldm.devices import make_repeatable
+    from adabldm.devices import make_repeatable, tune
 
     make_repeatable(torch.device(device))
     pipeline = open_base(local_model(uri, fingerprint).path)
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    pipeline.to(device)
+    tune(pipeline)
+    return pipeline
 
 
 def local_model(uri: str, fingerprint: str) -> Location:

@@ -19,7 +19,7 @@ from cluster.manifest import Row
 from cluster.names import extra_key, image_key, mask_key
 from cluster.pending import Window
 from cluster.storage import Location
-from cluster.worker import EXTRAS, FAILED, UNLOADABLE, UNSTORED, WorkerSettings
+from cluster.worker import EXTRAS, FAILED, NO_ROOM, UNLOADABLE, UNSTORED, WorkerSettings
 
 COMMIT_ROWS = 1000
 COMMIT_SECONDS = 2.0
@@ -138,6 +138,9 @@ class Driver:
         """Stop for what is no fault of the request's."""
         if fact["status"] == UNLOADABLE:
             raise ModelFault(fact["reason"])
+        if fact["status"] == NO_ROOM:
+            rule = "one request by itself does not fit in a worker's memory"
+            raise JobFault(f"{fact['request_id']}: {rule} ({fact['reason']})")
         if fact["status"] == UNSTORED:
             raise JobFault(f"{fact['request_id']}: {fact['reason']}")
 

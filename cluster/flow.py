@@ -6,7 +6,9 @@ through once more, one at a time; what is lost then is lost through itself.
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -33,7 +35,7 @@ STALLED_SECONDS = 24 * 3600
 @dataclass(frozen=True, kw_only=True)
 class Pool:
     """``least`` to ``most`` workers of ``gpus`` each (0: one CPU each), fed ``batch_size`` rows a
-    call."""
+    call at most."""
 
     least: int
     most: int
@@ -44,6 +46,22 @@ class Pool:
 def window_rows(pool: Pool) -> int:
     """How many rows to feed at a time: enough that starting the workers does not matter."""
     return pool.batch_size * max(2000, 500 * pool.most)
+
+
+def block_sizes(count: int, pool: Pool) -> list[int]:
+    """How many of ``count`` rows each block gets, in order.
+
+    A worker that holds its last blocks while others have none left is what a tail is made of. On
+    CPU workers the blocks therefore shrink: none holds more than its share of the rows that are
+    left when it is cut, down to one row. On a GPU, where a short batch is padded and costs as much
+    as a full one, and with one worker, all are full.
+    """
+    shares = 1 if pool.gpus or pool.most == 1 else pool.most * QUEUED
+    sizes = []
+    while count > 0:
+        sizes.append(min(pool.batch_size, math.ceil(count / shares)))
+        count -= sizes[-1]
+    return sizes
 
 
 def run(rows: pa.Table, pool: Pool, settings: WorkerSettings) -> Generator[pa.Table, None, None]:
@@ -77,15 +95,16 @@ def run(rows: pa.Table, pool: Pool, settings: WorkerSettings) -> Generator[pa.Ta
 def _pass(
     rows: pa.Table, pool: Pool, settings: WorkerSettings, *, isolated: bool
 ) -> Iterator[pa.Table]:
-    """Feed ``rows`` to a pool of workers, a batch (or, isolated, a row) a block; a block that is
-    lost is missing in what comes out."""
+    """Feed ``rows`` to a pool of workers, a batch (or, isolated, a row) a block, which is a call; a
+    block that is lost is missing in what comes out."""
     import ray.data
 
     # Ray has no newer name for max_task_retries yet.
     warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
     _configure(ray.data.DataContext.get_current())
-    size = 1 if isolated else pool.batch_size
-    blocks = [rows.slice(start, size) for start in range(0, rows.num_rows, size)]
+    sizes = [1] * rows.num_rows if isolated else block_sizes(rows.num_rows, pool)
+    starts = itertools.accumulate(sizes, initial=0)
+    blocks = [rows.slice(start, size) for start, size in zip(starts, sizes, strict=False)]
     most = min(pool.most, len(blocks))
     least = most if isolated else min(pool.least, most)
     resources: dict[str, Any] = {"num_cpus": 0, "num_gpus": pool.gpus}
@@ -94,7 +113,8 @@ def _pass(
     results = ray.data.from_arrow(blocks).map_batches(
         Worker,
         fn_constructor_args=(settings,),
-        batch_size=size,
+        # A call is a block. Ray wants a number where there are GPUs; there it puts none together.
+        batch_size=max(sizes) if pool.gpus else None,
         batch_format="pyarrow",
         max_task_retries=ISOLATED_RETRIES if isolated else RETRIES,
         compute=ray.data.ActorPoolStrategy(

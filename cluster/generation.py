@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+
+import pyarrow as pa
 
 from adabldm.options import SamplerOptions
 from cluster.backends import ModelFault
 from cluster.branches import Base, open_branches
+from cluster.compute_batch import AUTO, ComputeBatch
 from cluster.driver import Driver, Tally
 from cluster.faults import InputFault
 from cluster.flow import Pool, window_rows
@@ -29,7 +33,8 @@ from cluster.worker import WorkerSettings
 @dataclass(frozen=True, kw_only=True)
 class Generation:
     """What ``generate`` is asked for; URIs as typed. ``named_branches`` are ALIAS=URI,
-    ``branches`` is a folder of them."""
+    ``branches`` is a folder of them. With ``fit_batch`` a worker on a GPU computes as many of a
+    call's rows together as fit in its memory, else all of them."""
 
     manifest: str
     model: str
@@ -40,6 +45,14 @@ class Generation:
     allowed_roots: Sequence[str] = ()
     named_branches: Sequence[str] = ()
     branches: str | None = None
+    fit_batch: bool = False
+
+    @property
+    def compute_batch(self) -> ComputeBatch:
+        """How many requests are computed together: on a CPU each is by itself."""
+        if not self.pool.gpus:
+            return None
+        return AUTO if self.fit_batch else self.pool.batch_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +70,26 @@ Progress = Callable[[int, int, Tally, int], None]
 """Called with all requests, those committed before, this run's, and those about to be."""
 
 
-def generate(asked: Generation, progress: Progress) -> Outcome:
-    """Check everything, then make what is not committed yet.
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A job whose input is in order: what is to be made, and what its output holds already;
+    ``failed_before`` requests failed in earlier runs."""
 
-    Raises :class:`InputFault` before anything is written, :class:`~cluster.faults.JobFault` when
-    the job cannot go on.
+    output: Location
+    ledger: Ledger
+    binding: RunBinding
+    manifest: Manifest
+    checks: RequestChecks
+    schema: pa.Schema
+    roster: Roster
+    failed_before: int
+
+
+@contextmanager
+def checked(asked: Generation) -> Iterator[Checked]:
+    """Check everything; nothing is started or written.
+
+    Raises :class:`InputFault`.
     """
     output = location("output", asked.output)
     ledger = Ledger(output)
@@ -76,40 +104,56 @@ def generate(asked: Generation, progress: Progress) -> Outcome:
     _refuse_without_branch(asked.model, manifest)
     checks = RequestChecks(manifest, _row_models(asked, manifest, binding.model_fingerprint))
     schema = index_schema(manifest, ledger)
-    roster = validate(manifest, checks)
-    try:
-        failed_before = mark_committed(manifest, ledger, roster)
+    with closing(validate(manifest, checks)) as roster:
+        yield Checked(
+            output=output,
+            ledger=ledger,
+            binding=binding,
+            manifest=manifest,
+            checks=checks,
+            schema=schema,
+            roster=roster,
+            failed_before=mark_committed(manifest, ledger, roster),
+        )
+
+
+def generate(asked: Generation, progress: Progress) -> Outcome:
+    """Check everything, then make what is not committed yet.
+
+    Raises :class:`InputFault` before anything is written, :class:`~cluster.faults.JobFault` when
+    the job cannot go on.
+    """
+    with checked(asked) as job:
+        roster, output, ledger = job.roster, job.output, job.ledger
         if roster.count(done=False) == 0:
             _clear_partial(output)
-            return _outcome(output, roster, Tally(), failed_before)
-        bound_now = binding.bind(output)
-        seen = ledger.version
-        ledger.claim(schema)
+            return _outcome(job, Tally(), job.failed_before)
+        bound_now = job.binding.bind(output)
+        failed_before, seen = job.failed_before, ledger.version
+        ledger.claim(job.schema)
         if ledger.version != seen + 1:  # Another driver committed while this one was checking.
-            failed_before = mark_committed(manifest, ledger, roster)
+            failed_before = mark_committed(job.manifest, ledger, roster)
         before = roster.count(done=True)
         driver = Driver(
             ledger=ledger,
-            schema=schema,
+            schema=job.schema,
             pool=asked.pool,
-            settings=_worker_settings(asked, output),
+            settings=worker_settings(asked, output),
             model=asked.model,
-            config_fingerprint=binding.config_fingerprint,
+            config_fingerprint=job.binding.config_fingerprint,
             progress=lambda tally, waiting: progress(roster.count(), before, tally, waiting),
         )
         try:
             with ray_session(asked.pool.most, asked.pool.gpus):
-                windows = pending_windows(manifest, checks, roster, window_rows(asked.pool))
-                tally = driver.drive(windows)
+                rows = window_rows(asked.pool)
+                tally = driver.drive(pending_windows(job.manifest, job.checks, roster, rows))
         except (ModelFault, InputFault) as error:
             if bound_now and driver.tally.committed == 0:
                 ledger.discard()
                 unbind(output)
             raise InputFault(str(error)) from error
         _clear_partial(output)
-        return _outcome(output, roster, tally, failed_before)
-    finally:
-        roster.close()
+        return _outcome(job, tally, failed_before)
 
 
 NO_BRANCH = "has no control branch: train one with `adabldm train`"
@@ -145,25 +189,26 @@ def _config(asked: Generation) -> dict[str, object]:
         "keep": sorted(asked.keep),
         "device": "cuda" if gpu else "cpu",
         # On a GPU a batch's shape may change last bits; on a CPU each request is by itself.
-        "batch_size": asked.pool.batch_size if gpu else None,
+        "batch_size": asked.compute_batch,
     }
 
 
-def _worker_settings(asked: Generation, output: Location) -> WorkerSettings:
+def worker_settings(asked: Generation, output: Location) -> WorkerSettings:
+    """How the job's workers work, writing to ``output``."""
     gpu = asked.pool.gpus > 0
     return WorkerSettings(
         output=output,
         options=asked.options,
         device="cuda" if gpu else "cpu",
         keep=asked.keep,
-        compute_batch=asked.pool.batch_size if gpu else None,
+        compute_batch=asked.compute_batch,
     )
 
 
-def _outcome(output: Location, roster: Roster, tally: Tally, failed_before: int) -> Outcome:
+def _outcome(job: Checked, tally: Tally, failed_before: int) -> Outcome:
     return Outcome(
-        output=output,
-        requests=roster.count(),
+        output=job.output,
+        requests=job.roster.count(),
         made=tally.made,
         failed=tally.failed,
         failed_before=failed_before,

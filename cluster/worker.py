@@ -17,13 +17,15 @@ import pyarrow as pa
 
 from adabldm import images, placement, trimap
 from adabldm.options import RequestTrace, SamplerOptions
+from adabldm.output import AdaBLDMOutput
 from cluster.backends import Backend, Backends, ModelFault
+from cluster.compute_batch import ComputeBatch, ComputeBatches, is_out_of_memory
+from cluster.decoding import Decoded, decode
 from cluster.ledger import FIGURES, INDEX
 from cluster.manifest import Row
 from cluster.manifest_schema import BLOB, PLACEMENT
 from cluster.names import extra_key, image_key, mask_key
-from cluster.pictures import Picture, PictureFault, sha256
-from cluster.recipes import placed_trimap
+from cluster.pictures import PictureFault, sha256
 from cluster.storage import PARTIAL, Location
 
 WORK = pa.schema(
@@ -59,7 +61,7 @@ FACTS = pa.schema(
 """What a worker tells of a request."""
 
 OK, FAILED = "ok", "failed"
-UNLOADABLE, UNSTORED = "unloadable", "unstored"
+UNLOADABLE, UNSTORED, NO_ROOM = "unloadable", "unstored", "no room"
 """Troubles that are not the row's: the job stops, and the row has no place in the index."""
 EXTRAS = ("source", "trimap", "blended")
 TRANSFER_THREADS = 8
@@ -68,20 +70,13 @@ TRANSFER_THREADS = 8
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
     """Where and how a worker works; ``keep`` names of :data:`EXTRAS`; ``compute_batch`` as in
-    the pipeline's call."""
+    the pipeline's call, or ``auto``: as many as fit in memory."""
 
     output: Location
     options: SamplerOptions
     device: str
     keep: tuple[str, ...] = ()
-    compute_batch: int | None = None
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    row: Row
-    image: np.ndarray
-    trimap: np.ndarray
+    compute_batch: ComputeBatch = None
 
 
 @dataclass(frozen=True)
@@ -105,15 +100,16 @@ class Worker:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._backends = Backends(settings.device)
+        self._batches = ComputeBatches(settings.compute_batch, settings.device)
         self._in_place: tuple[str, str | None] | None = None
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
         self._transfer = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        decoded: list[_Decoded] = []
+        decoded: list[Decoded] = []
         facts: list[Row] = []
         rows = batch.to_pylist()
-        for row, future in [(row, self._transfer.submit(_decode, row)) for row in rows]:
+        for row, future in [(row, self._transfer.submit(decode, row)) for row in rows]:
             try:
                 decoded.append(future.result())
             except (PictureFault, images.ImageFault, trimap.TrimapFault) as error:
@@ -135,41 +131,44 @@ class Worker:
                 facts.append(_fact(row, UNSTORED, reason=f"writing: {error}"))
         return pa.Table.from_pylist(facts, schema=FACTS)
 
-    def _sample_all(self, decoded: list[_Decoded]) -> list[_Made | Row]:
+    def _sample_all(self, decoded: list[Decoded]) -> list[_Made | Row]:
         """Run the pipeline of each row's model and branch."""
         results: list[_Made | Row] = []
         for _, group in groupby(decoded, key=_model_of):
             results += self._sample(list(group))
         return results
 
-    def _sample(self, decoded: list[_Decoded]) -> list[_Made | Row]:
+    def _sample(self, decoded: list[Decoded]) -> list[_Made | Row]:
         """Run one model's pipeline; a batch that raises is halved until the culprits stand
-        alone."""
+        alone. When memory runs out, fewer are computed together and no row is blamed."""
         try:
             return list(self._run(decoded))
         except ModelFault as error:
             return [_fact(one.row, UNLOADABLE, reason=str(error)) for one in decoded]
         except Exception as error:
             _leave_a_broken_gpu(error)
-            if len(decoded) == 1:
-                lines = str(error).splitlines() or [""]
-                reason = f"{type(error).__name__}: {lines[0]}"
-                return [_fact(decoded[0].row, FAILED, reason=reason)]
+            status = NO_ROOM if is_out_of_memory(error) else FAILED
+            lines = str(error).splitlines() or [""]
+            reason = f"{type(error).__name__}: {lines[0]}"
+        if status == NO_ROOM and self._batches.halve(decoded[0].row["model"]):
+            return self._sample(decoded)
+        if len(decoded) == 1:
+            return [_fact(decoded[0].row, status, reason=reason)]
         middle = len(decoded) // 2
         return self._sample(decoded[:middle]) + self._sample(decoded[middle:])
 
-    def _run(self, decoded: list[_Decoded]) -> list[_Made]:
+    def _run(self, decoded: list[Decoded]) -> list[_Made]:
         settings = self._settings
         backend, seconds = self._backend_of(decoded[0])
-        out = backend(
-            images=[one.image for one in decoded],
-            trimaps=[one.trimap for one in decoded],
-            prompts=[one.row["prompt"] for one in decoded],
-            negative_prompts=[one.row["negative_prompt"] for one in decoded],
-            seeds=[one.row["seed"] for one in decoded],
-            options=settings.options,
-            compute_batch=settings.compute_batch,
-        )
+
+        def trial(size: int) -> None:
+            from adabldm.fitting import trial_options
+
+            chosen = [decoded[i % len(decoded)] for i in range(size)]
+            _call(backend, chosen, trial_options(settings.options), size)
+
+        together = self._batches.of(decoded[0].row["model"], trial)
+        out = _call(backend, decoded, settings.options, together)
         kept = {"source": out.sources, "trimap": out.trimaps, "blended": out.blended}
         return [
             _Made(
@@ -183,7 +182,7 @@ class Worker:
             for i, one in enumerate(decoded)
         ]
 
-    def _backend_of(self, one: _Decoded) -> tuple[Backend, dict[str, float]]:
+    def _backend_of(self, one: Decoded) -> tuple[Backend, dict[str, float]]:
         """The pipeline of a row with its branch in place, and the seconds of a ``swap``, if it took
         one. Raises :class:`ModelFault`."""
         began, row, wanted = time.perf_counter(), one.row, _model_of(one)
@@ -231,7 +230,21 @@ class Worker:
         return sha256(data)
 
 
-def _model_of(one: _Decoded) -> tuple[str, str | None]:
+def _call(
+    backend: Backend, decoded: list[Decoded], options: SamplerOptions, together: int | None
+) -> AdaBLDMOutput:
+    return backend(
+        images=[one.image for one in decoded],
+        trimaps=[one.trimap for one in decoded],
+        prompts=[one.row["prompt"] for one in decoded],
+        negative_prompts=[one.row["negative_prompt"] for one in decoded],
+        seeds=[one.row["seed"] for one in decoded],
+        options=options,
+        compute_batch=together,
+    )
+
+
+def _model_of(one: Decoded) -> tuple[str, str | None]:
     return one.row["model"], one.row["branch"]
 
 
@@ -243,46 +256,3 @@ def _leave_a_broken_gpu(error: Exception) -> None:
 
 def _fact(row: Row, status: str, reason: str | None = None) -> Row:
     return {"request_id": row["request_id"], "status": status, "reason": reason}
-
-
-def _decode(row: Row) -> _Decoded:
-    """The row's good image and trimap. Raises the picture faults, and ``OSError``."""
-    picture = _picture(row["image"])
-    data = _read("image", picture)
-    if sha256(data) != row["source_sha256"]:
-        raise PictureFault(f"image: {picture.shown}: is not the file that was checked")
-    image = _pixels("image", picture, data, "RGB")
-    if row["trimap"] is not None:
-        given = _picture(row["trimap"])
-        marks = _pixels("trimap", given, _read("trimap", given), "L")
-        if marks.shape != image.shape[:2]:
-            raise PictureFault(f"trimap: {given.shown}: is not of the image's size")
-    else:
-        marks = placed_trimap(row["placement"], _drawn, *image.shape[:2])
-    trimap.check(marks)
-    return _Decoded(row, image, marks)
-
-
-def _drawn(field: str, blob: Row) -> np.ndarray:
-    picture = _picture(blob)
-    return _pixels(field, picture, _read(field, picture), "L")
-
-
-def _picture(blob: Row) -> Picture:
-    if blob["bytes"] is not None:
-        return Picture(blob["bytes"], None)
-    return Picture(None, Location.of(blob["path"]))
-
-
-def _read(field: str, picture: Picture) -> bytes:
-    try:
-        return picture.read()
-    except PictureFault as error:
-        raise PictureFault(f"{field}: {picture.shown}: {error}") from error
-
-
-def _pixels(field: str, picture: Picture, data: bytes, mode: str) -> np.ndarray:
-    try:
-        return images.decode(data, mode)
-    except images.ImageFault as error:
-        raise PictureFault(f"{field}: {picture.shown}: {error}") from error

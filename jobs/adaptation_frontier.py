@@ -23,6 +23,7 @@ from adabldm.adaptation import adaptation_loss
 from adabldm.autoencoder import from_uint8, to_uint8
 from adabldm.correction import smooth_correction
 from adabldm.masks import pixel_keep_mask
+from adabldm.muon import Muon
 from adabldm.options import SamplerOptions
 from adabldm.pipeline import AdaBLDMPipeline
 from jobs import arithmetic
@@ -31,7 +32,9 @@ from jobs.frontier_plot import Point, draw_frontier
 RATE, LAST_BLOCK_RATE = 1e-4, 1e-3
 WEIGHT = 100.0
 WHOLE_STEPS = (10, 25, 50, 100, 200)
+WARM_STEPS = (1, 10, 50)
 LAST_BLOCK_STEPS = (10, 50, 200)
+MUON_RATE = 3e-3
 SMOOTHNESS = (1.0, 3.0, 10.0, 20.0, 50.0, 150.0)
 BOTH = 20.0
 RIDGE = 1e-6
@@ -70,14 +73,20 @@ class Tried:
     gflop: float
 
 
-def variants(vae: AutoencoderKL, case: Case) -> Iterator[Tried]:
-    """Every variant on one case."""
+def variants(vae: AutoencoderKL, case: Case, adapted: nn.Module | None = None) -> Iterator[Tried]:
+    """Every variant on one case; ``adapted`` a decoder adapted to another, from which warm starts
+    begin."""
     unchanged = Tried(family="none", name="no adaptation", image=case.before, gflop=0.0)
     yield unchanged
     pasted = case.good * case.keep + case.before * (1 - case.keep)
     yield Tried(family="paste", name="plain paste", image=pasted, gflop=0.0)
     yield from trained(vae, case, "whole decoder", RATE, WHOLE_STEPS)
+    if adapted is not None:
+        yield from trained(vae, case, "warm start", RATE, WARM_STEPS, start=adapted)
     yield from trained(vae, case, "last up-block", LAST_BLOCK_RATE, LAST_BLOCK_STEPS)
+    yield from trained(
+        vae, case, "last up-block, Muon", MUON_RATE, LAST_BLOCK_STEPS, optimizers=muon
+    )
     with FlopCounterMode(display=False) as counter:
         solved = output_convolution(vae, case)
     gflop = counter.get_total_flops() / 1e9
@@ -107,7 +116,7 @@ def split_decoder(
     decoder: Any, family: str
 ) -> tuple[Callable[[torch.Tensor], torch.Tensor], nn.Module]:
     """What comes before the trained part, and the trained part."""
-    if family == "whole decoder":
+    if not family.startswith("last up-block"):
         return nn.Identity(), decoder
     last = nn.Sequential(
         decoder.up_blocks[-1], decoder.conv_norm_out, decoder.conv_act, decoder.conv_out
@@ -122,28 +131,62 @@ def split_decoder(
     return before, last
 
 
-def trained(
-    vae: AutoencoderKL, case: Case, family: str, rate: float, when: tuple[int, ...]
-) -> Iterator[Tried]:
-    """AdamW on ``family``'s part of a decoder of its own; the image after each of ``when`` steps.
+Optimizers = Sequence[torch.optim.Optimizer]
 
+
+def adamw(part: nn.Module, rate: float) -> Optimizers:
+    return [torch.optim.AdamW(part.parameters(), lr=rate)]
+
+
+def muon(part: nn.Module, rate: float) -> Optimizers:
+    """Steps of one size in every direction of a matrix: a better conditioned optimiser."""
+    matrices = [one for one in part.parameters() if one.ndim > 1]
+    vectors = [one for one in part.parameters() if one.ndim == 1]
+    return [
+        Muon(matrices, lr=rate, weight_decay=0.0),
+        torch.optim.AdamW(vectors, lr=LAST_BLOCK_RATE),
+    ]
+
+
+def adapted_decoder(vae: AutoencoderKL, case: Case) -> nn.Module:
+    """A decoder as ``exact`` adapts it to a case."""
+    decoder = copy.deepcopy(vae.decoder).requires_grad_(True)
+    updates = adamw(decoder, RATE)
+    with torch.enable_grad():
+        for _ in range(max(WHOLE_STEPS)):
+            _step(decoder, case.latents, case, updates)
+    return decoder
+
+
+def trained(
+    vae: AutoencoderKL,
+    case: Case,
+    family: str,
+    rate: float,
+    when: tuple[int, ...],
+    start: nn.Module | None = None,
+    optimizers: Callable[[nn.Module, float], Optimizers] = adamw,
+) -> Iterator[Tried]:
+    """``family``'s part of a decoder of its own trained; the image after each of ``when`` steps.
+
+    The copy is of the model's decoder, or of ``start``.
     What the trained part sees is computed once; that first pass is not counted, since D(z) has to
     be decoded anyway.
     """
-    before, part = split_decoder(copy.deepcopy(vae.decoder), family)
+    before, part = split_decoder(copy.deepcopy(start or vae.decoder), family)
     with torch.no_grad():
         features = before(case.latents)
     part.requires_grad_(True)
-    optimizer = torch.optim.AdamW(part.parameters(), lr=rate)
+    updates = optimizers(part, rate)
     each = 0.0
     for step in range(1, max(when) + 1):
         with torch.enable_grad():
             if step == 1:
                 with FlopCounterMode(display=False) as counter:
-                    _step(part, features, case, optimizer)
+                    _step(part, features, case, updates)
                 each = counter.get_total_flops() / 1e9
             else:
-                _step(part, features, case, optimizer)
+                _step(part, features, case, updates)
         if step in when:
             with torch.no_grad():
                 image = part(features)
@@ -152,13 +195,12 @@ def trained(
             )
 
 
-def _step(
-    part: nn.Module, features: torch.Tensor, case: Case, optimizer: torch.optim.Optimizer
-) -> None:
+def _step(part: nn.Module, features: torch.Tensor, case: Case, updates: Optimizers) -> None:
     loss = adaptation_loss(part(features), case.before, case.good, case.keep, WEIGHT)
-    optimizer.zero_grad(set_to_none=True)
+    part.zero_grad(set_to_none=True)
     loss.backward()
-    optimizer.step()
+    for one in updates:
+        one.step()
 
 
 @torch.no_grad()
@@ -186,9 +228,11 @@ def measure(
 ) -> list[Point]:
     """Every variant on the latents of ``exact``, means over ``requests``: a table and the plot."""
     found: dict[str, list[Point]] = {}
-    for request in requests:
-        case = exact_case(pipeline, request)
-        for tried in variants(pipeline.vae, case):
+    cases = [exact_case(pipeline, request) for request in requests]
+    for number, case in enumerate(cases):
+        other = cases[number - 1] if len(cases) > 1 else None
+        adapted = adapted_decoder(pipeline.vae, other) if other else None
+        for tried in variants(pipeline.vae, case, adapted):
             point = Point(
                 family=tried.family,
                 name=tried.name,

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-PANEL, GAP, LEFT, TOP, BOTTOM = (460, 360), 76, 70, 44, 120
+PANEL, GAP, LEFT, TOP, BOTTOM = (460, 360), 76, 70, 44, 144
+LEGEND_COLUMNS = 6
 SCALE = 2
 """Everything is drawn this many times larger and reduced, so that lines are smooth."""
 Colour = tuple[int, int, int]
 INK, GRID, PAPER = (30, 30, 30), (225, 225, 225), (255, 255, 255)
 COLOURS = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (255, 127, 14),
-           (120, 120, 120), (23, 160, 170))  # fmt: skip
+           (120, 120, 120), (23, 160, 170), (188, 170, 30), (140, 86, 75))  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,7 @@ def draw_frontier(points: Sequence[Point], titles: Sequence[str], path: Path) ->
     pen = _Pen(LEFT + len(titles) * (PANEL[0] + GAP), TOP + PANEL[1] + BOTTOM)
     worked = [point.work for point in points if point.work > 0]
     powers = math.floor(math.log10(min(worked))) - 1, math.ceil(math.log10(max(worked)))
-    colours = dict(zip(dict.fromkeys(p.family for p in points), COLOURS, strict=False))
+    colours = dict(zip(dict.fromkeys(p.family for p in points), cycle(COLOURS)))
     for panel, title in enumerate(titles):
         values = [point.values[panel] for point in points]
         margin = 0.06 * (max(values) - min(values)) or 1.0
@@ -110,7 +111,8 @@ def draw_frontier(points: Sequence[Point], titles: Sequence[str], path: Path) ->
             for x, y in own:
                 pen.dot(x, y, colour)
     for index, (family, colour) in enumerate(colours.items()):
-        x, y = LEFT + 200 * index, TOP + PANEL[1] + 80
+        row, column = divmod(index, LEGEND_COLUMNS)
+        x, y = LEFT + 200 * column, TOP + PANEL[1] + 80 + 24 * row
         pen.dot(x, y, colour)
         pen.text(x + 12, y, family, "lm")
     pen.save(path)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cluster.driver import Tally
     from cluster.generation import Generation
 
+CALL_ROWS = 4
 DEFAULTS, FAST = SamplerOptions(), FastOptions()
 FAILED_ROWS = 3
 STOPPED = 1
@@ -51,7 +52,13 @@ def main(
     gpus_per_worker: Annotated[
         float, typer.Option(help="GPUs a worker holds; 0 runs on the CPU, one core a worker.")
     ] = 1,
-    batch_size: Annotated[int, typer.Option(help="Requests a worker takes at once.")] = 4,
+    batch_size: Annotated[
+        str,
+        typer.Option(
+            metavar="N|auto",
+            help="Requests a worker takes at once; 'auto': as many as fit in a GPU's memory.",
+        ),
+    ] = str(CALL_ROWS),
     steps: Annotated[
         int | None,
         typer.Option(
@@ -76,6 +83,20 @@ def main(
         list[str] | None,
         typer.Option(help="A folder besides the manifest's that pictures may be in (repeatable)."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check everything and tell what it would take; start and write nothing.",
+        ),
+    ] = False,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Images/s of a worker, for --dry-run.", show_default="measured here"),
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option(help="Price of a worker's hour, for --dry-run.")
+    ] = None,
 ) -> None:
     """Make the image/mask pairs that a manifest asks for.
 
@@ -88,15 +109,18 @@ def main(
         --gpus-per-worker 0 --workers 1:2
     adabldm generate --manifest plan/manifest.parquet --model base --output out \\
         --branches trained --branch old/crack=s3://bucket/crack
+    adabldm generate --manifest plan/manifest.parquet --model base --output out \\
+        --workers 8 --dry-run --rate 1.9 --price 1.2
     """
     from cluster.flow import Pool
     from cluster.generation import Generation
+    from jobs import forecast
 
+    forecast.check_figures(dry_run, rate, price)
     least, most = parse_workers(workers)
     if gpus_per_worker < 0:
         raise InputFault.of("--gpus-per-worker", gpus_per_worker, "must be 0 or more")
-    if batch_size < 1:
-        raise InputFault.of("--batch-size", batch_size, "must be 1 or more")
+    rows, fit_batch = parse_batch_size(batch_size, gpu=gpus_per_worker > 0)
     try:
         asked_for = {"steps": steps, "adaptation_steps": adaptation_steps, "guidance": guidance}
         chosen = {name: value for name, value in asked_for.items() if value is not None}
@@ -107,13 +131,17 @@ def main(
         manifest=manifest,
         model=model,
         output=output,
-        pool=Pool(least=least, most=most, gpus=gpus_per_worker, batch_size=batch_size),
+        pool=Pool(least=least, most=most, gpus=gpus_per_worker, batch_size=rows),
         options=options,
         keep=parse_keep(keep),
         allowed_roots=allow_root or [],
         named_branches=branch or (),
         branches=branches,
+        fit_batch=fit_batch,
     )
+    if dry_run:
+        print("\n".join(forecast.lines(asked, forecast.forecast(asked, rate), price)))
+        return
     run(asked)
 
 
@@ -165,6 +193,22 @@ def parse_workers(text: str) -> tuple[int, int]:
     if not 1 <= pair[0] <= pair[1]:
         raise InputFault.of("--workers", text, "must be MIN:MAX with 1 <= MIN <= MAX")
     return pair
+
+
+def parse_batch_size(text: str, *, gpu: bool) -> tuple[int, bool]:
+    """Rows a call, and whether the worker finds how many of them it computes together; on a CPU,
+    where each is computed by itself, it need not. Raises :class:`InputFault`."""
+    from cluster.compute_batch import AUTO, AUTO_ROWS
+
+    if text == AUTO:
+        return (AUTO_ROWS, True) if gpu else (CALL_ROWS, False)
+    try:
+        rows = int(text)
+    except ValueError:
+        raise InputFault.of("--batch-size", text, "must be a whole number, or auto") from None
+    if rows < 1:
+        raise InputFault.of("--batch-size", rows, "must be 1 or more")
+    return rows, False
 
 
 def parse_keep(text: str) -> tuple[str, ...]:

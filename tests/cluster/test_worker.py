@@ -138,3 +138,35 @@ def test_the_real_model_and_the_sleeping_one_are_called_alike(model: str, tmp_pa
     facts = worker(work(tmp_path / "in", model, 3)).to_pylist()
     assert [row["status"] for row in facts] == ["ok"] * 3
     assert all(row["quality"] and row["seconds"] for row in facts)
+
+
+@pytest.mark.parametrize("asked", [None, 8, "auto"])
+@pytest.mark.parametrize("room", [1, 3])
+def test_when_memory_runs_out_fewer_are_computed_together_and_all_are_made(
+    asked: int | str | None, room: int, tmp_path: Path
+) -> None:
+    wide = by_id(Worker(settings(tmp_path / "a"))(work(tmp_path / "in", "sleep://0", 9)))
+    tight = work(tmp_path / "in", f"sleep://0?room={room}", 9)
+    made = by_id(Worker(settings(tmp_path / "b", compute_batch=asked))(tight))
+    assert {row["status"] for row in made.values()} == {"ok"}
+    assert {name: row["image_sha256"] for name, row in made.items()} == {
+        name: row["image_sha256"] for name, row in wide.items()
+    }
+
+
+def test_one_request_without_room_is_no_fault_of_the_row(tmp_path: Path) -> None:
+    worker = Worker(settings(tmp_path / "out", compute_batch=4))
+    facts = worker(work(tmp_path / "in", "sleep://0?room=0", 3)).to_pylist()
+    assert [row["status"] for row in facts] == ["no room"] * 3
+    assert facts[0]["reason"] == "OutOfMemoryError: 1 requests, there is room for 0"
+
+
+def test_a_bad_row_is_found_while_the_batch_is(tmp_path: Path) -> None:
+    def change(rows: list[Row]) -> None:
+        rows[2]["prompt"] = "a bad one"
+
+    worker = Worker(settings(tmp_path / "out", compute_batch="auto"))
+    facts = by_id(worker(work(tmp_path / "in", "sleep://0?raise=bad&room=2", 6, change)))
+    failed = [name for name, row in facts.items() if row["status"] == "failed"]
+    assert failed == ["r0002"]
+    assert len(facts) == 6

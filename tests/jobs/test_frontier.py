@@ -9,8 +9,8 @@ from PIL import Image
 
 from adabldm.adaptation import adapt_decoder
 from adabldm.options import SamplerOptions
-from jobs import adaptation_frontier
-from jobs.adaptation_frontier import exact_case, variants
+from jobs import adaptation_frontier, adaptation_together, bench_savings
+from jobs.adaptation_frontier import adapted_decoder, exact_case, variants
 from tests.tiny import requests, tiny_pipeline
 
 
@@ -18,6 +18,8 @@ from tests.tiny import requests, tiny_pipeline
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adaptation_frontier, "WHOLE_STEPS", (1, 2))
     monkeypatch.setattr(adaptation_frontier, "LAST_BLOCK_STEPS", (1,))
+    monkeypatch.setattr(adaptation_frontier, "WARM_STEPS", (1,))
+    monkeypatch.setattr(adaptation_together, "STEPS", 3)
 
 
 def test_the_whole_decoders_variant_is_what_exact_does() -> None:
@@ -53,3 +55,35 @@ def test_the_plot_is_drawn(tmp_path: Path) -> None:
     assert {"no adaptation", "plain paste", "output convolution"} <= {p.name for p in points}
     with Image.open(path) as image:
         assert image.width > 1000
+
+
+def test_a_warm_start_begins_where_another_requests_decoder_ended() -> None:
+    pipeline = tiny_pipeline()
+    first, second = (
+        exact_case(pipeline, {k: v[i : i + 1] for k, v in requests(2).items()}) for i in range(2)
+    )
+    adapted = adapted_decoder(pipeline.vae, first)
+    with torch.no_grad():
+        begun = adapted(second.latents)
+    made = {one.name: one.image for one in variants(pipeline.vae, second, adapted)}
+    assert not torch.equal(begun, second.before)
+    near = (made["warm start 1"] - begun).abs().mean()
+    assert near < (made["warm start 1"] - second.before).abs().mean()
+    assert "warm start 1" not in {one.name for one in variants(pipeline.vae, second)}
+
+
+def test_many_at_once_are_adapted_as_each_alone() -> None:
+    pipeline = tiny_pipeline()
+    cases = [
+        exact_case(pipeline, {k: v[i : i + 1] for k, v in requests(3).items()}) for i in range(3)
+    ]
+    assert adaptation_together.measure_together(pipeline.vae, cases) < 1e-4
+
+
+def test_what_is_saved_changes_no_pixel_by_more_than_one_grey_level() -> None:
+    pipeline = tiny_pipeline()
+    kept = pipeline.encodings
+    found = bench_savings.measure(pipeline, [requests(1)])
+    assert all(change <= 1 for _, change in found.values())
+    assert found["without control branch once"][1] == found["without encodings kept"][1] == 0
+    assert pipeline.encodings is kept

@@ -60,7 +60,7 @@ def undisturbed(
         model="sleep://0",
         output=str(folder / "out"),
         gpus_per_worker=0,
-        batch_size=1,
+        batch_size="1",
     )
     return hashes_of(folder / "out")
 

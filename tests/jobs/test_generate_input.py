@@ -299,6 +299,7 @@ def test_a_pickle_posing_as_a_model_is_refused_and_never_loaded(
         (["--mode", "fast", "--steps", "5"], "--steps: 5: must be in 6..200 in fast"),
         (["--workers", "3:2"], "--workers: '3:2': must be MIN:MAX"),
         (["--batch-size", "0"], "--batch-size: 0: must be 1 or more"),
+        (["--batch-size", "many"], "--batch-size: 'many': must be a whole number, or auto"),
         (["--keep", "source,mask"], "--keep: 'mask': must be among source, trimap, blended"),
         (["--output", "memory://x"], "output: 'memory:///x': an output is at one of file, s3"),
     ],

@@ -10,10 +10,10 @@ import pytest
 
 from adabldm import placement
 from adabldm.regions import Region, RegionFault
+from cluster.decoding import drawn as drawn_by_worker
 from cluster.faults import InputFault
 from cluster.manifest import Manifest
 from cluster.recipes import placed_trimap
-from cluster.worker import _drawn
 from jobs.plan import make_plan
 from jobs.plan_options import VarietyOptions, defect_counts, mask_shares
 from jobs.prompts import PromptBook, read_prompts
@@ -55,7 +55,7 @@ def test_the_worker_renders_every_defect_and_the_check_knows_them(tmp_path: Path
     checks = checks_of(manifest)
     for row in rows[:10]:
         prints = checks.check(row)
-        trimap = placed_trimap(checks.work_row(row)["placement"], _drawn, 96, 96)
+        trimap = placed_trimap(checks.work_row(row)["placement"], drawn_by_worker, 96, 96)
         union = np.logical_or.reduce([drawn(part, (96, 96)) for part in parts(row)])
         assert np.array_equal(trimap == 255, union)
         fewer = {**row, "placement": {**row["placement"], "more": row["placement"]["more"][:1]}}
