@@ -24,8 +24,10 @@ RETRIES = 3
 ISOLATED_RETRIES = 1
 CALLS = 2
 """Calls under way in a worker: one computes while the other stores."""
-QUEUED = 4
-"""Blocks that a worker holds: those under way, and as many at hand (Ray adds workers at 175 %)."""
+SHARES = 4
+"""Towards the end of the rows a block is this part of a worker's share of what is left."""
+SCALING_FILL = 0.875
+"""Workers are added when the pool holds this part of the blocks that it can hold."""
 WORKER_DIED = "worker died"
 HOPELESS = 20
 """So many rows that kill their worker, and none that does not: it is not the rows."""
@@ -42,6 +44,12 @@ class Pool:
     gpus: float
     batch_size: int
 
+    @property
+    def queued(self) -> int:
+        """Blocks that a worker holds: those under way and, on a GPU, which is quick, as many at
+        hand. What a worker holds at the end, no other can take."""
+        return 2 * CALLS if self.gpus else CALLS
+
 
 def window_rows(pool: Pool) -> int:
     """How many rows to feed at a time: enough that starting the workers does not matter."""
@@ -56,7 +64,7 @@ def block_sizes(count: int, pool: Pool) -> list[int]:
     left when it is cut, down to one row. On a GPU, where a short batch is padded and costs as much
     as a full one, and with one worker, all are full.
     """
-    shares = 1 if pool.gpus or pool.most == 1 else pool.most * QUEUED
+    shares = 1 if pool.gpus or pool.most == 1 else pool.most * SHARES
     sizes = []
     while count > 0:
         sizes.append(min(pool.batch_size, math.ceil(count / shares)))
@@ -101,7 +109,7 @@ def _pass(
 
     # Ray has no newer name for max_task_retries yet.
     warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
-    _configure(ray.data.DataContext.get_current())
+    _configure(ray.data.DataContext.get_current(), pool)
     sizes = [1] * rows.num_rows if isolated else block_sizes(rows.num_rows, pool)
     starts = itertools.accumulate(sizes, initial=0)
     blocks = [rows.slice(start, size) for start, size in zip(starts, sizes, strict=False)]
@@ -120,7 +128,7 @@ def _pass(
         compute=ray.data.ActorPoolStrategy(
             min_size=least,
             max_size=most,
-            max_tasks_in_flight_per_actor=1 if isolated else QUEUED,
+            max_tasks_in_flight_per_actor=1 if isolated else pool.queued,
             max_concurrent_calls_per_actor=1 if isolated else CALLS,
             enable_true_multi_threading=True,
         ),
@@ -131,7 +139,7 @@ def _pass(
             yield table
 
 
-def _configure(context: Any) -> None:
+def _configure(context: Any, pool: Pool) -> None:
     """Quiet; lost blocks are left to us; a long wait for a machine is no error."""
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     context.enable_progress_bars = False
@@ -139,3 +147,5 @@ def _configure(context: Any) -> None:
     context.issue_detectors_config.detectors = []
     context.max_errored_blocks = -1
     context.execution_no_progress_timeout_s = STALLED_SECONDS
+    full = pool.queued / CALLS
+    context.autoscaling_config.actor_pool_util_upscaling_threshold = SCALING_FILL * full

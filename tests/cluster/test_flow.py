@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import heapq
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from adabldm import surfaces, trimap
-from cluster.flow import QUEUED, Pool, block_sizes
+from adabldm.options import SamplerOptions
+from cluster.flow import SHARES, Pool, block_sizes, run
+from cluster.manifest import Manifest
+from cluster.pending import pending_windows
 from cluster.sleeping import SleepingPipeline
+from cluster.storage import Location
+from cluster.validation import validate
+from cluster.worker import WorkerSettings
+from tests.cluster.making import checks_of, write_manifest
 
 
 def pool(most: int, gpus: float = 0, batch_size: int = 4) -> Pool:
@@ -31,7 +39,7 @@ def test_every_row_is_in_one_block_and_no_block_is_larger_than_a_batch(
 def test_blocks_shrink_towards_the_end_so_that_all_workers_have_some() -> None:
     sizes = block_sizes(10_000, pool(8, batch_size=16))
     assert sizes[0] == 16
-    assert sizes[-8 * QUEUED :].count(1) >= 8 * QUEUED - 1
+    assert sizes[-8 * SHARES :].count(1) >= 8 * SHARES - 1
 
 
 def test_a_gpu_and_a_single_worker_get_full_blocks() -> None:
@@ -41,12 +49,12 @@ def test_a_gpu_and_a_single_worker_get_full_blocks() -> None:
 
 def share(sizes: list[int], rests: np.ndarray, workers: int) -> float:
     """Busy share when each block goes to the worker with the fewest blocks in hand, of which each
-    takes at most :data:`QUEUED`; no time is lost between blocks."""
-    ends = [0.0] * workers
+    takes at most as many as the pool has it; no time is lost between blocks."""
+    ends, queued = [0.0] * workers, pool(workers).queued
     held: list[list[float]] = [[] for _ in range(workers)]
     now, row = 0.0, 0
     for size in sizes:
-        while min(map(len, held)) >= QUEUED:
+        while min(map(len, held)) >= queued:
             now = min(times[0] for times in held)
             for times in held:
                 while times and times[0] <= now:
@@ -62,8 +70,21 @@ def test_uneven_requests_keep_64_workers_busy_to_the_end() -> None:
     """Without what Ray costs; with equal blocks it is several percent less."""
     one = SleepingPipeline("sleep://100?spread=4")
     rests = np.array([one._rest(seed) for seed in range(64 * 60)])
-    assert share(block_sizes(len(rests), pool(64)), rests, 64) > 0.96
-    assert share([4] * (len(rests) // 4), rests, 64) < 0.95
+    assert share(block_sizes(len(rests), pool(64)), rests, 64) > 0.97
+    assert share([4] * (len(rests) // 4), rests, 64) < 0.96
+
+
+def test_a_pool_grows_while_rows_are_waiting(ray_address: str, tmp_path: Path) -> None:
+    manifest = Manifest(str(write_manifest(tmp_path / "in", 80)))
+    checks = checks_of(manifest, "sleep://600")
+    roster = validate(manifest, checks)
+    (window,) = pending_windows(manifest, checks, roster, 80)
+    roster.close()
+    place = Location.of(str(tmp_path / "out"))
+    settings = WorkerSettings(output=place, options=SamplerOptions(), device="cpu")
+    facts = [row for table in run(window.table(), pool(3), settings) for row in table.to_pylist()]
+    assert len(facts) == 80
+    assert len({dict(row["quality"])["worker"] for row in facts}) > 1
 
 
 def test_uneven_rests_have_their_mean_and_are_a_function_of_the_seed() -> None:
