@@ -1,6 +1,6 @@
 """What a picture looks like at every place: features of a trained network, on a coarse grid.
 
-The default needs no download: the first blocks of the embedded model's own encoder. Any
+The default needs no download: the first blocks of an encoder in the package. Any
 ``transformers`` vision backbone may be named instead, from a folder or a hub.
 """
 
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from adabldm.embedded import embedded_path
+from adabldm.embedded import features_path
 
 GRID = 8
 """Pictures are resized to sides that are multiples of this."""
@@ -56,7 +56,7 @@ def _encoder(path: str) -> torch.nn.Module:
 class EncoderFeatures:
     """The first three blocks of a model's autoencoder, (h, w) about half of ``side``.
 
-    ``model`` is a folder in diffusers layout with ``vae``; the embedded one by default. Two
+    ``model`` is a folder in diffusers layout with ``vae``; by default the one in the package. Two
     objects with the same fields give the same features, and a pickle holds only the fields.
     """
 
@@ -71,7 +71,7 @@ class EncoderFeatures:
     @torch.no_grad()
     def __call__(self, image: np.ndarray) -> np.ndarray:
         rows, cols = _sides(image.shape[0], image.shape[1], self.side, GRID)
-        encoder: Any = _encoder(self.model or str(embedded_path()))
+        encoder: Any = _encoder(self.model or str(features_path()))
         pixels = _resized(image, rows, cols) / 127.5 - 1
         state = encoder.conv_in(_mirrored(pixels, self.MARGIN))
         levels = []
@@ -157,5 +157,5 @@ class BackboneFeatures:
 
 
 def open_features(name: str | None = None) -> Features:
-    """``None``: the embedded model's encoder; else the ``transformers`` backbone ``name``."""
+    """``None``: the encoder in the package; else the ``transformers`` backbone ``name``."""
     return BackboneFeatures(name=name) if name else EncoderFeatures()

@@ -18,7 +18,7 @@ class PairFault(ValueError):
 
 class Product:
     """Pictures of ``folder``, brought to ``size`` x ``size`` pixels and kept; ``features`` find the
-    object in them (the embedded model's by default)."""
+    object in them (those of the encoder in the package by default)."""
 
     def __init__(self, folder: ObjectFolder, size: int, features: Features | None = None) -> None:
         self.folder = folder

@@ -55,7 +55,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder of data sets in MVTec AD layout.")],
     outlines: Annotated[Path, typer.Option(help="Hand-drawn outlines, JSON.")],
     backbone: Annotated[
-        str | None, typer.Option(help="A transformers backbone; default: the embedded encoder.")
+        str | None, typer.Option(help="A transformers backbone; default: that in the package.")
     ] = None,
     overlays: Annotated[Path | None, typer.Option(help="Folder for pictures to look at.")] = None,
     threads: int = 1,

@@ -1,4 +1,4 @@
-"""Features of places: the embedded encoder's, and those of a backbone that the user names."""
+"""Features of places: those in the package, and those of a backbone that the user names."""
 
 from __future__ import annotations
 
