@@ -183,8 +183,8 @@ def _shows_object(mask: np.ndarray) -> bool:
 def fit(images: Sequence[np.ndarray], features: Features | None = None) -> ForegroundPredictor:
     """Learn one product's foreground from a few dozen good pictures, uint8 (H, W, 3) each.
 
-    ``features`` are those of the encoder in the package by default. At most ``PICTURES`` of the pictures
-    are used; the same pictures give the same predictor. A product is a texture when no cluster
+    ``features`` are those of the encoder in the package by default. At most ``PICTURES`` of the
+    pictures are used; the same pictures give the same predictor. A product is a texture when no cluster
     of its features keeps off the border, or most of its pictures show no bounded object.
     Raises ``ValueError`` without a picture.
     """
