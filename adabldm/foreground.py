@@ -184,8 +184,8 @@ def fit(images: Sequence[np.ndarray], features: Features | None = None) -> Foreg
     """Learn one product's foreground from a few dozen good pictures, uint8 (H, W, 3) each.
 
     ``features`` are those of the encoder in the package by default. At most ``PICTURES`` of the
-    pictures are used; the same pictures give the same predictor. A product is a texture when no cluster
-    of its features keeps off the border, or most of its pictures show no bounded object.
+    pictures are used; the same pictures give the same predictor. A product is a texture when no
+    cluster of its features keeps off the border, or most of its pictures show no bounded object.
     Raises ``ValueError`` without a picture.
     """
     if not images:
