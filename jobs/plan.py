@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Annotated, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,15 +40,16 @@ class Plan:
     unplaced_list: Location
 
 
-def read_objects(uri: str, defects: Sequence[str]) -> list[ObjectFolder]:
-    """The object folders at ``uri`` with only the ``defects`` named (all when empty).
+def read_objects(uri: str, defects: Sequence[str], **how: Any) -> list[ObjectFolder]:
+    """The object folders at ``uri`` with only the ``defects`` named (all when empty); ``how`` as in
+    :func:`adabldm.prepared.open_dataset`.
 
     Raises :class:`InputFault` if there is nothing to plan from, or a defect is not there.
     """
     from adabldm import prepared
 
     try:
-        objects = prepared.open_dataset(uri)
+        objects = prepared.open_dataset(uri, **how)
     except (ValueError, ImportError) as fault:
         raise InputFault(f"DATASET: {fault}") from fault
     known = sorted({name for folder in objects for name in folder.defect_types})

@@ -120,8 +120,9 @@ def main(
     """
     # Here, because the networks' libraries take seconds to load and `--help` needs none of them.
     from cluster.training import Training, checked_base
+    from jobs.plan import read_objects
 
-    objects = _objects(dataset_uri, layout, shots, defect or [])
+    objects = read_objects(dataset_uri, defect or [], layout=layout, shots=shots)
     texts = _texts(objects, object_name, prompts)
     common: dict[str, Any] = {
         "texts": texts,
@@ -168,32 +169,6 @@ def main(
         for name, folder in _parts(objects, each)
     ]
     _train_each(jobs, workers, output)
-
-
-def _objects(uri: str, layout: str, shots: int, defects: Sequence[str]) -> list[ObjectFolder]:
-    """The objects with the ``defects`` named (all when empty)."""
-    from adabldm.dataset import DatasetFault
-    from adabldm.prepared import open_dataset
-
-    try:
-        objects = open_dataset(uri, layout=layout, shots=shots)
-    except (DatasetFault, ImportError) as fault:
-        raise InputFault(f"DATASET: {fault}") from fault
-    known = sorted({name for folder in objects for name in folder.defect_types})
-    for name in defects:
-        if name not in known:
-            raise InputFault.of("--defect", name, f"is one of {', '.join(known) or 'none'}")
-    if defects:
-        objects = [
-            replace(f, defects=tuple(d for d in f.defects if d.defect in defects)) for f in objects
-        ]
-    usable = [folder for folder in objects if folder.defects]
-    if not usable:
-        raise InputFault.of("DATASET", uri, "must hold defects with their masks")
-    for folder in usable:
-        if not folder.good:
-            raise InputFault.of("DATASET", f"{folder.name}/train/good", "must hold a picture")
-    return usable
 
 
 def _texts(objects: Sequence[ObjectFolder], object_name: str | None, prompts: str | None) -> Texts:
