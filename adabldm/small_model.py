@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import pre_tokenizers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 IMAGE_SIZE = 128
@@ -68,23 +69,53 @@ def build_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 
 def build_tokenizer(corpus: Iterable[str], merges: int = 400) -> CLIPTokenizer:
-    """A CLIP tokenizer whose byte pairs are learned from ``corpus``; any text can be encoded."""
+    """A CLIP tokenizer whose byte pairs are learned from ``corpus``; any text can be encoded.
+
+    The same corpus gives the same tokenizer.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
-    learner.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    learner.train_from_iterator(
-        corpus,
-        trainers.BpeTrainer(
-            vocab_size=2 * len(alphabet) + merges,
-            end_of_word_suffix="</w>",
-            initial_alphabet=alphabet,
-            show_progress=False,
-        ),
-    )
-    learned = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
+    learned = _byte_pairs(corpus, merges)
     tokens = [START, END, *alphabet, *(letter + "</w>" for letter in alphabet)]
     tokens += dict.fromkeys(first + second for first, second in learned)
     vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
     return CLIPTokenizer(vocab=vocabulary, merges=learned, model_max_length=TEXT_LENGTH)
+
+
+def _byte_pairs(corpus: Iterable[str], merges: int) -> list[tuple[str, str]]:
+    """The pairs that byte pair encoding merges, in order (Sennrich et al., 2016).
+
+    The tokenizers library's own trainer breaks ties differently from run to run.
+    """
+    splitter = pre_tokenizers.Sequence(
+        [pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    words: Counter[tuple[str, ...]] = Counter()
+    for text in corpus:
+        for word, _ in splitter.pre_tokenize_str(text):
+            words[*word[:-1], word[-1] + "</w>"] += 1
+    learned: list[tuple[str, str]] = []
+    while len(learned) < merges:
+        pairs: Counter[tuple[str, str]] = Counter()
+        for symbols, count in words.items():
+            for pair in pairwise(symbols):
+                pairs[pair] += count
+        if not pairs:
+            break
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        learned.append(best)
+        merged: Counter[tuple[str, ...]] = Counter()
+        for symbols, count in words.items():
+            merged[_merged(symbols, best)] += count
+        words = merged
+    return learned
+
+
+def _merged(symbols: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
+    """``symbols`` with every ``pair`` joined, from the left."""
+    joined: list[str] = []
+    for symbol in symbols:
+        if joined and (joined[-1], symbol) == pair:
+            joined[-1] += symbol
+        else:
+            joined.append(symbol)
+    return tuple(joined)
