@@ -19,7 +19,7 @@ from cluster.validation import validate
 from cluster.worker import Worker, WorkerSettings
 from tests.cluster.making import checks_of, write_manifest
 
-LOOP_REQUESTS, CEILING_REQUESTS = 12, 400
+LOOP_REQUESTS, CEILING_REQUESTS = 24, 400
 OPTIONS = SamplerOptions(steps=10, adaptation_steps=5)
 
 
@@ -71,6 +71,13 @@ def hashes(facts: pa.Table) -> dict[str, str]:
     return dict(zip(names, prints, strict=True))
 
 
+def stored_rate(output: Path, call: int) -> float:
+    """Images a second from when the first ``call`` of them were stored. Facts would not do: Ray
+    holds the first ones back until more are there, which makes the rest look quicker."""
+    stored = sorted(path.stat().st_mtime for path in output.glob("*/test/*/*.png"))
+    return (len(stored) - call) / (stored[-1] - stored[call - 1])
+
+
 def through_ray(window: Window, pool: Pool, output: Path) -> tuple[Clock, dict[str, str]]:
     clock, made = Clock(), {}
     for facts in run(window.table(), pool, settings(output)):
@@ -96,8 +103,8 @@ def test_ray_against_a_plain_loop(
     assert len(made) == LOOP_REQUESTS
     with told(capsys):
         print(f"embedded model, one worker, {LOOP_REQUESTS} requests, images/s after the first:")
-        print(f"  plain loop {plain.steady_rate:.3f}, through Ray {ray.steady_rate:.3f}", end="")
-        print(f", ratio {ray.steady_rate / plain.steady_rate:.2f}")
+        alone, through = (stored_rate(tmp_path / way, 2) for way in ("plain", "ray"))
+        print(f"  plain loop {alone:.3f}, through Ray {through:.3f}, ratio {through / alone:.2f}")
         print(f"  first images after {plain.first:.1f} s and {ray.first:.1f} s")
 
 
