@@ -2,8 +2,9 @@
 weights: ``python -m jobs.measure_sd_size``.
 
 Writes such a model in Stable Diffusion's diffusers layout to a temporary folder (4.3 GB), opens it
-as training does, makes one training step of its fresh control branch, opens it again and makes one
-image in mode ``fast``. Each stage is a process of its own, so that its peak memory is its own.
+as training does, makes one training step of its fresh control branch, then opens it again for each
+mode and makes one whole image: minutes in ``fast``, more than an hour in ``exact``. Each stage is a
+process of its own, so that its peak memory is its own.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -28,18 +32,23 @@ from torch import nn
 
 from adabldm import masks, sd_size, small_model, surfaces, trimap
 from adabldm.bases import open_base
+from adabldm.embedded import embedded_path
 from adabldm.losses import add_noise, epsilon_loss
-from adabldm.options import FastOptions
+from adabldm.options import FastOptions, SamplerOptions
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.schedule import cumulative_alphas
+from jobs import arithmetic
+from jobs.progress import Tracker
 
 LEARNING_RATE = 1e-5
+TELL_SECONDS = 15.0
 PROMPT = "a metal surface with a crack"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table; ``peak`` is the process's until then, in GB (1e9 bytes)."""
+    """One line of the table: ``seconds`` of processor time, ``peak`` the process's until then, in
+    GB (1e9 bytes)."""
 
     part: str
     parameters: int | None
@@ -53,10 +62,10 @@ class Watch:
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
-        self._since = time.perf_counter()
+        self._since = time.process_time()
 
     def line(self, part: str, parameters: int | None = None, note: str = "") -> None:
-        now = time.perf_counter()
+        now = time.process_time()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
         self.lines.append(Line(part, parameters, note, now - self._since, peak))
         self._since = now
@@ -167,21 +176,73 @@ def train(folder: Path, side: int, batch: int) -> list[Line]:
     return watch.lines
 
 
-def generate(folder: Path, side: int, steps: int) -> list[Line]:
-    """Open the model and make one image."""
+def chosen(mode: str, steps: int | None) -> SamplerOptions:
+    """The mode's own options; with fewer sampling ``steps`` if asked."""
+    if steps is None:
+        return SamplerOptions.of(mode)
+    if mode == "fast":
+        return FastOptions(steps=steps, image_edits=min(FastOptions().image_edits, steps - 1))
+    return SamplerOptions.of(mode, steps=steps)
+
+
+def generate(folder: Path, side: int, mode: str, steps: int | None) -> list[Line]:
+    """Open the model and make one image, all three stages."""
+    options = chosen(mode, steps)
+    request = one_request(side)
+    total = arithmetic.work(
+        calls_of_an_image(options),
+        costs := arithmetic.cost_of_calls(arithmetic.stable_diffusion(side), options),
+    )
     watch = Watch()
     pipeline = opened(folder, side, watch)
     pipeline.set_progress_bar_config(disable=True)
-    part = surfaces.draw_part(0, side, "crack")
-    made = pipeline(
-        images=[surfaces.draw_part(0, side).image],
-        trimaps=[trimap.compose(part.mask)],
-        prompts=[PROMPT],
-        seeds=[0],
-        options=FastOptions(steps=steps, image_edits=min(2, steps - 1)),
-    )
-    watch.line("one image", None, f"fast, {steps} steps, {made.images[0].shape}")
+    with (
+        arithmetic.counted_calls(pipeline, options) as calls,
+        told(mode, calls, costs, round(sum(total.values()))),
+    ):
+        made = pipeline(**request, options=options)
+    tflop = sum(arithmetic.work(calls, costs).values()) / 1e3
+    quality = made.traces[0].quality
+    loss = quality["foreground_loss"] + options.background_weight * quality["background_loss"]
+    watch.line("one image", None, f"{mode}, {tflop:.1f} TFLOP, adaptation loss {loss:.4f}")
     return watch.lines
+
+
+def one_request(side: int) -> dict[str, Any]:
+    part = surfaces.draw_part(0, side, "crack")
+    return {
+        "images": [surfaces.draw_part(0, side).image],
+        "trimaps": [trimap.compose(part.mask)],
+        "prompts": [PROMPT],
+        "seeds": [0],
+    }
+
+
+def calls_of_an_image(options: SamplerOptions) -> Counter[str]:
+    """Counted on the embedded model: they follow from the options, whatever the model's size."""
+    small = AdaBLDMPipeline.from_pretrained(embedded_path())
+    with arithmetic.counted_calls(small, options) as calls:
+        small(**one_request(small.image_size), options=options)
+    return calls
+
+
+@contextmanager
+def told(title: str, calls: Counter[str], costs: dict[str, int], total: int) -> Iterator[None]:
+    """Tells of the GFLOP that are done, of ``total``, while an image is made."""
+    ended = threading.Event()
+
+    def tell() -> None:
+        with Tracker(f"{title}, GFLOP", total) as tracker:
+            while not ended.wait(TELL_SECONDS):
+                tracker.update(round(sum(arithmetic.work(calls, costs).values())))
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
 
 
 def alone(stage: Callable[..., list[Line]], *arguments: object) -> list[Line]:
@@ -204,18 +265,27 @@ def shown(lines: list[Line], stage: str, table: Table) -> None:
 
 def main(
     size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 256,
-    steps: Annotated[int, typer.Option(help="Sampling steps of the image.", min=2)] = 4,
+    mode: Annotated[
+        list[str] | None, typer.Option(help="An image in this mode; default fast and exact")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Sampling steps; default the mode's own", min=2)
+    ] = None,
     batch: Annotated[int, typer.Option(help="Pictures in the training step.", min=1)] = 1,
     threads: Annotated[int, typer.Option(help="Threads of a stage.", min=1)] = 1,
 ) -> None:
-    """Print parameters, shapes, seconds and peak memory."""
+    """Print parameters, shapes, processor seconds and peak memory."""
     torch.set_num_threads(threads)
-    table = Table("stage", "part", "parameters", "comes out", "s", "peak GB")
+    modes = mode or ["fast", "exact"]
+    for one in modes:
+        chosen(one, steps)
+    table = Table("stage", "part", "parameters", "comes out", "processor s", "peak GB")
     with tempfile.TemporaryDirectory() as holder:
         folder = Path(holder)
         shown(alone(write_model, folder), "write", table)
         shown(alone(train, folder, size, batch), "train", table)
-        shown(alone(generate, folder, size, steps), "generate", table)
+        for one in modes:
+            shown(alone(generate, folder, size, one, steps), "generate", table)
     Console(width=110).print(table)
 
 
