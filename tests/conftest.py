@@ -10,7 +10,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# One thread, as on a worker: the number of threads decides last bits.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
+import torch
 
 # Ray reads these when it is first imported.
 os.environ.update(
@@ -25,6 +29,11 @@ ROOT = Path(__file__).parents[1]
 CPUS = 4
 GPUS = 2
 """Ray's counts, not the machine's: tests run two drivers at once, and workers that ask for GPUs."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

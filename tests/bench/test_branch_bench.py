@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import torch
 
 from adabldm.branch_card import WEIGHTS
 from adabldm.pipeline import AdaBLDMPipeline
@@ -25,6 +26,12 @@ def milliseconds(action: Callable[[], object]) -> float:
     began = time.perf_counter()
     action()
     return 1000 * (time.perf_counter() - began)
+
+
+def control_weights(backends: Backends, model: tuple[str, ...]) -> torch.Tensor:
+    """All of the control branch's, as the worker would use them for ``model``."""
+    pipeline = cast(AdaBLDMPipeline, backends.get(*model))
+    return torch.cat([one.flatten() for one in pipeline.controlnet.parameters()])
 
 
 def test_a_swap_against_loading_the_whole_model(
@@ -49,11 +56,17 @@ def test_a_swap_against_loading_the_whole_model(
     for _ in range(ROUNDS):
         backends = Backends("cpu")
         whole.append(milliseconds(lambda backends=backends: backends.get(*base)))
+        loaded = control_weights(backends, base)
         for name in KINDS:
             first, second = asked[f"{name}/1"], asked[f"{name}/2"]
             cold[name].append(milliseconds(lambda b=backends, a=first: b.get(*a)))
+            came = control_weights(backends, first)
             backends.get(*second)
             hot[name].append(milliseconds(lambda b=backends, a=first: b.get(*a)))
+            assert torch.equal(control_weights(backends, first), came)
+            assert not torch.equal(control_weights(backends, second), came)
+            assert not torch.equal(came, loaded)
+            assert torch.equal(control_weights(backends, base), loaded)
     loading = statistics.median(whole)
     with capsys.disabled():
         print(f"\nembedded model: loaded whole in {loading:.0f} ms (files in the page cache)")
