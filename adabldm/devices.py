@@ -49,20 +49,20 @@ def align(module: nn.Module) -> None:
 
 
 def tune(pipeline: Any) -> None:
-    """Make the networks of a pipeline quick on the GPU that it is on; on a CPU nothing changes.
+    """Make the networks of a pipeline quick on the device that it is on; pixels change by rounding.
 
-    Channels go last, as convolutions on tensor cores want them, and the networks that are called
-    often are compiled for each shape that comes, into CUDA graphs. Those hold the addresses of the
-    weights: from then on weights are changed by writing to them, never by replacing them
+    Channels go last, as convolutions on tensor cores want them; on a CPU they take torch past the
+    plain convolution that it has for single images. On a GPU the networks that are called often are
+    compiled for each shape that comes, into CUDA graphs. Those hold the addresses of the weights:
+    from then on weights are changed by writing to them, never by replacing them
     (:class:`adabldm.swapper.Swapper` does so).
     """
-    if pipeline.device.type != "cuda":
-        return
     for network in (pipeline.unet, pipeline.controlnet, pipeline.vae):
         network.to(memory_format=torch.channels_last)
-    # Where there is no compiler, a network is called as it is.
-    torch._dynamo.config.suppress_errors = True
-    compile_networks(pipeline, mode="reduce-overhead")
+    if pipeline.device.type == "cuda":
+        # Where there is no compiler, a network is called as it is.
+        torch._dynamo.config.suppress_errors = True
+        compile_networks(pipeline, mode="reduce-overhead")
 
 
 def compile_networks(pipeline: Any, **how: Any) -> None:

@@ -5,9 +5,7 @@ Each variant gets the same final latents and the same image before adaptation as
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +13,51 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from adabldm import metrics
-from adabldm.adaptation import adaptation_loss
 from adabldm.autoencoder import from_uint8, to_uint8
 from adabldm.correction import smooth_correction
 from adabldm.masks import pixel_keep_mask
-from adabldm.muon import Muon
 from adabldm.options import SamplerOptions
 from adabldm.pipeline import AdaBLDMPipeline
 from jobs import arithmetic
+from jobs.adaptation_training import (
+    LAST_BLOCK_RATE,
+    MUON_RATE,
+    RATE,
+    WEIGHT,
+    Case,
+    Training,
+    Tried,
+    adapted_decoder,
+    muon,
+    trained,
+)
 from jobs.frontier_plot import Point, draw_frontier
+from jobs.progress import Tracker
 
-RATE, LAST_BLOCK_RATE = 1e-4, 1e-3
-WEIGHT = 100.0
-WHOLE_STEPS = (10, 25, 50, 100, 200)
-WARM_STEPS = (1, 10, 50)
-LAST_BLOCK_STEPS = (10, 50, 200)
-MUON_RATE = 3e-3
+WHOLE = Training(family="whole decoder", when=(10, 25, 50, 100, 200), rate=RATE)
+TRAININGS = (
+    WHOLE,
+    Training(family="whole decoder, Muon", when=(10, 25, 50, 100), rate=MUON_RATE, optimizers=muon),
+    Training(family="last up-block", when=(10, 50, 200), rate=LAST_BLOCK_RATE, last=True),
+    Training(
+        family="last up-block, Muon",
+        when=(10, 50, 200),
+        rate=MUON_RATE,
+        last=True,
+        optimizers=muon,
+    ),
+    Training(
+        family="last up-block, crop",
+        when=(10, 50, 200),
+        rate=LAST_BLOCK_RATE,
+        last=True,
+        crop=True,
+    ),
+)
+WARM = Training(family="warm start", when=(1, 10, 50), rate=RATE)
 SMOOTHNESS = (1.0, 3.0, 10.0, 20.0, 50.0, 150.0)
 BOTH = 20.0
 RIDGE = 1e-6
@@ -47,46 +70,21 @@ TITLES = (
     "seam: step, grey levels",
     "defect: detail, grey levels",
 )
+TERMS = ("defect term", "background term")
 EQUAL_DB = 60.0
 """Variants with more are not plotted: they would flatten the rest."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One request after sampling: ``latents`` (1, C, h, w) as the decoder gets them; ``before``
-    D(z) and ``good`` (1, 3, H, W); ``keep`` (1, 1, H, W)."""
-
-    latents: torch.Tensor
-    before: torch.Tensor
-    good: torch.Tensor
-    keep: torch.Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tried:
-    """A variant's ``image`` (1, 3, H, W) and the GFLOP of convolutions and matrix products that it
-    took; ``family`` groups the points of one curve."""
-
-    family: str
-    name: str
-    image: torch.Tensor
-    gflop: float
-
-
-def variants(vae: AutoencoderKL, case: Case, adapted: nn.Module | None = None) -> Iterator[Tried]:
-    """Every variant on one case; ``adapted`` a decoder adapted to another, from which warm starts
-    begin."""
-    unchanged = Tried(family="none", name="no adaptation", image=case.before, gflop=0.0)
-    yield unchanged
+def variants(vae: AutoencoderKL, case: Case, others: Sequence[Case] = ()) -> Iterator[Tried]:
+    """Every variant on one case. Warm starts begin from a decoder adapted to ``others``, as many
+    steps as the whole decoder's; without others there are none."""
+    yield Tried(family="none", name="no adaptation", image=case.before, gflop=0.0)
     pasted = case.good * case.keep + case.before * (1 - case.keep)
     yield Tried(family="paste", name="plain paste", image=pasted, gflop=0.0)
-    yield from trained(vae, case, "whole decoder", RATE, WHOLE_STEPS)
-    if adapted is not None:
-        yield from trained(vae, case, "warm start", RATE, WARM_STEPS, start=adapted)
-    yield from trained(vae, case, "last up-block", LAST_BLOCK_RATE, LAST_BLOCK_STEPS)
-    yield from trained(
-        vae, case, "last up-block, Muon", MUON_RATE, LAST_BLOCK_STEPS, optimizers=muon
-    )
+    for way in TRAININGS:
+        yield from trained(vae, case, way)
+    if others:
+        yield from trained(vae, case, WARM, adapted_decoder(vae, others, max(WHOLE.when)))
     with FlopCounterMode(display=False) as counter:
         solved = output_convolution(vae, case)
     gflop = counter.get_total_flops() / 1e9
@@ -112,97 +110,6 @@ def smooth(case: Case, image: torch.Tensor, smoothness: float) -> torch.Tensor:
     )
 
 
-def split_decoder(
-    decoder: Any, family: str
-) -> tuple[Callable[[torch.Tensor], torch.Tensor], nn.Module]:
-    """What comes before the trained part, and the trained part."""
-    if not family.startswith("last up-block"):
-        return nn.Identity(), decoder
-    last = nn.Sequential(
-        decoder.up_blocks[-1], decoder.conv_norm_out, decoder.conv_act, decoder.conv_out
-    )
-
-    def before(z: torch.Tensor) -> torch.Tensor:
-        h = decoder.mid_block(decoder.conv_in(z))
-        for block in decoder.up_blocks[:-1]:
-            h = block(h)
-        return h
-
-    return before, last
-
-
-Optimizers = Sequence[torch.optim.Optimizer]
-
-
-def adamw(part: nn.Module, rate: float) -> Optimizers:
-    return [torch.optim.AdamW(part.parameters(), lr=rate)]
-
-
-def muon(part: nn.Module, rate: float) -> Optimizers:
-    """Steps of one size in every direction of a matrix: a better conditioned optimiser."""
-    matrices = [one for one in part.parameters() if one.ndim > 1]
-    vectors = [one for one in part.parameters() if one.ndim == 1]
-    return [
-        Muon(matrices, lr=rate, weight_decay=0.0),
-        torch.optim.AdamW(vectors, lr=LAST_BLOCK_RATE),
-    ]
-
-
-def adapted_decoder(vae: AutoencoderKL, case: Case) -> nn.Module:
-    """A decoder as ``exact`` adapts it to a case."""
-    decoder = copy.deepcopy(vae.decoder).requires_grad_(True)
-    updates = adamw(decoder, RATE)
-    with torch.enable_grad():
-        for _ in range(max(WHOLE_STEPS)):
-            _step(decoder, case.latents, case, updates)
-    return decoder
-
-
-def trained(
-    vae: AutoencoderKL,
-    case: Case,
-    family: str,
-    rate: float,
-    when: tuple[int, ...],
-    start: nn.Module | None = None,
-    optimizers: Callable[[nn.Module, float], Optimizers] = adamw,
-) -> Iterator[Tried]:
-    """``family``'s part of a decoder of its own trained; the image after each of ``when`` steps.
-
-    The copy is of the model's decoder, or of ``start``.
-    What the trained part sees is computed once; that first pass is not counted, since D(z) has to
-    be decoded anyway.
-    """
-    before, part = split_decoder(copy.deepcopy(start or vae.decoder), family)
-    with torch.no_grad():
-        features = before(case.latents)
-    part.requires_grad_(True)
-    updates = optimizers(part, rate)
-    each = 0.0
-    for step in range(1, max(when) + 1):
-        with torch.enable_grad():
-            if step == 1:
-                with FlopCounterMode(display=False) as counter:
-                    _step(part, features, case, updates)
-                each = counter.get_total_flops() / 1e9
-            else:
-                _step(part, features, case, updates)
-        if step in when:
-            with torch.no_grad():
-                image = part(features)
-            yield Tried(
-                family=family, name=f"{family} {step}", image=image, gflop=each * (step + 1 / 3)
-            )
-
-
-def _step(part: nn.Module, features: torch.Tensor, case: Case, updates: Optimizers) -> None:
-    loss = adaptation_loss(part(features), case.before, case.good, case.keep, WEIGHT)
-    part.zero_grad(set_to_none=True)
-    loss.backward()
-    for one in updates:
-        one.step()
-
-
 @torch.no_grad()
 def output_convolution(vae: AutoencoderKL, case: Case) -> torch.Tensor:
     """The decoder's image with its output convolution refitted by weighted ridge regression on the
@@ -226,32 +133,68 @@ def output_convolution(vae: AutoencoderKL, case: Case) -> torch.Tensor:
 def measure(
     pipeline: AdaBLDMPipeline, requests: Sequence[dict[str, Any]], path: Path | None
 ) -> list[Point]:
-    """Every variant on the latents of ``exact``, means over ``requests``: a table and the plot."""
-    found: dict[str, list[Point]] = {}
+    """Every variant on the latents of ``exact``, means over ``requests``: tables and the plot."""
     cases = [exact_case(pipeline, request) for request in requests]
-    for number, case in enumerate(cases):
-        other = cases[number - 1] if len(cases) > 1 else None
-        adapted = adapted_decoder(pipeline.vae, other) if other else None
-        for tried in variants(pipeline.vae, case, adapted):
-            point = Point(
-                family=tried.family,
-                name=tried.name,
-                work=tried.gflop,
-                values=figures(tried.image, case),
-            )
-            found.setdefault(tried.name, []).append(point)
-    print(f"{'adaptation':30}{'GFLOP':>9}" + "".join(f"{title:>28}" for title in TITLES))
-    means = []
-    for name, points in found.items():
-        first, columns = points[0], zip(*(point.values for point in points), strict=True)
-        values = tuple(float(np.mean(column)) for column in columns)
-        means.append(Point(family=first.family, name=name, work=first.work, values=values))
-        print(f"{name:30}{first.work:9.3f}" + "".join(f"{value:28.2f}" for value in values))
+    found: list[list[Tried]] = []
+    with Tracker("adaptation, requests", len(cases)) as tracker:
+        for number, case in enumerate(cases):
+            others = cases[:number] + cases[number + 1 :]
+            found.append(list(variants(pipeline.vae, case, others)))
+            tracker.update(number + 1)
+    goals = [_goal(case, tried) for case, tried in zip(cases, found, strict=True)]
+    points = []
+    columns = (*TITLES, *TERMS, f"reached, of {len(cases)}")
+    print(f"{'adaptation':30}{'GFLOP':>9}" + "".join(f"{title:>28}" for title in columns))
+    for same in zip(*found, strict=True):
+        point = _mean(same, cases)
+        points.append(point)
+        terms = [case.terms(one.image) for one, case in zip(same, cases, strict=True)]
+        reached = sum(_reaches(one, goal) for one, goal in zip(terms, goals, strict=True))
+        values = (*point.values, *np.mean(terms, axis=0), reached)
+        print(f"{point.name:30}{point.work:9.3f}" + "".join(f"{one:28.4g}" for one in values))
+    _print_courses(found, goals)
     if path is not None:
-        shown = [point for point in means if max(point.values[:2]) < EQUAL_DB]
+        shown = [point for point in points if max(point.values[:2]) < EQUAL_DB]
         draw_frontier(shown, TITLES[:3], path)
         print(f"plot: {path}", flush=True)
-    return means
+    return points
+
+
+def _mean(same: Sequence[Tried], cases: Sequence[Case]) -> Point:
+    """One variant over all cases."""
+    rows = [figures(one.image, case) for one, case in zip(same, cases, strict=True)]
+    return Point(
+        family=same[0].family,
+        name=same[0].name,
+        work=float(np.mean([one.gflop for one in same])),
+        values=tuple(float(np.mean(column)) for column in zip(*rows, strict=True)),
+    )
+
+
+Terms = tuple[float, float]
+
+
+def _goal(case: Case, tried: Sequence[Tried]) -> Terms:
+    """The loss's terms that ``exact`` ends with."""
+    name = f"{WHOLE.family} {max(WHOLE.when)}"
+    return next(case.terms(one.image) for one in tried if one.name == name)
+
+
+def _reaches(terms: Terms, goal: Terms) -> bool:
+    """Whether the weighted sum is as low; up to the rounding of a repeated computation."""
+    return sum(terms) <= sum(goal) * (1 + 1e-3)
+
+
+def _print_courses(found: Sequence[Sequence[Tried]], goals: Sequence[Terms]) -> None:
+    """When each training could have stopped: at the loss that ``exact`` ends with."""
+    print(f"\nsteps to the loss of {WHOLE.family} {max(WHOLE.when)}, request by request")
+    for family in dict.fromkeys(one.family for one in found[0] if one.course):
+        told = []
+        for tried, goal in zip(found, goals, strict=True):
+            *_, longest = (one for one in tried if one.family == family)
+            steps = [step for step, one in enumerate(longest.course) if _reaches(one, goal)]
+            told.append(f"{steps[0]}" if steps else f"not in {len(longest.course)}")
+        print(f"  {family:28}" + ", ".join(told))
 
 
 def exact_case(pipeline: AdaBLDMPipeline, request: dict[str, Any]) -> Case:

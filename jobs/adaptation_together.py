@@ -16,15 +16,22 @@ from diffusers import AutoencoderKL
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from adabldm.adaptation import adaptation_loss
-from jobs.adaptation_frontier import LAST_BLOCK_RATE, WEIGHT, Case, split_decoder, trained
+from jobs.adaptation_training import (
+    LAST_BLOCK_RATE,
+    WEIGHT,
+    Case,
+    Training,
+    split_decoder,
+    trained,
+)
 
-FAMILY, STEPS = "last up-block", 10
+STEPS = 10
 
 
 @torch.no_grad()
 def adapted_together(vae: AutoencoderKL, cases: Sequence[Case], steps: int) -> torch.Tensor:
     """Images (N, 3, H, W) after ``steps`` AdamW steps of the last up-block, a copy a case."""
-    before, part = split_decoder(copy.deepcopy(vae.decoder), FAMILY)
+    before, part = split_decoder(copy.deepcopy(vae.decoder), last=True)
     features = torch.stack([before(case.latents) for case in cases])
     defective, good, keep = (
         torch.stack([getattr(case, name) for case in cases]) for name in ("before", "good", "keep")
@@ -52,16 +59,15 @@ def adapted_together(vae: AutoencoderKL, cases: Sequence[Case], steps: int) -> t
 
 def measure_together(vae: AutoencoderKL, cases: Sequence[Case]) -> float:
     """Print both ways' processor seconds a request; returns their images' largest difference."""
+    way = Training(family="last up-block", when=(STEPS,), rate=LAST_BLOCK_RATE, last=True)
     began = time.process_time()
-    alone = [
-        list(trained(vae, case, FAMILY, LAST_BLOCK_RATE, (STEPS,)))[-1].image for case in cases
-    ]
+    alone = [next(trained(vae, case, way)).image for case in cases]
     between = time.process_time()
     together = adapted_together(vae, cases, STEPS)
     ended = time.process_time()
     difference = float((together - torch.cat(alone)).abs().max())
     print(
-        f"{len(cases)} requests, {FAMILY}, {STEPS} steps: one by one "
+        f"{len(cases)} requests, {way.family}, {STEPS} steps: one by one "
         f"{(between - began) / len(cases):.2f} s each, together "
         f"{(ended - between) / len(cases):.2f} s each, images differ by {difference:.1e} at most"
     )

@@ -22,6 +22,7 @@ import typer
 
 from adabldm import metrics, surfaces, trimap
 from adabldm.autoencoder import from_uint8
+from adabldm.devices import tune
 from adabldm.embedded import embedded_path
 from adabldm.encodings import Encodings
 from adabldm.options import FastOptions, SamplerOptions
@@ -277,6 +278,7 @@ def main(
     torch.set_num_threads(1)
     pipeline = AdaBLDMPipeline.from_pretrained(model or embedded_path())
     pipeline.set_progress_bar_config(disable=True)
+    tune(pipeline)
     asked = list(requests(data, max(count, frontier_count), pipeline.image_size))
     rows = variants()
     for request in asked[:count]:

@@ -37,12 +37,16 @@ def compiled(backend: Any = "eager") -> AdaBLDMPipeline:
     return pipeline
 
 
-def test_on_a_cpu_nothing_is_changed():
-    pipeline = tiny_pipeline()
-    before = {name: one.data_ptr() for name, one in pipeline.unet.named_parameters()}
+def test_on_a_cpu_channels_go_last_and_nothing_is_compiled():
+    pipeline, plain = tiny_pipeline(), tiny_pipeline()
     devices.tune(pipeline)
     assert not any(map(devices.is_compiled, (pipeline.unet, pipeline.vae.decoder)))
-    assert {name: one.data_ptr() for name, one in pipeline.unet.named_parameters()} == before
+    conv = pipeline.unet.down_blocks[0].resnets[0].conv1
+    assert conv.weight.is_contiguous(memory_format=torch.channels_last)
+    assert not conv.weight.is_contiguous()
+    for options in (FEW_STEPS, FAST):
+        made, expected = (one(**requests(1), options=options) for one in (pipeline, plain))
+        assert abs(made.images[0].astype(int) - expected.images[0]).max() <= 1
     assert devices.half_type(pipeline.device) is None
 
 

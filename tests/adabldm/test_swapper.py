@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from adabldm import devices
 from adabldm.branch import Branch, load_branch
 from adabldm.branch_card import BranchFault
 from adabldm.devices import ALIGNMENT
@@ -55,6 +56,18 @@ def test_a_branch_makes_the_same_whatever_was_in_place_before(pipeline, branches
     for number in (2, 0, 1, 0, 2):
         swapper.use(branches[number])
         assert same(images(pipeline), alone[number])
+
+
+def test_branches_come_in_the_memory_format_of_the_base(pipeline, branches):
+    devices.tune(pipeline)
+    conv, swapper = pipeline.controlnet.down_blocks[0].resnets[0].conv1, Swapper(pipeline)
+    for branch in branches:
+        swapper.use(branch)
+        assert conv.weight.is_contiguous(memory_format=torch.channels_last)
+        fresh = tiny_pipeline()
+        Swapper(fresh).use(branch)
+        for a, b in zip(images(pipeline), images(fresh), strict=True):
+            assert abs(a.astype(int) - b).max() <= 1
 
 
 def test_nothing_is_left_of_a_branch_that_changes_more(pipeline, branches):

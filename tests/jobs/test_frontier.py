@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +13,26 @@ from PIL import Image
 from adabldm.adaptation import adapt_decoder
 from adabldm.options import SamplerOptions
 from jobs import adaptation_frontier, adaptation_together, bench_savings
-from jobs.adaptation_frontier import adapted_decoder, exact_case, variants
+from jobs.adaptation_frontier import TRAININGS, exact_case, variants
+from jobs.adaptation_training import (
+    Training,
+    adapted_decoder,
+    around,
+    fix_norms,
+    split_decoder,
+    trained,
+)
 from tests.tiny import requests, tiny_pipeline
 
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptation_frontier, "WHOLE_STEPS", (1, 2))
-    monkeypatch.setattr(adaptation_frontier, "LAST_BLOCK_STEPS", (1,))
-    monkeypatch.setattr(adaptation_frontier, "WARM_STEPS", (1,))
+    def shorter(way: Training) -> Training:
+        return replace(way, when=(1, 2))
+
+    monkeypatch.setattr(adaptation_frontier, "TRAININGS", tuple(map(shorter, TRAININGS)))
+    for name in ("WHOLE", "WARM"):
+        monkeypatch.setattr(adaptation_frontier, name, shorter(getattr(adaptation_frontier, name)))
     monkeypatch.setattr(adaptation_together, "STEPS", 3)
 
 
@@ -65,14 +78,44 @@ def test_a_warm_start_begins_where_another_requests_decoder_ended() -> None:
     first, second = (
         exact_case(pipeline, {k: v[i : i + 1] for k, v in requests(2).items()}) for i in range(2)
     )
-    adapted = adapted_decoder(pipeline.vae, first)
+    adapted = adapted_decoder(pipeline.vae, [first], 2)
     with torch.no_grad():
         begun = adapted(second.latents)
-    made = {one.name: one.image for one in variants(pipeline.vae, second, adapted)}
+    made = {one.name: one.image for one in variants(pipeline.vae, second, [first])}
     assert not torch.equal(begun, second.before)
     near = (made["warm start 1"] - begun).abs().mean()
     assert near < (made["warm start 1"] - second.before).abs().mean()
     assert "warm start 1" not in {one.name for one in variants(pipeline.vae, second)}
+
+
+def test_a_crop_is_normalised_as_in_its_picture() -> None:
+    pipeline = tiny_pipeline()
+    case = exact_case(pipeline, requests(1))
+    before, part = split_decoder(copy.deepcopy(pipeline.vae.decoder), last=True)
+    with torch.no_grad():
+        features = before(case.latents)
+        window = around(case.keep)
+        assert window.inner != window.outer
+        assert features[window.outer].numel() < features.numel()
+        unfixed = window.put(part(features[window.outer]), case)[window.inner]
+        fix_norms(part, features)
+        fixed = window.put(part(features[window.outer]), case)[window.inner]
+    assert torch.allclose(fixed, case.before[window.inner], atol=1e-5)
+    assert not torch.allclose(unfixed, case.before[window.inner], atol=1e-2)
+
+
+def test_outside_a_crop_the_picture_is_the_good_one() -> None:
+    pipeline = tiny_pipeline()
+    case = exact_case(pipeline, requests(1))
+    way = Training(family="crop", when=(3,), rate=1e-3, last=True, crop=True)
+    (made,) = trained(pipeline.vae, case, way)
+    outside = torch.ones_like(case.keep)
+    outside[around(case.keep).inner] = 0
+    assert torch.equal(made.image * outside, case.good * outside)
+    assert not torch.allclose(made.image, case.before, atol=1e-2)
+    assert sum(made.course[2]) < sum(made.course[0])
+    whole = replace(way, crop=False)
+    assert made.gflop < next(trained(pipeline.vae, case, whole)).gflop
 
 
 def test_many_at_once_are_adapted_as_each_alone() -> None:
