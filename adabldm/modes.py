@@ -47,7 +47,7 @@ def sample_latents(
                 image_editing_start=options.image_editing_start,
             ),
             noise,
-            second_order=options.solver == "dpm-solver++",
+            solver=options.solver,
             guided_edits=options.guided_edits,
         )
     schedule = ddim_schedule(alphas_cumprod, options.steps, options.eta)

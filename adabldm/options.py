@@ -94,7 +94,8 @@ class FastOptions(SamplerOptions):
     Every departure from ``exact`` has a field that takes it back.
 
     * ``steps`` U-Net calls in all, spread as :func:`adabldm.solvers.fast_schedule` says.
-    * ``solver``: ``dpm-solver++`` (second order, multistep) or ``ddim`` (its first order).
+    * ``solver``: ``dpm-solver++`` (second order, multistep), ``unipc`` (the same with each step
+      corrected by the next one's prediction) or ``ddim`` (its first order).
     * ``latent_editing_start`` and ``image_editing_start`` are fractions of the diffusion's time and
       stand for the noise level there, whatever the number of steps.
     * ``image_edits``: the last steps, all of which edit the image; the paper's 50 steps have 5.
@@ -107,7 +108,7 @@ class FastOptions(SamplerOptions):
     mode: Literal["exact", "fast"] = "fast"
     steps: int = 15
     adaptation_steps: int = 0
-    solver: Literal["dpm-solver++", "ddim"] = "dpm-solver++"
+    solver: Literal["dpm-solver++", "unipc", "ddim"] = "dpm-solver++"
     image_edits: int = 5
     guided_edits: bool = False
     smoothness: float | None = 20.0
@@ -123,7 +124,7 @@ class FastOptions(SamplerOptions):
             rule = "must be a fraction (float): a step is no noise level"
             _require(not isinstance(value, float), name, value, rule)
         _require(self.eta != 0, "eta", self.eta, "must be 0 in fast: its solver draws nothing")
-        solvers = ("dpm-solver++", "ddim")
+        solvers = ("dpm-solver++", "unipc", "ddim")
         _require(self.solver not in solvers, "solver", self.solver, f"one of {', '.join(solvers)}")
         edits = self.image_edits
         _require(edits < 0, "image_edits", edits, "must be >= 0")

@@ -1,13 +1,16 @@
 """The sampler of ``fast``: the paper's three stages on a second-order solver with few steps.
 
 DPM-Solver++(2M) (Lu et al., *DPM-Solver++: fast solver for guided sampling of diffusion
-probabilistic models*, 2022, algorithm 2) works on x0_hat, which is what image editing edits.
+probabilistic models*, 2022, algorithm 2) works on x0_hat, which is what image editing edits. UniPC
+(Zhao et al., *UniPC: a unified predictor-corrector framework for fast sampling of diffusion
+models*, 2023) is the same step, and a correction of it that costs no call of the network.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -99,6 +102,36 @@ def dpm_solver_step(
     return shrink * z - schedule.signal(step + 1) * math.expm1(-h) * x0
 
 
+def unipc_correction(
+    schedule: FastSchedule,
+    step: int,
+    z_before: torch.Tensor,
+    predictions: list[torch.Tensor],
+) -> torch.Tensor:
+    """What z at ``step`` should have been, now that x0_hat is known there (UniC-2, B(h) = e^h - 1).
+
+    ``z_before`` is z at the step before; ``predictions`` the x0_hat of the steps up to ``step``, at
+    least two, the newest last; with three the correction is of third order, else of second. All
+    (N, C, h, w).
+    """
+    before, now = schedule.half_log_snr(step - 1), schedule.half_log_snr(step)
+    h = now - before
+    newest, last = predictions[-1], predictions[-2]
+    first = math.expm1(-h) / -h - 1  # phi functions of the exponential integrator
+    shares, slopes = [0.5], [newest - last]
+    if len(predictions) > 2:
+        r = (schedule.half_log_snr(step - 2) - before) / h
+        moments = np.array([first, 2 * (first / -h - 0.5)]) / math.expm1(-h)
+        shares = np.linalg.solve([[1.0, 1.0], [r, 1.0]], moments).tolist()
+        slopes = [(predictions[-3] - last) / r, newest - last]
+    x0 = last + sum(share * slope for share, slope in zip(shares, slopes, strict=True))
+    shrink = schedule.sigma(step) / schedule.sigma(step - 1)
+    return shrink * z_before - schedule.signal(step) * math.expm1(-h) * x0
+
+
+Solver = Literal["dpm-solver++", "unipc", "ddim"]
+
+
 def sample_fast(
     vae: AutoencoderKL,
     predictor: NoisePredictor,
@@ -106,7 +139,7 @@ def sample_fast(
     schedule: FastSchedule,
     noise: NoiseSource,
     *,
-    second_order: bool = True,
+    solver: Solver = "dpm-solver++",
     guided_edits: bool = True,
     watch: Watch = ignore,
 ) -> torch.Tensor:
@@ -117,8 +150,8 @@ def sample_fast(
     level of the next step, and the solver starts anew from there.
     """
     shape = source.latents.shape
-    z = noise.draw("x_T", None, shape)
-    x0_before = None
+    z = z_before = noise.draw("x_T", None, shape)
+    known: list[torch.Tensor] = []
     for i, t in enumerate(schedule.timesteps.tolist()):
         editing = i >= schedule.image_editing
         if schedule.latent_editing <= i <= schedule.image_editing:
@@ -137,10 +170,16 @@ def sample_fast(
             z0 = encode(vae, composed, noise.draw("pixel_blend_encode_posterior", i, shape))
             drawn = noise.draw("pixel_blend_q_sample", i, shape)
             z = schedule.signal(i + 1) * z0 + schedule.sigma(i + 1) * drawn
-            x0_before = None
+            known = []
             watch("pixel_blend_z", i, z0)
         else:
-            z = dpm_solver_step(schedule, i, z, x0_hat, x0_before)
-            x0_before = x0_hat if second_order else None
+            known = [*known[-2:], x0_hat]
+            if solver == "unipc" and len(known) > 1:
+                corrected = unipc_correction(schedule, i, z_before, known)
+                free = i < schedule.latent_editing
+                z = corrected if free else edit_latents(corrected, z, source.latent_keep)
+            z_before = z
+            second = solver != "ddim" and len(known) > 1
+            z = dpm_solver_step(schedule, i, z, x0_hat, known[-2] if second else None)
         watch("x_out", i, z)
     return z

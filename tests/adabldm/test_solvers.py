@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from diffusers import UniPCMultistepScheduler
 
 from adabldm.autoencoder import encode
 from adabldm.masks import latent_keep_mask, pixel_keep_mask
@@ -14,7 +16,13 @@ from adabldm.options import FastOptions
 from adabldm.sampling import Contexts, NoisePredictor, Source
 from adabldm.schedule import cumulative_alphas, ddim_schedule, ddim_step
 from adabldm.single_file import authors_scheduler
-from adabldm.solvers import FastSchedule, dpm_solver_step, fast_schedule, sample_fast
+from adabldm.solvers import (
+    FastSchedule,
+    dpm_solver_step,
+    fast_schedule,
+    sample_fast,
+    unipc_correction,
+)
 from tests.tiny import SIDE, tiny_pipeline
 
 ALPHAS = cumulative_alphas(authors_scheduler())
@@ -84,7 +92,7 @@ def test_the_first_order_step_is_ddims():
     assert torch.allclose(ours, previous, atol=1e-5)
 
 
-def solve(steps: int, second_order: bool) -> float:
+def solve(steps: int, solver: str) -> float:
     """Error at t = 1 for data that are normal with standard deviation 0.5, whose flow is known."""
     spread = 0.5
 
@@ -92,22 +100,54 @@ def solve(steps: int, second_order: bool) -> float:
         return math.sqrt(alpha * spread**2 + 1 - alpha)
 
     fast = schedule_of(steps, 0)
-    z, before = torch.ones(1, 1, 1, 1, dtype=torch.float64), None
+    z = z_before = torch.ones(1, 1, 1, 1, dtype=torch.float64)
+    known: list[torch.Tensor] = []
     for i in range(steps - 1):
         alpha = fast.alphas[i]
-        x0_hat = math.sqrt(alpha) * spread**2 / total(alpha) ** 2 * z
-        z = dpm_solver_step(fast, i, z, x0_hat, before)
-        before = x0_hat if second_order else None
+        known = [*known[-2:], math.sqrt(alpha) * spread**2 / total(alpha) ** 2 * z]
+        if solver == "unipc" and i:
+            z = unipc_correction(fast, i, z_before, known)
+        z_before = z
+        second = i and solver != "ddim"
+        z = dpm_solver_step(fast, i, z, known[-1], known[-2] if second else None)
     exact = total(fast.alphas[steps - 1]) / total(fast.alphas[0])
     return abs(z.item() - exact)
 
 
 def test_the_solver_is_of_second_order():
-    assert solve(400, second_order=True) < solve(200, second_order=True) / 3
-    assert solve(200, second_order=True) < solve(200, second_order=False) / 3
+    assert solve(400, "dpm-solver++") < solve(200, "dpm-solver++") / 3
+    assert solve(200, "dpm-solver++") < solve(200, "ddim") / 3
 
 
-def run(steps: int = 8, edits: int = 3, **more: bool) -> tuple[torch.Tensor, Source, list, int]:
+def test_the_correction_makes_it_better():
+    assert solve(400, "unipc") < solve(200, "unipc") / 3
+    for steps in (50, 100, 200):
+        assert solve(steps, "unipc") < 0.95 * solve(steps, "dpm-solver++")
+
+
+def test_the_corrected_solver_is_diffusers_unipc():
+    fast, eps_of = schedule_of(10, 0), lambda z, t: torch.sin(3 * z + t / 300)
+    alphas = torch.from_numpy(fast.alphas)
+    theirs = UniPCMultistepScheduler(
+        solver_order=2, solver_type="bh2", lower_order_final=False, final_sigmas_type="zero"
+    )
+    theirs.set_timesteps(len(fast))
+    theirs.timesteps = torch.from_numpy(fast.timesteps)
+    theirs.sigmas = ((1 - alphas) / alphas).sqrt()
+    torch.manual_seed(0)
+    z = z_before = sample = torch.randn(1, 4, 8, 8, dtype=torch.float64)
+    known: list[torch.Tensor] = []
+    for i, t in enumerate(fast.timesteps.tolist()[:-1]):
+        sample = theirs.step(eps_of(sample, t), t, sample).prev_sample
+        known = [*known[-2:], (z - fast.sigma(i) * eps_of(z, t)) / fast.signal(i)]
+        if i:
+            z = unipc_correction(fast, i, z_before, known)
+        z_before = z
+        z = dpm_solver_step(fast, i, z, known[-1], known[-2] if i else None)
+        assert torch.allclose(z, sample, atol=1e-6), i
+
+
+def run(steps: int = 8, edits: int = 3, **more: Any) -> tuple[torch.Tensor, Source, list, int]:
     pipeline = tiny_pipeline()
     marks = torch.full((1, SIDE, SIDE), 127, dtype=torch.uint8)
     marks[:, 24:32, 24:32] = 255
@@ -148,6 +188,16 @@ def test_all_three_stages_run_and_the_last_steps_edit_images():
     assert torch.isfinite(final).all()
     assert [step for quantity, step in seen if quantity == "pixel_blend_z"] == [5, 6, 7]
     assert calls == [2] * 8
+
+
+@pytest.mark.parametrize("solver", ["unipc", "ddim"])
+def test_every_solver_runs_all_three_stages(solver: str):
+    first, *_ = run()
+    final, _, seen, calls = run(solver=solver)
+    assert torch.isfinite(final).all()
+    assert [step for quantity, step in seen if quantity == "pixel_blend_z"] == [5, 6, 7]
+    assert calls == [2] * 8
+    assert not torch.equal(final, first)
 
 
 def test_edits_without_guidance_cost_one_pass():

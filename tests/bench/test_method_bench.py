@@ -18,7 +18,7 @@ def test_exact_beside_fast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
             data=str(tiles) if tiles.is_dir() else None,
             model=None,
             count=4,
-            frontier_count=2,
+            frontier_count=4,
             sheet=tmp_path / "sheet.png",
             plot=tmp_path / "frontier.png",
         )
