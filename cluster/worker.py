@@ -23,23 +23,14 @@ from cluster.compute_batch import ComputeBatch, ComputeBatches, is_out_of_memory
 from cluster.decoding import Decoded, decode
 from cluster.ledger import FIGURES, INDEX
 from cluster.manifest import Row
-from cluster.manifest_schema import BLOB, PLACEMENT
+from cluster.manifest_schema import SCHEMA
 from cluster.names import extra_key, image_key, mask_key
 from cluster.pictures import PictureFault, sha256
 from cluster.storage import PARTIAL, Location
 
 WORK = pa.schema(
     [
-        pa.field("request_id", pa.string()),
-        pa.field("object", pa.string()),
-        pa.field("defect", pa.string()),
-        pa.field("image", BLOB),
-        pa.field("trimap", BLOB),
-        pa.field("placement", PLACEMENT),
-        pa.field("prompt", pa.string()),
-        pa.field("negative_prompt", pa.string()),
-        pa.field("seed", pa.int64()),
-        pa.field("model", pa.string()),
+        *SCHEMA,
         pa.field("model_fingerprint", pa.string()),
         pa.field("branch", pa.string()),
         pa.field("branch_fingerprint", pa.string()),

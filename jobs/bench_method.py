@@ -31,6 +31,7 @@ from adabldm.prepared import open_dataset
 from adabldm.product import Product
 from jobs import adaptation_frontier, adaptation_together, arithmetic, bench_savings
 from jobs.picture_grid import save_sheet
+from jobs.progress import Tracker
 from jobs.unseen_cases import draw_case
 
 AMPLIFIED = 4
@@ -284,9 +285,11 @@ def main(
     tune(pipeline)
     asked = list(requests(data, max(count, frontier_count), pipeline.image_size))
     rows = variants()
-    for request in asked[:count]:
-        for row in rows:
+    asked_of = [(request, row) for request in asked[:count] for row in rows]
+    with Tracker("images", len(asked_of)) as tracker:
+        for number, (request, row) in enumerate(asked_of, 1):
             make(pipeline, request, row)
+            tracker.update(number, row.name)
     print_cost(pipeline, rows)
     print_quality(pipeline, rows)
     if sheet is not None:
