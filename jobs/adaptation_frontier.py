@@ -19,7 +19,7 @@ from adabldm import metrics
 from adabldm.autoencoder import from_uint8, to_uint8
 from adabldm.correction import smooth_correction
 from adabldm.masks import pixel_keep_mask
-from adabldm.options import SamplerOptions
+from adabldm.options import FastOptions, SamplerOptions
 from adabldm.pipeline import AdaBLDMPipeline
 from jobs import arithmetic
 from jobs.adaptation_training import (
@@ -38,6 +38,7 @@ from jobs.frontier_plot import Point, draw_frontier
 from jobs.progress import Tracker
 
 WHOLE = Training(family="whole decoder", when=(10, 25, 50, 100, 200), rate=RATE)
+EXACT = f"{WHOLE.family} {max(WHOLE.when)}"
 TRAININGS = (
     WHOLE,
     Training(family="whole decoder, Muon", when=(10, 25, 50, 100), rate=MUON_RATE, optimizers=muon),
@@ -91,7 +92,7 @@ def variants(vae: AutoencoderKL, case: Case, others: Sequence[Case] = ()) -> Ite
     yield Tried(family="least squares", name="output convolution", image=solved, gflop=gflop)
     for smoothness in SMOOTHNESS:
         made = smooth(case, case.before, smoothness)
-        name = f"smooth correction {smoothness:g}"
+        name = _smooth_name(smoothness)
         cost = arithmetic.correction_cost(case.good.shape[-1], WEIGHT, smoothness) / 1e9
         yield Tried(family="smooth correction", name=name, image=made, gflop=cost)
     made = smooth(case, solved, BOTH)
@@ -162,13 +163,19 @@ def measure(
 
 def _mean(same: Sequence[Tried], cases: Sequence[Case]) -> Point:
     """One variant over all cases."""
+    chosen = {_smooth_name(FastOptions().smoothness or 0.0): "fast", EXACT: "exact"}
     rows = [figures(one.image, case) for one, case in zip(same, cases, strict=True)]
     return Point(
         family=same[0].family,
         name=same[0].name,
         work=float(np.mean([one.gflop for one in same])),
         values=tuple(float(np.mean(column)) for column in zip(*rows, strict=True)),
+        label=chosen.get(same[0].name, ""),
     )
+
+
+def _smooth_name(smoothness: float) -> str:
+    return f"smooth correction {smoothness:g}"
 
 
 Terms = tuple[float, float]
@@ -176,8 +183,7 @@ Terms = tuple[float, float]
 
 def _goal(case: Case, tried: Sequence[Tried]) -> Terms:
     """The loss's terms that ``exact`` ends with."""
-    name = f"{WHOLE.family} {max(WHOLE.when)}"
-    return next(case.terms(one.image) for one in tried if one.name == name)
+    return next(case.terms(one.image) for one in tried if one.name == EXACT)
 
 
 def _reaches(terms: Terms, goal: Terms) -> bool:
@@ -187,13 +193,13 @@ def _reaches(terms: Terms, goal: Terms) -> bool:
 
 def _print_courses(found: Sequence[Sequence[Tried]], goals: Sequence[Terms]) -> None:
     """When each training could have stopped: at the loss that ``exact`` ends with."""
-    print(f"\nsteps to the loss of {WHOLE.family} {max(WHOLE.when)}, request by request")
+    print(f"\nsteps to the loss of {EXACT}, request by request")
     for family in dict.fromkeys(one.family for one in found[0] if one.course):
         told = []
         for tried, goal in zip(found, goals, strict=True):
             *_, longest = (one for one in tried if one.family == family)
             steps = [step for step, one in enumerate(longest.course) if _reaches(one, goal)]
-            told.append(f"{steps[0]}" if steps else f"not in {len(longest.course)}")
+            told.append(f"{steps[0]}" if steps else f"not in {len(longest.course) - 1}")
         print(f"  {family:28}" + ", ".join(told))
 
 

@@ -46,7 +46,7 @@ class Case:
 class Tried:
     """A variant's ``image`` (1, 3, H, W) and the GFLOP of convolutions and matrix products that it
     took; ``family`` groups the points of one curve. ``course`` holds :meth:`Case.terms` before each
-    training step that led here."""
+    training step that led here, and now."""
 
     family: str
     name: str
@@ -189,13 +189,13 @@ def trained(
         course.append(case.terms(placed(image)))
         if step in way.when:
             with torch.no_grad():
-                image = part(features)
+                made = placed(part(features))
             yield Tried(
                 family=way.family,
                 name=f"{way.family} {step}",
-                image=placed(image),
+                image=made,
                 gflop=each * (step + 1 / 3),
-                course=tuple(course),
+                course=(*course, case.terms(made)),
             )
 
 

@@ -22,12 +22,14 @@ COLOURS = ((31, 119, 180), (214, 39, 40), (44, 160, 44), (148, 103, 189), (255, 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """``work`` in GFLOP (0 is drawn at the left edge), ``values`` one a panel."""
+    """``work`` in GFLOP (0 is drawn at the left edge), ``values`` one a panel; ``label`` is written
+    beside it."""
 
     family: str
     name: str
     work: float
     values: tuple[float, ...]
+    label: str = ""
 
 
 class _Pen:
@@ -110,6 +112,10 @@ def draw_frontier(points: Sequence[Point], titles: Sequence[str], path: Path) ->
                 pen.line(*start, *end, colour=colour, thick=2)
             for x, y in own:
                 pen.dot(x, y, colour)
+        for point in points:
+            if point.label:
+                x, y = axes.x(point.work), axes.y(point.values[panel])
+                pen.text(x + 9, y, point.label, "lm")
     for index, (family, colour) in enumerate(colours.items()):
         row, column = divmod(index, LEGEND_COLUMNS)
         x, y = LEFT + 200 * column, TOP + PANEL[1] + 80 + 24 * row

@@ -33,6 +33,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adaptation_frontier, "TRAININGS", tuple(map(shorter, TRAININGS)))
     for name in ("WHOLE", "WARM"):
         monkeypatch.setattr(adaptation_frontier, name, shorter(getattr(adaptation_frontier, name)))
+    monkeypatch.setattr(adaptation_frontier, "EXACT", "whole decoder 2")
     monkeypatch.setattr(adaptation_together, "STEPS", 3)
 
 
@@ -69,6 +70,7 @@ def test_the_plot_is_drawn(tmp_path: Path) -> None:
     path = tmp_path / "sub" / "frontier.png"
     points = adaptation_frontier.measure(tiny_pipeline(), [requests(1)], path)
     assert {"no adaptation", "plain paste", "output convolution"} <= {p.name for p in points}
+    assert {p.label for p in points} == {"", "fast", "exact"}
     with Image.open(path) as image:
         assert image.width > 1000
 
