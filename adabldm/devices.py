@@ -51,11 +51,10 @@ def align(module: nn.Module) -> None:
 def tune(pipeline: Any) -> None:
     """Make the networks of a pipeline quick on the device that it is on; pixels change by rounding.
 
-    Channels go last, as convolutions on tensor cores want them; on a CPU they take torch past the
-    plain convolution that it has for single images. On a GPU the networks that are called often are
-    compiled for each shape that comes, into CUDA graphs. Those hold the addresses of the weights:
-    from then on weights are changed by writing to them, never by replacing them
-    (:class:`adabldm.swapper.Swapper` does so).
+    Channels go last, as convolutions on tensor cores want them, and on a CPU those of oneDNN. On a
+    GPU the networks that are called often are compiled for each shape that comes, into CUDA graphs.
+    Those hold the addresses of the weights: from then on weights are changed by writing to them,
+    never by replacing them (:class:`adabldm.swapper.Swapper` does so).
     """
     for network in (pipeline.unet, pipeline.controlnet, pipeline.vae):
         network.to(memory_format=torch.channels_last)
