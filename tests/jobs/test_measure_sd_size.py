@@ -9,8 +9,16 @@ import torch
 
 from adabldm import sd_size
 from adabldm.bases import open_base
+from adabldm.options import FastOptions, SamplerOptions
+from jobs import arithmetic
 from jobs.arithmetic import stable_diffusion
-from jobs.measure_sd_size import LEARNING_RATE, parameters, training_step
+from jobs.measure_sd_size import (
+    LEARNING_RATE,
+    calls_of_an_image,
+    chosen,
+    parameters,
+    training_step,
+)
 from tests.starts import sd_folder
 from tests.tiny import SIDE
 
@@ -39,6 +47,20 @@ def test_the_first_step_moves_the_zero_convolutions_and_nothing_of_the_base(tmp_
     moved = {n for n, one in control.named_parameters() if not torch.equal(one, started[n])}
     assert any(name.startswith(ZERO[2]) for name in moved)
     assert any(name.startswith("down_blocks") for name in moved)
+
+
+def test_fewer_steps_are_legal_in_both_modes_and_the_work_is_known_before() -> None:
+    assert chosen("exact", None) == SamplerOptions()
+    assert chosen("exact", 3).steps == 3
+    fast = chosen("fast", 3)
+    assert isinstance(fast, FastOptions)
+    calls = calls_of_an_image(fast)
+    assert calls[arithmetic.CONTROL] == 3
+    assert calls[arithmetic.UNET] == 2 * (3 - fast.image_edits) + fast.image_edits
+    assert calls[arithmetic.DECODER] == fast.image_edits + 1
+    assert calls[arithmetic.TRAINING] == 0
+    with pytest.raises(ValueError, match="mode"):
+        chosen("quick", None)
 
 
 def test_the_full_size_has_the_published_numbers_of_parameters() -> None:
