@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Boundary = int | float
 """A step (int) or a fraction of all steps (float in 0..1)."""
@@ -82,6 +82,7 @@ class SamplerOptions:
         return kinds[mode](**chosen)
 
 
+Solver = Literal["dpm-solver++", "unipc", "ddim"]
 MAX_FAST_STEPS = 200
 TRAINED_STEPS = 1000
 """Steps of the diffusion that the models are trained on."""
@@ -108,7 +109,7 @@ class FastOptions(SamplerOptions):
     mode: Literal["exact", "fast"] = "fast"
     steps: int = 15
     adaptation_steps: int = 0
-    solver: Literal["dpm-solver++", "unipc", "ddim"] = "dpm-solver++"
+    solver: Solver = "dpm-solver++"
     image_edits: int = 5
     guided_edits: bool = False
     smoothness: float | None = 20.0
@@ -124,7 +125,7 @@ class FastOptions(SamplerOptions):
             rule = "must be a fraction (float): a step is no noise level"
             _require(not isinstance(value, float), name, value, rule)
         _require(self.eta != 0, "eta", self.eta, "must be 0 in fast: its solver draws nothing")
-        solvers = ("dpm-solver++", "unipc", "ddim")
+        solvers = get_args(Solver)
         _require(self.solver not in solvers, "solver", self.solver, f"one of {', '.join(solvers)}")
         edits = self.image_edits
         _require(edits < 0, "image_edits", edits, "must be >= 0")

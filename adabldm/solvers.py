@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from diffusers import AutoencoderKL
 
 from adabldm.autoencoder import decode, encode
 from adabldm.noise import NoiseSource
+from adabldm.options import Solver
 from adabldm.sampling import NoisePredictor, Source, Watch, edit_images, edit_latents, ignore
 
 FIRST = 0.98
@@ -127,9 +127,6 @@ def unipc_correction(
     x0 = last + sum(share * slope for share, slope in zip(shares, slopes, strict=True))
     shrink = schedule.sigma(step) / schedule.sigma(step - 1)
     return shrink * z_before - schedule.signal(step) * math.expm1(-h) * x0
-
-
-Solver = Literal["dpm-solver++", "unipc", "ddim"]
 
 
 def sample_fast(

@@ -6,6 +6,7 @@ Each variant gets the same final latents and the same image before adaptation as
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,24 +40,13 @@ from jobs.progress import Tracker
 
 WHOLE = Training(family="whole decoder", when=(10, 25, 50, 100, 200), rate=RATE)
 EXACT = f"{WHOLE.family} {max(WHOLE.when)}"
+LAST = Training(family="last up-block", when=(10, 50, 200), rate=LAST_BLOCK_RATE, last=True)
 TRAININGS = (
     WHOLE,
     Training(family="whole decoder, Muon", when=(10, 25, 50, 100), rate=MUON_RATE, optimizers=muon),
-    Training(family="last up-block", when=(10, 50, 200), rate=LAST_BLOCK_RATE, last=True),
-    Training(
-        family="last up-block, Muon",
-        when=(10, 50, 200),
-        rate=MUON_RATE,
-        last=True,
-        optimizers=muon,
-    ),
-    Training(
-        family="last up-block, crop",
-        when=(10, 50, 200),
-        rate=LAST_BLOCK_RATE,
-        last=True,
-        crop=True,
-    ),
+    LAST,
+    replace(LAST, family="last up-block, Muon", rate=MUON_RATE, optimizers=muon),
+    replace(LAST, family="last up-block, crop", crop=True),
 )
 WARM = Training(family="warm start", when=(1, 10, 50), rate=RATE)
 SMOOTHNESS = (1.0, 3.0, 10.0, 20.0, 50.0, 150.0)
