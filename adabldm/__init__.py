@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adabldm.options import SamplerOptions as SamplerOptions
     from adabldm.pipeline import AdaBLDMPipeline as AdaBLDMPipeline
+    from adabldm.sampling.options import SamplerOptions as SamplerOptions
 
-_HOMES = {"AdaBLDMPipeline": "adabldm.pipeline", "SamplerOptions": "adabldm.options"}
+_HOMES = {"AdaBLDMPipeline": "adabldm.pipeline", "SamplerOptions": "adabldm.sampling.options"}
 __all__ = ["AdaBLDMPipeline", "SamplerOptions"]
 
 

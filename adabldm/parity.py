@@ -23,14 +23,18 @@ from diffusers.loaders.single_file_utils import (
 from safetensors.torch import load_file
 from torch import nn
 
-from adabldm import masks, single_file, trimap
-from adabldm.adaptation import adapt_decoder
-from adabldm.autoencoder import decode, encode, from_uint8, to_uint8
-from adabldm.losses import add_noise, epsilon_loss
-from adabldm.noise import RecordedNoise
+from adabldm.core import trimap
+from adabldm.networks import ldm_checkpoint
+from adabldm.networks.autoencoder import decode, encode, from_uint8, to_uint8
 from adabldm.pipeline import AdaBLDMPipeline
-from adabldm.sampling import Contexts, NoisePredictor, Source, sample
-from adabldm.schedule import DDIMSchedule, cumulative_alphas, ddim_schedule, ddim_step
+from adabldm.sampling import keep_masks
+from adabldm.sampling.blending import Source
+from adabldm.sampling.ddim import DDIMSchedule, cumulative_alphas, ddim_schedule, ddim_step
+from adabldm.sampling.decoder_adaptation import adapt_decoder
+from adabldm.sampling.exact import sample
+from adabldm.sampling.noise import RecordedNoise
+from adabldm.sampling.predictor import Contexts, NoisePredictor
+from adabldm.training.objectives import add_noise, epsilon_loss
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -121,7 +125,7 @@ class Replay:
                 raise RecordingFault(f"{folder}: {name} does not exist")
         self.folder = folder
         self.meta: dict[str, Any] = json.loads((folder / "meta.json").read_text())
-        self.weights = single_file.read_weights(folder / "weights.safetensors")
+        self.weights = ldm_checkpoint.read_weights(folder / "weights.safetensors")
         self.pipeline = AdaBLDMPipeline.from_single_file(
             folder / "weights.safetensors",
             config=self.meta["config"],
@@ -155,10 +159,10 @@ class Replay:
             defect, marks = own["pixel_mask_u8"], own["trimap_u8"][..., 0]
             composed = trimap.compose(defect.numpy(), own["object_mask_u8"].numpy())
             yield _difference(f"{case} trimap", torch.from_numpy(composed), marks, EXACT)
-            keep = masks.pixel_keep_mask(marks[None])
+            keep = keep_masks.pixel_keep_mask(marks[None])
             yield _difference(f"{case} pixel keep-mask", keep, own["pixel_keep_mask"], EXACT)
             theirs = own["latent_keep_mask"]
-            nearest = masks.latent_keep_mask_nearest(defect[None], *theirs.shape[-2:])
+            nearest = keep_masks.latent_keep_mask_nearest(defect[None], *theirs.shape[-2:])
             yield _difference(f"{case} latent keep-mask", nearest, theirs, EXACT)
 
     @torch.no_grad()
@@ -281,13 +285,13 @@ class Replay:
         marks = recorded["in/trimap_u8"][..., 0]
         images = from_uint8(recorded["in/source_u8"])
         yield _difference(f"{run} image in [-1, 1]", images, recorded["in/x0"], 1e-6)
-        hint = masks.control_image(marks)
+        hint = keep_masks.control_image(marks)
         yield _difference(f"{run} control image", hint, recorded["in/hint"], 1e-6)
-        keep = masks.pixel_keep_mask(marks)
+        keep = keep_masks.pixel_keep_mask(marks)
         yield _difference(f"{run} pixel keep-mask", keep, recorded["in/pixel_keep_mask"], EXACT)
         theirs = recorded["in/latent_keep_mask"]
         defect = torch.where(marks == trimap.DEFECT, 255, 0)
-        nearest = masks.latent_keep_mask_nearest(defect, *theirs.shape[-2:])
+        nearest = keep_masks.latent_keep_mask_nearest(defect, *theirs.shape[-2:])
         yield _difference(f"{run} latent keep-mask", nearest, theirs, EXACT)
 
     def _schedule(

@@ -12,18 +12,21 @@ from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DCondi
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from adabldm import images as pictures
-from adabldm import masks, metrics, modes, trimap
-from adabldm.adaptation import Adapted, adaptation_terms
-from adabldm.autoencoder import decode, from_uint8, to_uint8
-from adabldm.clock import Clock
-from adabldm.devices import align, to_device
-from adabldm.encodings import Encodings
-from adabldm.noise import CounterNoise
-from adabldm.options import RequestTrace, SamplerOptions
-from adabldm.output import AdaBLDMOutput, SamplingFault
-from adabldm.sampling import Contexts, NoisePredictor, Source
-from adabldm.schedule import cumulative_alphas
+from adabldm.core import images as pictures
+from adabldm.core import trimap
+from adabldm.core.devices import align, to_device
+from adabldm.core.timing import Clock
+from adabldm.judging import pair
+from adabldm.networks.autoencoder import decode, from_uint8, to_uint8
+from adabldm.sampling import keep_masks, modes
+from adabldm.sampling.blending import Source
+from adabldm.sampling.ddim import cumulative_alphas
+from adabldm.sampling.decoder_adaptation import Adapted, adaptation_terms
+from adabldm.sampling.encoding_cache import Encodings
+from adabldm.sampling.noise import CounterNoise
+from adabldm.sampling.options import RequestTrace, SamplerOptions
+from adabldm.sampling.output import AdaBLDMOutput, SamplingFault
+from adabldm.sampling.predictor import Contexts, NoisePredictor
 
 
 class AdaBLDMPipeline(DiffusionPipeline):
@@ -70,8 +73,8 @@ class AdaBLDMPipeline(DiffusionPipeline):
 
     @classmethod
     def from_single_file(cls, path: str | Path, **options: Any) -> AdaBLDMPipeline:
-        """Load an AdaBLDM or ControlLDM checkpoint; see :func:`adabldm.single_file.load`."""
-        from adabldm.single_file import load
+        """An AdaBLDM or ControlLDM checkpoint; see :func:`adabldm.networks.ldm_checkpoint.load`."""
+        from adabldm.networks.ldm_checkpoint import load
 
         return cls(**load(path, **options))
 
@@ -170,8 +173,8 @@ class AdaBLDMPipeline(DiffusionPipeline):
         source = Source(
             images=good,
             latents=latents,
-            pixel_keep=masks.pixel_keep_mask(marks),
-            latent_keep=masks.latent_keep_mask(marks, self.factor),
+            pixel_keep=keep_masks.pixel_keep_mask(marks),
+            latent_keep=keep_masks.latent_keep_mask(marks, self.factor),
         )
         # 4. Stages 1 and 2
         with clock.stage("sample", device), modes.precision(device, options):
@@ -196,7 +199,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         predictor = NoisePredictor(
             unet=self.unet,
             controlnet=self.controlnet,
-            control_image=masks.control_image(marks).to(self.controlnet.dtype),
+            control_image=keep_masks.control_image(marks).to(self.controlnet.dtype),
             contexts=contexts,
             guidance=options.guidance,
         )
@@ -217,7 +220,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
             if not torch.isfinite(result.image).all():
                 raise SamplingFault("the model's image holds values that are not finite")
             image = to_uint8(result.image)[0].cpu().numpy()
-            quality = metrics.pair_quality(image, sources[index], trimaps[index] == trimap.DEFECT)
+            quality = pair.pair_quality(image, sources[index], trimaps[index] == trimap.DEFECT)
             if result.losses:
                 quality["adaptation_loss"] = result.losses[-1]
             one = source.part(index)

@@ -6,18 +6,18 @@ import sys
 
 import typer
 
-from cluster.faults import InputFault, JobFault
-from jobs import (
-    contact_sheet,
+from adabldm.core.faults import InputFault, JobFault
+from jobs.verbs import (
     demo,
     generate,
     pairs,
     parity,
     plan,
     prepare,
+    sheet,
     submit,
     train,
-    trimap_sheet,
+    trimaps,
     verify,
 )
 
@@ -28,17 +28,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo.main)
-app.command("prepare")(prepare.main)
-app.command("pairs")(pairs.main)
-app.command("train")(train.main)
-app.command("plan")(plan.main)
-app.command("trimaps")(trimap_sheet.main)
-app.command("generate")(generate.main)
-app.command("verify")(verify.main)
-app.command("sheet")(contact_sheet.main)
-app.command("parity")(parity.main)
-app.command("submit")(submit.main)
+for verb in (
+    demo, prepare, pairs, train, plan, trimaps, generate, verify, sheet, parity, submit,
+):  # fmt: skip
+    app.command(verb.__name__.rpartition(".")[2])(verb.main)
 
 STOPPED, BAD_INPUT = 1, 2
 

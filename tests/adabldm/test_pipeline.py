@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from adabldm.options import FastOptions, SamplerOptions
 from adabldm.pipeline import AdaBLDMPipeline, SamplingFault
-from tests.tiny import FEW_STEPS, SIDE, requests, same, tiny_pipeline
+from adabldm.sampling.options import FastOptions, SamplerOptions
+from tests.support.tiny import FEW_STEPS, SIDE, requests, same, tiny_pipeline
 
 FAST = FastOptions(steps=6, image_edits=2)
 

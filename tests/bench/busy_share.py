@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from adabldm.options import SamplerOptions
-from cluster.flow import Pool, run
-from cluster.manifest import Manifest
-from cluster.pending import pending_windows
-from cluster.ray_session import ray_session
-from cluster.storage import Location
-from cluster.validation import validate
-from cluster.worker import WorkerSettings
-from tests.cluster.making import checks_of, write_manifest
+from adabldm.sampling.options import SamplerOptions
+from cluster.generate.flow import Pool, run
+from cluster.generate.windows import pending_windows
+from cluster.generate.worker import WorkerSettings
+from cluster.launch.session import ray_session
+from cluster.manifest.reader import Manifest
+from cluster.manifest.validation import validate
+from cluster.storage.location import Location
+from tests.support.making import checks_of, write_manifest
 
 START_SECONDS = 3600
 MILLISECONDS = 8000

@@ -11,12 +11,12 @@ from typing import cast
 import pytest
 import torch
 
-from adabldm.branch_card import WEIGHTS
+from adabldm.branches.card import WEIGHTS
 from adabldm.pipeline import AdaBLDMPipeline
-from cluster.backends import Backends
-from cluster.branches import Base, open_branches
-from cluster.model_check import model_fingerprint
-from tests.branches import write_branch
+from cluster.models.catalog import Base, open_branches
+from cluster.models.inspect import model_fingerprint
+from cluster.models.loading import Backends
+from tests.support.branches import write_branch
 
 ROUNDS = 9
 KINDS = {"full": None, "low-rank 8": 8}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jobs import measure_embedded
+from jobs.embedded_model import measure
 
 pytest.importorskip("efficientnet_lite_pytorch")
 
@@ -15,7 +15,7 @@ pytest.importorskip("efficientnet_lite_pytorch")
 def test_embedded_model(shared, tmp_path, capsys):
     with capsys.disabled():
         print()
-        measure_embedded.main(
+        measure.main(
             data=[str(shared / "data" / "mt_dev")],
             count=24,
             sheets=tmp_path,

@@ -10,14 +10,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from adabldm.options import SamplerOptions
-from cluster.flow import Pool, run
-from cluster.manifest import Manifest
-from cluster.pending import Window, pending_windows
-from cluster.storage import Location
-from cluster.validation import validate
-from cluster.worker import Worker, WorkerSettings
-from tests.cluster.making import checks_of, write_manifest
+from adabldm.sampling.options import SamplerOptions
+from cluster.generate.flow import Pool, run
+from cluster.generate.windows import Window, pending_windows
+from cluster.generate.worker import Worker, WorkerSettings
+from cluster.manifest.reader import Manifest
+from cluster.manifest.validation import validate
+from cluster.storage.location import Location
+from tests.support.making import checks_of, write_manifest
 
 LOOP_REQUESTS, CEILING_REQUESTS = 24, 400
 OPTIONS = SamplerOptions(steps=10, adaptation_steps=5)

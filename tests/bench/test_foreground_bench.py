@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs import measure_foreground
+from jobs.bench import foreground_outlines
 
-OUTLINES = Path(__file__).parents[1] / "data" / "foreground_outlines.json"
+OUTLINES = Path(__file__).parents[1] / "support" / "foreground_outlines.json"
 
 
 @pytest.mark.shared
 def test_foreground(shared, tmp_path, capsys):
     with capsys.disabled():
-        measure_foreground.main(data=shared / "data", outlines=OUTLINES, overlays=tmp_path)
+        foreground_outlines.main(data=shared / "data", outlines=OUTLINES, overlays=tmp_path)
     assert any(tmp_path.iterdir())

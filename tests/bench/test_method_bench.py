@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import bench_method
+from jobs.bench import method
 from tests.conftest import ROOT
 
 
@@ -14,7 +14,7 @@ def test_exact_beside_fast(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     tiles = ROOT.parent / "shared" / "data" / "mt_dev"
     with capsys.disabled():
         print()
-        bench_method.main(
+        method.main(
             data=str(tiles) if tiles.is_dir() else None,
             model=None,
             count=4,

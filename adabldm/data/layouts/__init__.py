@@ -1,0 +1,67 @@
+"""Data sets as people have them, read into one kind of record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from adabldm.core.picture_uri import DatasetFault
+from adabldm.data.layouts import dataset_yaml, ksdd2, mvtec_btad, visa
+from adabldm.data.layouts.records import Fault, Listing, Part, Picture
+from adabldm.data.layouts.tree import Tree
+
+__all__ = ["AUTO", "LAYOUTS", "Fault", "Listing", "Part", "Picture", "Tree", "detect", "read"]
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a layout is recognised, read, and told to a user."""
+
+    matches: Callable[[Tree], bool]
+    read: Callable[[Tree], Listing]
+    sign: str
+
+
+LAYOUTS: dict[str, Layout] = {
+    "plain": Layout(dataset_yaml.matches, dataset_yaml.read, dataset_yaml.SETTINGS),
+    "visa": Layout(visa.matches, visa.read, f"{visa.SPLIT} or {visa.TYPES}"),
+    "mvtec": Layout(
+        lambda tree: bool(mvtec_btad.objects(tree, "good")),
+        lambda tree: mvtec_btad.read(tree, "mvtec", "good"),
+        "train/good",
+    ),
+    "btad": Layout(
+        lambda tree: bool(mvtec_btad.objects(tree, "ok")),
+        lambda tree: mvtec_btad.read(tree, "btad", "ok"),
+        "train/ok",
+    ),
+    "ksdd2": Layout(ksdd2.matches, ksdd2.read, "train/<number>_GT.png"),
+}
+"""In the order in which they are tried."""
+
+
+def detect(tree: Tree) -> str:
+    """The name of the first layout that ``tree`` has. Raises :class:`DatasetFault`."""
+    for name, layout in LAYOUTS.items():
+        if layout.matches(tree):
+            return name
+    known = ", ".join(f"no {layout.sign} ({name})" for name, layout in LAYOUTS.items())
+    raise DatasetFault(f"{tree.uri_of_root}: no layout is recognised: {known} below it")
+
+
+def read(tree: Tree, layout: str = AUTO) -> Listing:
+    """List the data set at ``tree``, whose layout is named or detected.
+
+    Raises :class:`DatasetFault` if it has not that layout, or a table in it cannot be read.
+    """
+    if layout == AUTO:
+        layout = detect(tree)
+    if layout not in LAYOUTS:
+        raise DatasetFault(f"layout {layout!r} is not one of {', '.join([AUTO, *LAYOUTS])}")
+    if not LAYOUTS[layout].matches(tree):
+        raise DatasetFault(
+            f"{tree.uri_of_root}: no {LAYOUTS[layout].sign} below it ({layout} layout)"
+        )
+    return LAYOUTS[layout].read(tree)

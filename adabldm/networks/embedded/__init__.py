@@ -1,0 +1,10 @@
+"""The small trained model that ships inside the package (128 x 128 pixels)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def embedded_path() -> Path:
+    """Folder of the embedded model, in diffusers layout."""
+    return Path(__file__).parent / "model"

@@ -1,0 +1,131 @@
+"""Where on a picture a defect may lie, and whether a shape lies there wholly.
+
+Each pixel knows how many allowed ones follow it in its row, so a shape is inside if each of its
+horizontal runs begins where enough of them follow: exact, holes or not, one look a run.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from adabldm.placement import transform
+from adabldm.placement.shape_bank import ShapeBank
+
+LARGEST_SIDE = 32_767
+"""Columns beyond this are not counted as following."""
+GLANCES = 64
+"""Positions that are looked at before all of them are computed."""
+
+
+class Ground:
+    """The allowed pixels of a picture of (``height``, ``width``).
+
+    ``allowed`` is (H, W), non-zero where a defect may lie; None is everywhere.
+    """
+
+    def __init__(self, height: int, width: int, allowed: np.ndarray | None = None) -> None:
+        self.height_of_picture, self.width_of_picture = height, width
+        self.height, self.width = height, width
+        self.everywhere = allowed is None
+        self.top = self.left = 0
+        self._reach = np.zeros(0, np.int16)
+        self._spots = np.zeros(0, np.int32)
+        """Allowed pixels, as flat positions in the smallest box that holds them."""
+        if allowed is not None:
+            self._look_at(allowed > 0)
+        self.nbytes = self._reach.nbytes + self._spots.nbytes
+
+    def _look_at(self, allowed: np.ndarray) -> None:
+        if not allowed.any():
+            self.height = self.width = 0
+            return
+        box = transform.bounding_box(allowed)
+        self.top, self.left = box[0].start, box[1].start
+        inside = allowed[box]
+        self.height, self.width = inside.shape
+        self.everywhere = bool(inside.all())
+        columns = np.arange(self.width, dtype=np.int32)
+        barred = np.where(inside, np.int32(self.width), columns)
+        next_barred = np.minimum.accumulate(barred[:, ::-1], axis=1)[:, ::-1]
+        self._reach = np.minimum(next_barred - columns, LARGEST_SIDE).astype(np.int16).ravel()
+        self._spots = np.flatnonzero(inside).astype(np.int32)
+
+    def guess(
+        self, bank: ShapeBank, shapes: np.ndarray, chance: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A position for each of ``shapes`` (S,): fits (bool), top, left in the picture.
+
+        ``chance`` is (S,) in [0, 1). Of all positions where a shape's middle pixel is allowed,
+        each is equally likely; so is then each that fits.
+        """
+        size = bank.size[shapes]
+        room = np.array([self.height, self.width]) - size + 1
+        fits = (room > 0).all(axis=1)
+        if self.everywhere:
+            number = (chance * np.where(fits, room[:, 0] * room[:, 1], 0)).astype(np.int64)
+            top, left = np.divmod(number, np.maximum(room[:, 1], 1))
+            return fits, top + self.top, left + self.left
+        if not len(self._spots):
+            nowhere = np.zeros(len(shapes), np.int64)
+            return np.zeros(len(shapes), bool), nowhere, nowhere
+        spot = self._spots[(chance * len(self._spots)).astype(np.int64)]
+        top, left = self._corner(bank, shapes, spot)
+        fits &= (top >= 0) & (left >= 0) & (top < room[:, 0]) & (left < room[:, 1])
+        fits[fits] = self._holds(bank, shapes[fits], top[fits], left[fits])
+        return fits, top + self.top, left + self.left
+
+    def positions(self, bank: ShapeBank, shape: int) -> np.ndarray:
+        """All positions at which one shape fits, as numbers for :meth:`corner`, int64 (K,)."""
+        rows, columns = np.array([self.height, self.width]) - bank.size[shape] + 1
+        if rows <= 0 or columns <= 0:
+            return np.zeros(0, np.int64)
+        if self.everywhere:
+            top, left = np.indices((rows, columns))
+            return (top * self.width + left).ravel()
+        reach = self._reach.reshape(self.height, self.width)
+        held = np.ones((rows, columns), bool)
+        for row, column, length in bank.extremes[shape].tolist():
+            held &= reach[row : row + rows, column : column + columns] >= length
+        top, left = np.divmod(np.flatnonzero(held), columns)
+        start = top * self.width + left
+        for row, column, length in bank.runs(shape).tolist():
+            if not len(start):
+                break
+            start = start[self._reach[start + (row * self.width + column)] >= length]
+        return start
+
+    def has_room(self, bank: ShapeBank, shape: int) -> bool:
+        """Whether one shape has any position; the same as asking for all, mostly in less time."""
+        spread = (np.arange(GLANCES) + 0.5) / GLANCES
+        glanced, _, _ = self.guess(bank, np.full(GLANCES, shape), spread)
+        return bool(glanced.any()) or len(self.positions(bank, shape)) > 0
+
+    def corner(self, position: int) -> tuple[int, int]:
+        """(top, left) in the picture of one of :meth:`positions`."""
+        top, left = divmod(position, self.width)
+        return top + self.top, left + self.left
+
+    def _corner(
+        self, bank: ShapeBank, shapes: np.ndarray, spots: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        row, column = np.divmod(spots.astype(np.int64), self.width)
+        anchor = bank.anchor[shapes]
+        return row - anchor[:, 0], column - anchor[:, 1]
+
+    def _holds(
+        self, bank: ShapeBank, shapes: np.ndarray, top: np.ndarray, left: np.ndarray
+    ) -> np.ndarray:
+        """Whether each shape, inside the box, lies on allowed pixels only."""
+        start = top * self.width + left
+        ends = bank.extremes[shapes]
+        first = start[:, None] + ends[..., 0] * self.width + ends[..., 1]
+        held = (self._reach[first] >= ends[..., 2]).all(axis=1)
+        likely = np.flatnonzero(held)
+        if len(likely):
+            runs, count = bank.runs_of_many(shapes[likely])
+            begins = np.repeat(start[likely], count)
+            begins += runs[:, 0].astype(np.int64) * self.width + runs[:, 1]
+            short = self._reach[begins] < runs[:, 2]
+            owner = np.repeat(likely, count)
+            held[owner[short]] = False
+        return held

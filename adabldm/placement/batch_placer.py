@@ -1,0 +1,187 @@
+"""Places for many defects at a time on one picture (paper, section III-B).
+
+A few turns of the mask are tried, each with a few guesses of the position. What these did not
+place is computed: the positions of the mask's smallest shapes, from which one is drawn. So no row
+tries without end, and a mask that is given up has no position in any of its smallest shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from adabldm.core.random_streams import Draws
+from adabldm.placement.allowed_area import Ground
+from adabldm.placement.shape_bank import ShapeBank
+
+TURNS, GUESSES = 8, 12
+SMALLEST = 32
+"""Shapes of a mask whose positions are computed when guessing was in vain."""
+UNKNOWN = -1
+MOST_POSITIONS = 1_024
+"""Positions kept of a mask on a picture: evenly chosen from all of its smallest shapes'."""
+REMEMBERED_BYTES = 128_000_000
+OVERHEAD = 400
+"""Bytes of an entry without positions."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """``found`` bool (N,); where it is True, the shape's number, ``top`` and ``left``."""
+
+    found: np.ndarray
+    shape: np.ndarray
+    top: np.ndarray
+    left: np.ndarray
+
+    @classmethod
+    def none(cls, count: int) -> Places:
+        return cls(np.zeros(count, bool), *(np.zeros(count, np.int32) for _ in range(3)))
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes that are taken, K of each row: (N, K) each; a height of 0 is no box."""
+
+    top: np.ndarray
+    left: np.ndarray
+    height: np.ndarray
+    width: np.ndarray
+
+    def meet(self, top: np.ndarray, left: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Whether a row's new box of ``size`` (N, 2) touches any of its own boxes; bool (N,)."""
+        below = (top[:, None] <= self.top + self.height) & (self.top <= (top + size[:, 0])[:, None])
+        beside = (left[:, None] <= self.left + self.width) & (
+            self.left <= (left + size[:, 1])[:, None]
+        )
+        return (below & beside & (self.height > 0)).any(axis=1)
+
+    def of(self, rows: np.ndarray) -> Boxes:
+        return Boxes(self.top[rows], self.left[rows], self.height[rows], self.width[rows])
+
+
+@dataclass(frozen=True)
+class _Positions:
+    """Positions of some shapes: shape ``k`` has those up to ``ends[k]``."""
+
+    shapes: np.ndarray
+    ends: np.ndarray
+    flat: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        return OVERHEAD + self.shapes.nbytes + self.ends.nbytes + self.flat.nbytes
+
+
+class Placer:
+    """Draws placements of one product's masks; remembers what it computed."""
+
+    def __init__(self, bank: ShapeBank, draws: Draws) -> None:
+        self.bank = bank
+        self._draws = draws
+        self._computed: dict[tuple[Hashable, int], _Positions] = {}
+        self._bytes = 0
+        self._hope: dict[Hashable, np.ndarray] = {}
+
+    def place(
+        self,
+        key: Hashable,
+        ground: Ground,
+        rows: np.ndarray,
+        masks: np.ndarray,
+        purpose: str,
+        taken: Boxes | None = None,
+    ) -> Places:
+        """A place on ``ground``, known as ``key``, for mask ``masks[i]`` of each row ``rows[i]``.
+
+        The scale is even between 0.85 and 1.15, the angle between 0 and 360 degrees, given that
+        they fit; so is the position among all where the shape fits. ``taken`` boxes are not
+        touched; then a row may stay without a place that has one.
+        """
+        places = Places.none(len(rows))
+        shapes = np.zeros(len(rows), np.int32)
+        hopeful = self._hopeful(key, ground, masks)
+        for turn in range(TURNS):
+            left_over = np.flatnonzero(~places.found & hopeful)
+            if not len(left_over):
+                break
+            chance = self._draws.uniform(f"{purpose}/{turn}", rows[left_over])
+            shapes[left_over] = self.bank.drawn(
+                masks[left_over], ground.height_of_picture, ground.width_of_picture, chance
+            )
+            self._guess(places, ground, rows, shapes, left_over, f"{purpose}/{turn}", taken)
+        if taken is None:
+            chance = self._draws.uniform(f"{purpose}/computed", rows)
+            for row in np.flatnonzero(~places.found & hopeful).tolist():
+                self._compute(places, key, ground, row, int(masks[row]), float(chance[row]))
+        return places
+
+    def _guess(
+        self,
+        places: Places,
+        ground: Ground,
+        rows: np.ndarray,
+        shapes: np.ndarray,
+        left_over: np.ndarray,
+        purpose: str,
+        taken: Boxes | None,
+    ) -> None:
+        for number in range(GUESSES):
+            chance = self._draws.uniform(f"{purpose}/{number}", rows[left_over])
+            fits, top, left = ground.guess(self.bank, shapes[left_over], chance)
+            if taken is not None:
+                size = self.bank.size[shapes[left_over]]
+                fits &= ~taken.of(left_over).meet(top, left, size)
+            done = left_over[fits]
+            places.found[done] = True
+            places.shape[done] = shapes[done]
+            places.top[done], places.left[done] = top[fits], left[fits]
+            left_over = left_over[~fits]
+            if not len(left_over):
+                return
+
+    def _hopeful(self, key: Hashable, ground: Ground, masks: np.ndarray) -> np.ndarray:
+        """Whether any of its smallest shapes has a place on the ground, for each mask; bool (N,).
+
+        Asked of every mask before any guess, so that a row's fate does not hang on the others.
+        """
+        if ground.everywhere:
+            return np.ones(len(masks), bool)
+        known = self._hope.setdefault(key, np.full(self.bank.masks, UNKNOWN, np.int8))
+        for mask in np.unique(masks[known[masks] == UNKNOWN]).tolist():
+            shapes = self._smallest(ground, mask)
+            known[mask] = any(ground.has_room(self.bank, shape) for shape in shapes)
+        return known[masks] > 0
+
+    def _smallest(self, ground: Ground, mask: int) -> Iterator[int]:
+        height, width = ground.height_of_picture, ground.width_of_picture
+        return self.bank.smallest(mask, height, width, SMALLEST)
+
+    def _compute(
+        self, places: Places, key: Hashable, ground: Ground, row: int, mask: int, chance: float
+    ) -> None:
+        known = self._positions(key, ground, mask)
+        if not len(known.flat):
+            return
+        number = int(chance * len(known.flat))
+        shape = int(known.shapes[np.searchsorted(known.ends, number, side="right")])
+        places.found[row], places.shape[row] = True, shape
+        corner = ground.corner(int(known.flat[number]))
+        places.top[row], places.left[row] = corner
+
+    def _positions(self, key: Hashable, ground: Ground, mask: int) -> _Positions:
+        known = self._computed.get((key, mask))
+        if known is None:
+            shapes = np.array(list(self._smallest(ground, mask)))
+            each = [ground.positions(self.bank, int(shape)) for shape in shapes]
+            flat, ends = np.concatenate(each), np.cumsum([len(some) for some in each])
+            kept = np.arange(0, len(flat), max(1.0, len(flat) / MOST_POSITIONS)).astype(np.int64)
+            known = _Positions(shapes, np.searchsorted(kept, ends), flat[kept])
+            if self._bytes + known.nbytes > REMEMBERED_BYTES:
+                self._computed.clear()
+                self._bytes = 0
+            self._computed[key, mask] = known
+            self._bytes += known.nbytes
+        return known

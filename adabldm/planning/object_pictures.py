@@ -1,0 +1,84 @@
+"""One object's pictures at one size, each read once: good ones, defects, where an object lies."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from adabldm.core import images, trimap
+from adabldm.core.objects import DefectImage, ObjectFolder
+from adabldm.core.picture_uri import read_picture
+from adabldm.foreground.features import Features
+from adabldm.foreground.predictor import PICTURES, ForegroundPredictor, fit_foreground
+
+ATTEMPTS = 8
+"""Good pictures and defects that are tried for one pair."""
+
+
+class PairFault(ValueError):
+    """A data set from which a training example cannot be made; the message says which and why."""
+
+
+class Product:
+    """Pictures of ``folder``, brought to ``size`` x ``size`` pixels and kept; ``features`` find the
+    object in them (those of the encoder in the package by default)."""
+
+    def __init__(self, folder: ObjectFolder, size: int, features: Features | None = None) -> None:
+        self.folder = folder
+        self._size = size
+        self._features = features
+        self._goods: dict[str, np.ndarray] = {}
+        self._insides: dict[str, np.ndarray] = {}
+        self._defects: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Workers read for themselves; what is learnt from the good pictures travels."""
+        return self.__dict__ | {"_goods": {}, "_insides": {}, "_defects": {}}
+
+    @cached_property
+    def predictor(self) -> ForegroundPredictor:
+        step = max(1, len(self.folder.good) // PICTURES)
+        chosen = self.folder.good[::step][:PICTURES]
+        return fit_foreground([read_picture(uri) for uri in chosen], self._features)
+
+    @property
+    def is_texture(self) -> bool:
+        surface = self.folder.surface
+        return (self.predictor.surface if surface is None else surface) == "texture"
+
+    def good(self, uri: str) -> np.ndarray:
+        """A good picture of the object, uint8 (S, S, 3)."""
+        if uri not in self._goods:
+            self._goods[uri] = images.resize(read_picture(uri), self._size, self._size)
+        return self._goods[uri]
+
+    def inside(self, uri: str) -> np.ndarray:
+        """Where a defect may lie in the good picture, uint8 (S, S), non-zero there."""
+        if uri not in self._insides:
+            self._insides[uri] = self._inside(uri)
+        return self._insides[uri]
+
+    def _inside(self, uri: str) -> np.ndarray:
+        if self.is_texture:
+            return np.full((self._size, self._size), 255, np.uint8)
+        if uri in self.folder.foreground:
+            mask = read_picture(self.folder.foreground[uri], "L")
+        else:
+            mask = self.predictor.mask(read_picture(uri))
+        shrunk = images.resize(mask, self._size, self._size)
+        return (shrunk > 127).astype(np.uint8) * 255
+
+    def defect(self, item: DefectImage) -> tuple[np.ndarray, np.ndarray]:
+        """Image uint8 (S, S, 3) and mask uint8 (S, S); no defect is too thin to be kept."""
+        if item.image not in self._defects:
+            image, mask = read_picture(item.image), read_picture(item.mask, "L")
+            if not mask.any():
+                raise PairFault(f"{item.mask}: the defect mask is empty")
+            small = trimap.resize(trimap.compose(mask), self._size, self._size)
+            self._defects[item.image] = (
+                images.resize(image, self._size, self._size),
+                (small == trimap.DEFECT).astype(np.uint8) * 255,
+            )
+        return self._defects[item.image]

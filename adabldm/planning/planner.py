@@ -1,0 +1,279 @@
+"""Requests drawn from a data set: row ``i`` is a function of (data set, seed, i) alone."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from adabldm.core.objects import ObjectFolder
+from adabldm.core.random_streams import Draws
+from adabldm.placement.allowed_area import Ground
+from adabldm.placement.batch_placer import Boxes, Placer
+from adabldm.placement.regions import Region
+from adabldm.planning.prompts import PromptBook
+from adabldm.planning.scopes import Pair, most_special
+from adabldm.planning.sources import DefectMasks, GoodPictures, MaskKind
+from cluster.storage.whole_files import ContentFolder
+
+ATTEMPTS = 8
+"""Pairs of a good picture and a mask that are tried for one request."""
+FIRST_WINDOW, LARGEST_WINDOW = 4_096, 524_288
+"""Rows that are drawn together: few at first, so that something is seen soon."""
+GROUNDS_BYTES = 192_000_000
+PLACED, FITS_NOWHERE, TOO_FEW = 0, 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variety:
+    """What a plan may do beyond one real mask an image.
+
+    ``masks`` are the shares of the kinds; ``defects`` the least and the most defects of an image;
+    ``captions`` whether a real defect's caption is its prompt.
+    """
+
+    masks: Mapping[MaskKind, float] = field(default_factory=lambda: {"real": 1.0})
+    defects: tuple[int, int] = (1, 1)
+    captions: bool = True
+    prompts: PromptBook = field(default_factory=PromptBook)
+    regions: Mapping[Pair, Region] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SetDown:
+    """Defects that were set down, one a row: the mask's number in its product, and the recipe;
+    a mask of -1 is none."""
+
+    mask: np.ndarray
+    angle: np.ndarray
+    scale: np.ndarray
+    top: np.ndarray
+    left: np.ndarray
+
+    @classmethod
+    def empty(cls, count: int) -> SetDown:
+        return cls(
+            np.full(count, -1, np.int32),
+            np.zeros(count),
+            np.zeros(count),
+            np.zeros(count, np.int32),
+            np.zeros(count, np.int32),
+        )
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows ``first`` to ``first + N`` of a plan, by column; arrays are (N,).
+
+    ``pair`` numbers the planner's pairs of product and type, ``good`` the product's pictures,
+    ``prompt`` the planner's prompts; ``outcome`` is PLACED or why there is no place; ``defects``
+    the main one of each row and perhaps further ones.
+    """
+
+    first: int
+    pair: np.ndarray
+    seed: np.ndarray
+    good: np.ndarray
+    prompt: np.ndarray
+    outcome: np.ndarray
+    defects: list[SetDown]
+
+    def __len__(self) -> int:
+        return len(self.pair)
+
+
+class Product:
+    """One object of the data set, with all that its rows are made of."""
+
+    def __init__(
+        self,
+        folder: ObjectFolder,
+        noun: str,
+        surface: str,
+        variety: Variety,
+        draws: Draws,
+        files: ContentFolder,
+    ) -> None:
+        self.name, self.noun, self.types = folder.name, noun, folder.defect_types
+        self.goods = GoodPictures(folder, surface, files)
+        self.masks = DefectMasks(folder, variety.masks, draws, files)
+        found = [most_special(variety.regions, (self.name, name)) for name in self.types]
+        self._regions = [None, *(region for region in found if region is not None)]
+        self.region_of_type = np.array([self._regions.index(region) for region in found])
+        self.regions = len(self._regions)
+        confined = self.regions > 1 or not self.goods.texture
+        self.placer = Placer(self.masks.bank(outlined=confined), draws)
+
+    def ground(self, good: int, region: int) -> Ground:
+        """Where defects may lie on a good picture (which is loaded): on its object, within the
+        region."""
+        picture = self.goods[good]
+        allowed = None if picture.foreground is None else picture.foreground.unpack() > 0
+        if (within := self._regions[region]) is not None:
+            pixels = within.pixels(*picture.shape)
+            allowed = pixels if allowed is None else allowed & pixels
+        return Ground(*picture.shape, allowed)
+
+
+class _Grounds:
+    """The grounds used last, within a limit of bytes."""
+
+    def __init__(self, products: Sequence[Product]) -> None:
+        self._products = products
+        self._kept: OrderedDict[tuple[int, int, int], Ground] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, product: int, good: int, region: int) -> Ground:
+        key = product, good, region
+        found = self._kept.pop(key, None)
+        if found is None:
+            found = self._products[product].ground(good, region)
+            self._bytes += found.nbytes
+        self._kept[key] = found
+        while self._bytes > GROUNDS_BYTES and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return found
+
+
+def request_id_stem(name: str, defect: str, seed: int) -> str:
+    """``screw-thread_top-s7``, to which the row's number is added: readable, a safe file name."""
+    product, kind = (re.sub(r"[^A-Za-z0-9_]+", "_", part)[:48] for part in (name, defect))
+    return f"{product}-{kind}-s{seed}"
+
+
+class Planner:
+    """Deals requests to (object, defect type) in turn, so any beginning is balanced.
+
+    ``prompts`` are all that rows may have; ``pairs`` the products with their types.
+    """
+
+    def __init__(self, products: Sequence[Product], seed: int, variety: Variety) -> None:
+        self.products = products
+        self.seed = seed
+        self._draws = Draws(seed)
+        self._defects = variety.defects
+        self._grounds = _Grounds(products)
+        self.pairs = [(p, t) for p, item in enumerate(products) for t in range(len(item.types))]
+        self._product_of_pair, self._type_of_pair = np.array(self.pairs).T
+        self.prompts: list[str] = []
+        spans: list[tuple[int, int]] = []
+        for product, kind in self.pairs:
+            item = products[product]
+            some = variety.prompts.prompts(item.name, item.types[kind], item.noun)
+            spans.append((len(self.prompts), len(some)))
+            self.prompts += some
+        self._prompt_spans = np.array(spans)
+        self._caption_prompts = [
+            self._number_captions(product.masks.captions() if variety.captions else [])
+            for product in products
+        ]
+
+    def _number_captions(self, captions: Sequence[str | None]) -> np.ndarray | None:
+        """The prompt that is each mask's caption, -1 for none; None if no mask has one."""
+        if not any(captions):
+            return None
+        numbers = np.full(len(captions), -1)
+        for mask, caption in enumerate(captions):
+            if caption:
+                numbers[mask] = len(self.prompts)
+                self.prompts.append(caption)
+        return numbers
+
+    def names(self, pair: int) -> Pair:
+        """The object and the type of a pair."""
+        product, kind = self.pairs[pair]
+        return self.products[product].name, self.products[product].types[kind]
+
+    def windows(self, count: int) -> Iterator[Window]:
+        """The first ``count`` rows."""
+        first, size = 0, FIRST_WINDOW
+        while first < count:
+            last = min(count, first + size)
+            yield self.window(first, last)
+            first, size = last, min(4 * size, LARGEST_WINDOW)
+
+    def window(self, first: int, last: int) -> Window:
+        """Rows ``first`` to ``last`` - 1."""
+        rows = np.arange(first, last, dtype=np.uint64)
+        pair = (rows % np.uint64(len(self.pairs))).astype(np.int64)
+        start, count = self._prompt_spans[pair].T
+        window = Window(
+            first=first,
+            pair=pair,
+            seed=(self._draws.bits("seed", rows) >> np.uint64(1)).astype(np.int64),
+            good=np.zeros(len(rows), np.int64),
+            prompt=start + self._draws.below("prompt", rows, count),
+            outcome=np.full(len(rows), FITS_NOWHERE, np.int8),
+            defects=[SetDown.empty(len(rows)) for _ in range(self._defects[1])],
+        )
+        for number in range(len(self.products)):
+            mine = np.flatnonzero(self._product_of_pair[pair] == number)
+            self._fill(window, number, mine, rows)
+        return window
+
+    def _fill(self, window: Window, number: int, mine: np.ndarray, rows: np.ndarray) -> None:
+        """Place the rows ``mine`` of the window, which are of one product."""
+        all_mine = mine
+        product = self.products[number]
+        types = self._type_of_pair[window.pair]
+        for attempt in range(ATTEMPTS):
+            if not len(mine):
+                break
+            good = self._draws.below(f"good/{attempt}", rows[mine], len(product.goods))
+            product.goods.load(np.unique(good).tolist())
+            window.good[mine] = good
+            ground = good * product.regions + product.region_of_type[types[mine]]
+            order = np.argsort(ground, kind="stable")
+            ends = np.flatnonzero(np.diff(ground[order])) + 1
+            for group in np.split(mine[order], ends):
+                self._place(window, number, group, rows, types, attempt)
+            mine = mine[window.outcome[mine] != PLACED]
+        captions = self._caption_prompts[number]
+        if captions is not None:
+            main = window.defects[0].mask[all_mine]
+            captioned = (main >= 0) & (captions[main] >= 0)
+            window.prompt[all_mine[captioned]] = captions[main[captioned]]
+
+    def _place(
+        self,
+        window: Window,
+        number: int,
+        group: np.ndarray,
+        rows: np.ndarray,
+        types: np.ndarray,
+        attempt: int,
+    ) -> None:
+        """Place a group of rows that share their ground."""
+        product = self.products[number]
+        good, region = int(window.good[group[0]]), int(product.region_of_type[types[group[0]]])
+        ground = self._grounds.get(number, good, region)
+        least, most = self._defects
+        wanted = least + self._draws.below("defects", rows[group], most - least + 1)
+        size = np.zeros((len(group), most, 2), np.int64)
+        corner = np.zeros((len(group), most, 2), np.int64)
+        bank = product.placer.bank
+        for k, column in enumerate(window.defects):
+            some = np.flatnonzero((wanted > k) & ((k == 0) | (size[:, 0, 0] > 0)))
+            purpose = f"place/{attempt}/{k}"
+            masks = product.masks.choose(purpose, rows[group[some]], types[group[some]])
+            taken = None
+            if k:
+                corners, sizes = corner[some, :k], size[some, :k]
+                taken = Boxes(corners[..., 0], corners[..., 1], sizes[..., 0], sizes[..., 1])
+            places = product.placer.place(
+                (good, region), ground, rows[group[some]], masks, purpose, taken
+            )
+            done, shape = some[places.found], places.shape[places.found]
+            size[done, k] = bank.size[shape]
+            corner[done, k] = np.stack([places.top, places.left], axis=1)[places.found]
+            into = group[done]
+            column.mask[group] = -1
+            column.mask[into] = masks[places.found]
+            column.angle[into], column.scale[into] = bank.angle[shape], bank.scale[shape]
+            column.top[into], column.left[into] = corner[done, k].T
+        count = (size[..., 0] > 0).sum(axis=1)
+        outcome = np.where(count >= least, PLACED, np.where(count == 0, FITS_NOWHERE, TOO_FEW))
+        window.outcome[group] = outcome

@@ -1,0 +1,56 @@
+"""Settings by object and defect type, as the plan's YAML files give them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import fsspec
+import yaml
+
+from adabldm.core.faults import InputFault
+
+T = TypeVar("T")
+Pair = tuple[str, str]
+"""An object and one of its defect types."""
+
+ANY = "*"
+
+
+def read_yaml(option: str, uri: str) -> dict[str, Any]:
+    """A YAML file that holds a mapping. Raises :class:`InputFault`."""
+    try:
+        with fsspec.open(uri, "rb") as handle:
+            content = yaml.safe_load(handle)
+    except (OSError, ValueError, ImportError) as error:
+        raise InputFault.of(option, uri, f"cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise InputFault.of(option, uri, f"is not YAML ({reason})") from error
+    if not isinstance(content, dict):
+        raise InputFault.of(option, uri, "must hold a mapping")
+    return content
+
+
+def pair_of(field: str, key: object, pairs: Iterable[Pair]) -> Pair:
+    """``OBJECT/TYPE`` of a key, either may be ``*``.
+
+    Raises :class:`InputFault` if it has another form or is of none of ``pairs``.
+    """
+    if not isinstance(key, str) or key.count("/") != 1:
+        raise InputFault.of(field, key, "must be OBJECT/TYPE; either may be *")
+    item, defect = key.split("/")
+    known = list(pairs)
+    if not any(item in (ANY, o) and defect in (ANY, d) for o, d in known):
+        shown = ", ".join("/".join(pair) for pair in known)
+        raise InputFault.of(field, key, f"is of nothing in the data set ({shown})")
+    return item, defect
+
+
+def most_special(settings: Mapping[Pair, T], pair: Pair) -> T | None:
+    """What is set for ``pair``: of it alone, of its object, of its type, or of all."""
+    item, defect = pair
+    for key in (pair, (item, ANY), (ANY, defect), (ANY, ANY)):
+        if key in settings:
+            return settings[key]
+    return None

@@ -1,0 +1,282 @@
+"""What a plan draws from: one product's good pictures and its defect masks."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from adabldm.core import images, picture_uri
+from adabldm.core.faults import InputFault
+from adabldm.core.objects import DefectImage, ObjectFolder
+from adabldm.core.random_streams import Draws
+from adabldm.placement import invented_masks, transform
+from adabldm.placement.shape_bank import ShapeBank, runs_of
+from cluster.storage.whole_files import ContentFolder
+
+if TYPE_CHECKING:
+    from adabldm.foreground.predictor import ForegroundPredictor
+
+MaskKind = Literal["real", "noise", "morph"]
+KINDS: tuple[MaskKind, ...] = ("real", "noise", "morph")
+INVENTED = 32
+"""Masks of each type that are drawn from noise, and as many between two real ones."""
+LOOKED_AT = 24
+"""Good pictures from which the product's foreground is learned."""
+READERS = 8
+READ_AHEAD = 32
+
+
+class PackedMask:
+    """A mask (H, W) kept small; :meth:`unpack` gives it back as uint8 of 0 / 1."""
+
+    def __init__(self, mask: np.ndarray) -> None:
+        self.shape: tuple[int, int] = mask.shape[0], mask.shape[1]
+        self._packed = zlib.compress(np.packbits(mask > 0).tobytes(), 1)
+
+    def unpack(self) -> np.ndarray:
+        flat = np.frombuffer(zlib.decompress(self._packed), np.uint8)
+        return np.unpackbits(flat, count=self.shape[0] * self.shape[1]).reshape(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoodPicture:
+    """A good picture next to the manifest; ``foreground`` is None on a texture."""
+
+    uri: str
+    shape: tuple[int, int]
+    foreground: PackedMask | None
+    foreground_uri: str | None
+
+
+@dataclass(frozen=True)
+class _File:
+    """A picture's file as it will lie next to the manifest, and its pixels."""
+
+    data: bytes
+    suffix: str
+    pixels: np.ndarray
+
+
+def _file(uri: str, data: bytes, mode: Literal["RGB", "L"]) -> _File:
+    """``data`` is the whole file of ``uri``; a part of a picture becomes a file of its own."""
+    plain, box = picture_uri.split_fragment(uri)
+    try:
+        pixels = images.decode(data, mode)
+        if box is None:
+            return _File(data, PurePosixPath(plain).suffix.lower(), pixels)
+        part = np.ascontiguousarray(picture_uri.cut(pixels, box, uri))
+    except images.ImageFault as fault:
+        raise InputFault.of("DATASET", uri, str(fault)) from fault
+    except picture_uri.DatasetFault as fault:
+        raise InputFault(f"DATASET: {fault}") from fault
+    return _File(images.encode_png(part), ".png", part)
+
+
+def _bytes(uri: str) -> bytes:
+    try:
+        return picture_uri.read_bytes(picture_uri.split_fragment(uri)[0])
+    except picture_uri.DatasetFault as fault:
+        raise InputFault(f"DATASET: {fault}") from fault
+
+
+class GoodPictures:
+    """A product's good pictures, copied into ``files`` when they are first used.
+
+    ``surface`` as told by the user; ``auto`` asks the data set, then the pictures.
+    Raises :class:`InputFault` for a picture that cannot be read.
+    """
+
+    def __init__(self, folder: ObjectFolder, surface: str, files: ContentFolder) -> None:
+        self._folder = folder
+        self._surface = surface
+        self._files = files
+        self._loaded: dict[int, GoodPicture] = {}
+
+    def __len__(self) -> int:
+        return len(self._folder.good)
+
+    def __getitem__(self, number: int) -> GoodPicture:
+        """Picture ``number``, once it is loaded."""
+        return self._loaded[number]
+
+    @cached_property
+    def texture(self) -> bool:
+        """Whether the product fills its pictures."""
+        if self._surface == "auto":
+            return (self._folder.surface or self._predictor.surface) == "texture"
+        return self._surface == "texture"
+
+    @cached_property
+    def _predictor(self) -> ForegroundPredictor:
+        # Here, because it may need torch; textures and prepared data sets do not.
+        from adabldm.foreground.predictor import fit_foreground
+
+        good = self._folder.good
+        step = max(1, len(good) // LOOKED_AT)
+        return fit_foreground(
+            [_file(uri, _bytes(uri), "RGB").pixels for uri in good[::step][:LOOKED_AT]]
+        )
+
+    def load(self, numbers: Iterable[int]) -> None:
+        """Read those that have not been read yet."""
+        missing = [number for number in numbers if number not in self._loaded]
+        with ThreadPoolExecutor(READERS) as pool:
+            for start in range(0, len(missing), READ_AHEAD):
+                some = missing[start : start + READ_AHEAD]
+                uris = [self._folder.good[number] for number in some]
+                for number, uri, data in zip(some, uris, pool.map(_bytes, uris), strict=True):
+                    self._loaded[number] = self._look_at(uri, _file(uri, data, "RGB"))
+
+    def _look_at(self, uri: str, file: _File) -> GoodPicture:
+        shape = file.pixels.shape[0], file.pixels.shape[1]
+        picture = self._files.put(file.data, file.suffix)
+        if self.texture:
+            return GoodPicture(uri=picture, shape=shape, foreground=None, foreground_uri=None)
+        mask = self._object(uri, file.pixels)
+        return GoodPicture(
+            uri=picture,
+            shape=shape,
+            foreground=PackedMask(mask),
+            foreground_uri=self._files.put(images.encode_png(mask), ".png"),
+        )
+
+    def _object(self, uri: str, pixels: np.ndarray) -> np.ndarray:
+        """The object's mask, uint8 (H, W) of 0 / 255: the prepared one, else a predicted one."""
+        prepared = self._folder.foreground.get(uri)
+        if prepared is None:
+            return self._predictor.mask(pixels)
+        mask = _file(prepared, _bytes(prepared), "L").pixels
+        if mask.shape != pixels.shape[:2]:
+            raise InputFault.of("DATASET", prepared, f"must be of the size of {uri}")
+        return np.where(mask > 0, 255, 0).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class _RealMask:
+    file: bytes
+    suffix: str
+    mask: PackedMask
+    crop: np.ndarray
+    caption: str | None
+
+
+def _real_mask(item: DefectImage, data: bytes) -> _RealMask:
+    file = _file(item.mask, data, "L")
+    if not file.pixels.any():
+        raise InputFault.of("DATASET", item.mask, "a defect mask has a pixel that is not 0")
+    crop = file.pixels[transform.bounding_box(file.pixels)].copy()
+    return _RealMask(file.data, file.suffix, PackedMask(file.pixels), crop, item.caption)
+
+
+class DefectMasks:
+    """A product's masks by number: the real ones, and invented ones of each kind in ``shares``.
+
+    Those of one type and kind follow each other. Real ones are read at once, invented ones are
+    drawn when they are first used; both are copied into ``files`` when a row uses them.
+    Raises :class:`InputFault` for a mask that cannot be read or is empty.
+    """
+
+    def __init__(
+        self,
+        folder: ObjectFolder,
+        shares: Mapping[MaskKind, float],
+        draws: Draws,
+        files: ContentFolder,
+    ) -> None:
+        self._draws, self._files, self._name = draws, files, folder.name
+        self._uris: dict[int, str] = {}
+        self._invented: dict[int, np.ndarray] = {}
+        items = sorted(folder.defects, key=lambda item: item.defect)
+        with ThreadPoolExecutor(READERS) as pool:
+            data = pool.map(_bytes, [item.mask for item in items])
+            self._real = [_real_mask(i, d) for i, d in zip(items, data, strict=True)]
+        self._plan: list[tuple[str, MaskKind, int]] = [(item.defect, "real", 0) for item in items]
+        kinds = [kind for kind in KINDS if shares.get(kind)]
+        self._shares = np.cumsum([shares[kind] for kind in kinds]) / sum(shares.values())
+        spans = dict.fromkeys(folder.defect_types, (0, 0))
+        for number, item in enumerate(items):
+            first, count = spans[item.defect]
+            spans[item.defect] = (first if count else number, count + 1)
+        self._spans = spans
+        table: list[list[tuple[int, int]]] = []
+        for name in folder.defect_types:
+            table.append([])
+            for kind in kinds:
+                if kind == "real":
+                    table[-1].append(spans[name])
+                else:
+                    table[-1].append((len(self._plan), INVENTED))
+                    self._plan += [(name, kind, number) for number in range(INVENTED)]
+        self._table = np.array(table)
+        """First number and count, (types, kinds, 2)."""
+
+    def bank(self, *, outlined: bool) -> ShapeBank:
+        """The masks' turned shapes; ``outlined`` as in
+        :class:`~adabldm.placement.shape_bank.ShapeBank`."""
+        sizes = [self._model(number).mask.shape for number in range(len(self._plan))]
+        runs = float(np.mean([len(runs_of(real.crop > 0)) for real in self._real]))
+        return ShapeBank(self.crop, sizes, runs, self._draws, self._name, outlined=outlined)
+
+    def choose(self, purpose: str, rows: np.ndarray, types: np.ndarray) -> np.ndarray:
+        """A mask of each row's type, int64 (N,): its kind by the shares, then any alike."""
+        chance = self._draws.uniform(f"{purpose}/kind", rows)
+        kind = np.minimum(
+            np.searchsorted(self._shares, chance, side="right"), len(self._shares) - 1
+        )
+        first, count = self._table[types, kind].T
+        return first + self._draws.below(purpose, rows, count)
+
+    def captions(self) -> list[str | None]:
+        """The caption of the real defect behind each mask."""
+        return [
+            self._real[number].caption if kind == "real" else None
+            for number, (_, kind, _) in enumerate(self._plan)
+        ]
+
+    def crop(self, number: int) -> np.ndarray:
+        """A mask cut to its defect, uint8 (h, w), non-zero inside."""
+        if number < len(self._real):
+            return self._real[number].crop
+        if number not in self._invented:
+            mask = self._invent(number)
+            self._invented[number] = mask[transform.bounding_box(mask)].copy()
+            self._uris[number] = self._files.put(images.encode_png(mask), ".png")
+        return self._invented[number]
+
+    def uri(self, number: int) -> str:
+        """Where a mask is, or soon will be, next to the manifest."""
+        if number not in self._uris:
+            real = self._real[number]
+            self._uris[number] = self._files.put(real.file, real.suffix)
+        return self._uris[number]
+
+    def _of_type(self, defect: str) -> Sequence[_RealMask]:
+        first, count = self._spans[defect]
+        return self._real[first : first + count]
+
+    def _model(self, number: int) -> _RealMask:
+        """The real mask itself, or the one that an invented one is drawn after."""
+        defect, kind, which = self._plan[number]
+        if kind == "real":
+            return self._real[number]
+        alike = self._of_type(defect)
+        return alike[which % len(alike)]
+
+    def _invent(self, number: int) -> np.ndarray:
+        defect, kind, which = self._plan[number]
+        rng = self._draws.generator(f"masks/{self._name}/{defect}/{kind}/{which}")
+        model, alike = self._model(number), self._of_type(defect)
+        mask = model.mask.unpack()
+        if kind == "noise":
+            return invented_masks.noise_mask(rng, mask)
+        others = [other for other in alike if other is not model]
+        # A type with one real mask lies between that and its mirror image.
+        other = others[rng.integers(len(others))].mask.unpack() if others else mask[:, ::-1]
+        return invented_masks.morphed_mask(rng, mask, other)

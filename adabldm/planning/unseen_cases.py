@@ -1,0 +1,70 @@
+"""What a model is asked for when it is measured: unseen good pictures with real masks on them.
+
+Case ``i`` is a function of the object's pictures and ``i``; types take turns. The masks are those
+of the few defects that may be learned from, set down anew as in training; the same defect is
+pasted at the same place, to compare with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from adabldm.core import trimap
+from adabldm.placement import pasting, transform
+from adabldm.planning.object_pictures import ATTEMPTS, Product
+from adabldm.planning.prompts import prompt_for
+
+SEED = 99
+SEAMS: tuple[pasting.Seam, ...] = ("hard", "soft")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A request, uint8 ``good`` (S, S, 3) and ``trimap`` (S, S), and cut-and-paste's answers
+    (S, S, 3) by seam; ``index`` is also the request's seed."""
+
+    index: int
+    good: np.ndarray
+    trimap: np.ndarray
+    prompt: str
+    defect: str
+    pasted: Mapping[pasting.Seam, np.ndarray]
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The defect, bool (S, S)."""
+        return self.trimap == trimap.DEFECT
+
+
+def draw_case(product: Product, index: int, noun: str) -> Case | None:
+    """Case ``index``, with a prompt about a ``noun``; None if no defect that was tried fits.
+
+    The object has ``test_good`` and ``defects``.
+    """
+    folder = product.folder
+    defect = folder.defect_types[index % len(folder.defect_types)]
+    items = [item for item in folder.defects if item.defect == defect]
+    rng = np.random.default_rng([SEED, index])
+    for _ in range(ATTEMPTS):
+        uri = folder.test_good[int(rng.integers(len(folder.test_good)))]
+        item = items[int(rng.integers(len(items)))]
+        inside = product.inside(uri)
+        image, mask = product.defect(item)
+        try:
+            where = transform.place(rng, mask, inside)
+        except transform.PlacementFault:
+            continue
+        good = product.good(uri)
+        made = {seam: pasting.paste_at(where, good, image, mask, seam=seam) for seam in SEAMS}
+        return Case(
+            index=index,
+            good=good,
+            trimap=trimap.compose(made["hard"][1], None if product.is_texture else inside),
+            prompt=item.caption or prompt_for(noun, defect),
+            defect=defect,
+            pasted={seam: pasted for seam, (pasted, _) in made.items()},
+        )
+    return None

@@ -1,0 +1,183 @@
+"""The endless stream of training examples: example ``i`` is a function of the data, the seed and
+``i`` alone, whichever worker makes it and in whatever order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
+
+from adabldm.core import trimap
+from adabldm.core.objects import DefectImage, ObjectFolder
+from adabldm.foreground.features import Features
+from adabldm.placement import pasting, transform
+from adabldm.planning.object_pictures import PairFault, Product
+from adabldm.training.pairs import paste_one
+
+Prompts = Callable[[str, str | None], Sequence[str]]
+"""The texts for an object's name and a defect's (None: a good picture), of which one is drawn."""
+
+GAIN = 0.15
+"""Brightness of a varied example changes by up to this share."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """uint8 ``image`` (S, S, 3) and ``trimap`` (S, S) with a prompt; ``defect`` None: good."""
+
+    image: np.ndarray
+    trimap: np.ndarray
+    prompt: str
+    object: str
+    defect: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix:
+    """What examples are made of, as shares that sum to 1.
+
+    ``pasted``: a real defect, turned and scaled, on a good picture (paper, section III-C);
+    ``real``: the real defect pictures; ``good``: pictures without a defect; ``reshaped``: a real
+    defect's look under the mask of another, of any type, so that a mask's shape does not tell the
+    type and the prompt has to. ``vary``: also mirror, and change the brightness.
+
+    Raises ``ValueError`` naming the field.
+    """
+
+    pasted: float = 1.0
+    real: float = 0.0
+    good: float = 0.0
+    reshaped: float = 0.0
+    vary: bool = False
+
+    def __post_init__(self) -> None:
+        shares = {name: getattr(self, name) for name in ("pasted", "real", "good", "reshaped")}
+        for name, share in shares.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name}: {share!r}: must be in 0..1")
+        if not math.isclose(sum(shares.values()), 1):
+            raise ValueError(f"mix: {shares!r}: must sum to 1")
+
+    def kind(self, draw: float) -> str:
+        """The kind of example for a number in [0, 1)."""
+        for name in ("pasted", "real", "good"):
+            draw -= getattr(self, name)
+            if draw < 0:
+                return name
+        return "reshaped" if self.reshaped else "pasted"
+
+
+PAPER_MIX = Mix()
+WHOLE_MODEL_MIX = Mix(pasted=0.45, real=0.25, good=0.15, reshaped=0.15, vary=True)
+"""For a model that has everything to learn."""
+
+
+class ExampleStream:
+    """Examples of ``objects`` at ``size`` x ``size`` pixels.
+
+    Objects take turns, one with more defect types oftener (by the root of their number), and an
+    object's types take turns. Only ``good`` and ``defects`` are used, never what is held out.
+
+    Raises :class:`PairFault` if an object has no good picture or no defect.
+    """
+
+    def __init__(
+        self,
+        objects: Sequence[ObjectFolder],
+        *,
+        prompts: Prompts,
+        size: int,
+        mix: Mix = PAPER_MIX,
+        seed: int = 0,
+        seam: pasting.Seam = "soft",
+        features: Features | None = None,
+    ) -> None:
+        for folder in objects:
+            if not folder.defects:
+                raise PairFault(f"{folder.name}: has no defect to learn from")
+            if not folder.good:
+                raise PairFault(f"{folder.name}: has no good picture to paste defects on")
+        self.size = size
+        self._prompts, self._mix, self._seed, self._seam = prompts, mix, seed, seam
+        self._products = [Product(folder, size, features) for folder in objects]
+        self._turns = _turns(self._products)
+
+    def __getitem__(self, index: int) -> Example:
+        """Example ``index`` >= 0. Raises :class:`PairFault` if no defect that is tried fits."""
+        product = self._turns[index % len(self._turns)]
+        types = product.folder.defect_types
+        name = types[index // len(self._turns) % len(types)]
+        items = [item for item in product.folder.defects if item.defect == name]
+        rng = np.random.default_rng([self._seed, index])
+        kind = self._mix.kind(rng.random())
+        image, marks, item = self._make(kind, rng, product, items)
+        if self._mix.vary:
+            image, marks = _varied(rng, image, marks)
+        texts = self._prompts(product.folder.name, item.defect if item else None)
+        if item and item.caption:
+            texts = [item.caption]
+        return Example(
+            image=image,
+            trimap=marks,
+            prompt=texts[int(rng.integers(len(texts)))],
+            object=product.folder.name,
+            defect=item.defect if item else None,
+        )
+
+    def _make(
+        self, kind: str, rng: np.random.Generator, product: Product, items: Sequence[DefectImage]
+    ) -> tuple[np.ndarray, np.ndarray, DefectImage | None]:
+        """Image, trimap, and the defect if there is one."""
+        if kind == "good":
+            uri = product.folder.good[rng.integers(len(product.folder.good))]
+            nothing = np.zeros((self.size, self.size), np.uint8)
+            return product.good(uri), _trimap(product, nothing, uri), None
+        item = items[int(rng.integers(len(items)))]
+        if kind == "real":
+            image, mask = product.defect(item)
+            return image, _trimap(product, mask, item.image), item
+        if kind == "reshaped":
+            made = self._reshaped(rng, product, item)
+            if made is not None:
+                return *made, item
+        return paste_one(rng, product, items, self._seam)
+
+    def _reshaped(
+        self, rng: np.random.Generator, product: Product, item: DefectImage
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """The look of ``item`` in the shape of any defect; None if that fits nowhere."""
+        other = self._products[rng.integers(len(self._products))]
+        shape = other.folder.defects[rng.integers(len(other.folder.defects))]
+        uri = product.folder.good[rng.integers(len(product.folder.good))]
+        image, mask = product.defect(item)
+        try:
+            pasted, placed = pasting.paste_reshaped(
+                rng, product.good(uri), image, mask, other.defect(shape)[1], product.inside(uri)
+            )
+        except transform.PlacementFault:
+            return None
+        return pasted, _trimap(product, placed, uri)
+
+
+def _turns(products: Sequence[Product]) -> list[Product]:
+    """Every product by the root of its number of types, spread evenly."""
+    columns = [[p] * math.ceil(math.sqrt(len(p.folder.defect_types))) for p in products]
+    return [one for row in zip_longest(*columns) for one in row if one is not None]
+
+
+def _trimap(product: Product, mask: np.ndarray, uri: str) -> np.ndarray:
+    return trimap.compose(mask, None if product.is_texture else product.inside(uri))
+
+
+def _varied(
+    rng: np.random.Generator, image: np.ndarray, marks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    for axis in (0, 1):
+        if rng.random() < 0.5:
+            image, marks = np.flip(image, axis), np.flip(marks, axis)
+    gain = rng.uniform(1 - GAIN, 1 + GAIN)
+    brighter = np.clip(image * gain, 0, 255).astype(np.uint8)
+    return brighter, np.ascontiguousarray(marks)

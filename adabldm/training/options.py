@@ -1,0 +1,150 @@
+"""What a user may choose about training; needs no torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """How long and how fast a phase trains; the defaults are the paper's (section IV-A).
+
+    ``batch_size`` examples a step, over all processes and accumulated parts; ``accumulate`` parts
+    that each process works on one after the other. ``optimizer`` ``adamw``, or ``muon`` (matrices
+    by Muon, everything else by AdamW at ``vector_rate``). The rate warms up over ``warmup`` steps;
+    ``decay`` lets it fall linearly to 0. ``ema`` is the decay of the weights' moving average, which
+    is then the result; 0 keeps none. A checkpoint and a look every so many steps.
+
+    Raises ``ValueError`` naming the field, its value and the rule.
+    """
+
+    steps: int = 50_000
+    batch_size: int = 4
+    accumulate: int = 1
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    learning_rate: float = 1e-5
+    vector_rate: float = 2e-3
+    weight_decay: float = 0.01
+    warmup: int = 0
+    decay: bool = False
+    ema: float = 0.0
+    save_every: int = 500
+    look_every: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "accumulate", "save_every", "look_every"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ValueError(f"{name}: {value!r}: must be 1 or more")
+        for name in ("learning_rate", "vector_rate", "weight_decay"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name}: {value!r}: must be finite, >= 0")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema: {self.ema!r}: must be in 0..1, below 1")
+        if self.warmup < 0:
+            raise ValueError(f"warmup: {self.warmup!r}: must be 0 or more")
+        if self.batch_size % self.accumulate:
+            rule = f"must be a multiple of accumulate ({self.accumulate})"
+            raise ValueError(f"batch_size: {self.batch_size!r}: {rule}")
+
+    def share(self, step: int) -> float:
+        """The part of the full rate that step ``step`` uses, 0..1."""
+        rising = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        return min(rising, 1 - step / self.steps) if self.decay else rising
+
+
+BRANCH = "branch"
+"""Name of the phase."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BranchOptions:
+    """How a branch is trained; the defaults are the paper's (section IV-A).
+
+    ``pairs`` pasted pairs are drawn, and seen again in another order once all were; ``prompt_drop``
+    of them have the empty text instead of their prompt; ``min_snr`` is the gamma of min-SNR
+    weighting (None: equation 2 as it is); ``defect_weight`` adds the mean loss under each picture's
+    defect; ``decoder_half`` unlocks the U-Net's decoder half.
+
+    Raises ``ValueError`` naming the field, its value and the rule.
+    """
+
+    train: TrainOptions = field(default_factory=TrainOptions)
+    pairs: int = 20_000
+    prompt_drop: float = 0.1
+    min_snr: float | None = None
+    defect_weight: float = 0.0
+    decoder_half: bool = False
+    seed: int = 0
+
+    @property
+    def phases(self) -> dict[str, TrainOptions]:
+        """How its one phase is trained, by its name."""
+        return {BRANCH: self.train}
+
+    def __post_init__(self) -> None:
+        if self.pairs < 1:
+            raise ValueError(f"pairs: {self.pairs!r}: must be 1 or more")
+        if not 0 <= self.prompt_drop <= 1:
+            raise ValueError(f"prompt_drop: {self.prompt_drop!r}: must be in 0..1")
+        if self.min_snr is not None and not self.min_snr > 0:
+            raise ValueError(f"min_snr: {self.min_snr!r}: must be above 0")
+        if not (math.isfinite(self.defect_weight) and self.defect_weight >= 0):
+            raise ValueError(f"defect_weight: {self.defect_weight!r}: must be finite, >= 0")
+
+
+PHASES = ("autoencoder", "refinement", "unet", "control")
+MUON = {
+    "optimizer": "muon",
+    "learning_rate": 0.02,
+    "warmup": 50,
+    "decay": True,
+    "ema": 0.998,
+    "save_every": 100,
+    "look_every": 400,
+}
+
+
+def _muon(steps: int, batch_size: int, **changed: object) -> TrainOptions:
+    return TrainOptions(steps=steps, batch_size=batch_size, **{**MUON, **changed})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeModelOptions:
+    """Length of each phase. The autoencoder sees quarter-size windows (``autoencoder``); then its
+    decoder alone sees whole pictures (``refinement``), which leaves the latents as they are.
+    ``pool`` examples are encoded for the two denoiser phases."""
+
+    autoencoder: TrainOptions = field(default_factory=lambda: _muon(2200, 16))
+    refinement: TrainOptions = field(
+        default_factory=lambda: _muon(1200, 4, learning_rate=0.01, vector_rate=1e-3)
+    )
+    unet: TrainOptions = field(default_factory=lambda: _muon(1100, 16))
+    control: TrainOptions = field(
+        default_factory=lambda: _muon(1000, 16, learning_rate=0.01, vector_rate=1e-3)
+    )
+    pool: int = 8000
+    seed: int = 0
+
+    @property
+    def phases(self) -> dict[str, TrainOptions]:
+        """How each phase is trained, in order, by its name."""
+        return {name: getattr(self, name) for name in PHASES}
+
+    @classmethod
+    def of(cls, steps: int | None, *, accumulate: int, seed: int) -> WholeModelOptions:
+        """The phases shortened or lengthened to about ``steps`` together (None: as they are).
+
+        Raises ``ValueError`` naming the field.
+        """
+        plain = cls(seed=seed)
+        phases = plain.phases
+        ratio = 1.0 if steps is None else steps / sum(one.steps for one in phases.values())
+        changed: dict[str, Any] = {
+            name: replace(one, steps=max(1, round(one.steps * ratio)), accumulate=accumulate)
+            for name, one in phases.items()
+        }
+        return replace(plain, **changed)

@@ -1,0 +1,101 @@
+"""Pictures of what a model in training does: reconstructions, and pairs on unseen good pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+
+from adabldm.core import trimap
+from adabldm.core.objects import ObjectFolder
+from adabldm.judging import pair
+from adabldm.networks.autoencoder import from_uint8, to_uint8
+from adabldm.pipeline import AdaBLDMPipeline
+from adabldm.placement import transform
+from adabldm.planning.object_pictures import Product
+from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.training.examples import Prompts
+
+TRIES = 20
+MODE = FastOptions(smoothness=None)
+"""How sample pairs are made: fast, and with the image as it is decoded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A pair to be made: uint8 ``image`` (S, S, 3) and ``trimap`` (S, S)."""
+
+    image: np.ndarray
+    trimap: np.ndarray
+    prompt: str
+
+
+def unseen_requests(
+    objects: Sequence[ObjectFolder], prompts: Prompts, size: int, count: int, seed: int = 0
+) -> list[Request]:
+    """Real masks placed anew on good pictures of the evaluation side (of the training side where
+    there are none); objects and their types take turns. Those that fit nowhere are left out."""
+    products = [Product(folder, size) for folder in objects]
+    requests = []
+    for number in range(count):
+        product = products[number % len(products)]
+        folder = product.folder
+        name = folder.defect_types[number // len(products) % len(folder.defect_types)]
+        rng = np.random.default_rng([seed, number])
+        uris = folder.test_good or folder.good
+        items = [item for item in folder.defects if item.defect == name]
+        for _ in range(TRIES):
+            uri, item = uris[rng.integers(len(uris))], items[rng.integers(len(items))]
+            mask = product.defect(item)[1]
+            try:
+                where = transform.place(rng, mask, product.inside(uri))
+                placed = transform.render(mask, where, size, size)
+            except transform.PlacementFault:
+                continue
+            inside = None if product.is_texture else product.inside(uri)
+            prompt = item.caption or prompts(folder.name, name)[0]
+            marks = trimap.compose(placed, inside)
+            requests.append(Request(image=product.good(uri), trimap=marks, prompt=prompt))
+            break
+    return requests
+
+
+def grid(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Rows of uint8 pictures of one size, (H, W) or (H, W, 3), as one picture."""
+    colour = [[np.repeat(p[..., None], 3, 2) if p.ndim == 2 else p for p in row] for row in rows]
+    return np.vstack([np.hstack(row) for row in colour])
+
+
+@torch.no_grad()
+def reconstructions(
+    vae: AutoencoderKL, pictures: Sequence[np.ndarray]
+) -> tuple[dict[str, float], np.ndarray]:
+    """PSNR in dB of the autoencoder, and the pictures, uint8 (S, S, 3), above what it makes."""
+    everywhere = np.zeros(pictures[0].shape[:2], np.uint8)
+    device = next(vae.parameters()).device
+    made = []
+    for picture in pictures:
+        image = from_uint8(torch.from_numpy(picture[None].copy())).to(device)
+        made.append(to_uint8(vae(image).sample)[0].cpu().numpy())
+    found = [pair.background_psnr(m, p, everywhere) for m, p in zip(made, pictures, strict=True)]
+    return {"unseen_psnr_db": float(np.mean(found))}, grid([pictures[:8], made[:8]])
+
+
+@torch.no_grad()
+def pairs(
+    pipeline: AdaBLDMPipeline, requests: Sequence[Request], options: SamplerOptions = MODE
+) -> tuple[dict[str, float], np.ndarray]:
+    """Rows of good picture, trimap, result; and the share of results with a visible defect."""
+    made = pipeline(
+        images=[one.image for one in requests],
+        trimaps=[one.trimap for one in requests],
+        prompts=[one.prompt for one in requests],
+        seeds=list(range(len(requests))),
+        options=options,
+    )
+    visible = [trace.quality["defect_visible"] for trace in made.traces]
+    picture = grid([made.sources, made.trimaps, made.images])
+    return {"visible_share": float(np.mean(visible))}, picture

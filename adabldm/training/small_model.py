@@ -1,0 +1,206 @@
+"""Training a small model from nothing: autoencoder, U-Net, then control branch and U-Net together.
+
+There is no pretrained denoiser to lock here, so the last phase trains both; the text encoder is
+left as it is drawn, because one that is trained along on so few texts collapses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from torch import nn
+
+from adabldm.core.images import resize
+from adabldm.core.objects import ObjectFolder
+from adabldm.core.picture_uri import read_picture
+from adabldm.networks import small
+from adabldm.networks.ldm_checkpoint import authors_scheduler
+from adabldm.pipeline import AdaBLDMPipeline
+from adabldm.sampling.ddim import cumulative_alphas
+from adabldm.sampling.encoding_cache import embed
+from adabldm.training import objectives, previews
+from adabldm.training.examples import WHOLE_MODEL_MIX, ExampleStream, Prompts
+from adabldm.training.latents import LatentPool
+from adabldm.training.loop import Keeper, Peers, Phase, Trainer
+from adabldm.training.objectives import DenoiserLoss
+from adabldm.training.options import TrainOptions, WholeModelOptions
+from adabldm.training.phases import CONTROL_DROP, AutoencoderPhase, DenoiserPhase
+
+SIZE = small.IMAGE_SIZE
+CROP = SIZE // 2
+DEFECT_WEIGHT = 1.0
+"""Weight of the mean loss under each picture's defect beside that of the whole picture."""
+LOOKED_AT = 8
+
+
+class PhaseKeeper(Keeper, Protocol):
+    """A keeper that also holds what the finished phase has made."""
+
+    def finished(self) -> dict[str, torch.Tensor] | None: ...
+
+    def finish(self, weights: dict[str, torch.Tensor]) -> None: ...
+
+
+class WholeModelTraining:
+    """One process's part in training a model on ``objects``.
+
+    ``keeper_of`` gives a phase's keeper by its name; phases that are finished are not made again.
+    """
+
+    def __init__(
+        self,
+        objects: Sequence[ObjectFolder],
+        prompts: Prompts,
+        options: WholeModelOptions,
+        keeper_of: Callable[[str], PhaseKeeper],
+        *,
+        device: torch.device | None = None,
+        peers: Peers | None = None,
+    ) -> None:
+        self._objects, self._prompts, self._options = objects, prompts, options
+        self._keeper_of = keeper_of
+        self._device, self._peers = device or torch.device("cpu"), peers or Peers.here()
+        self._stream = ExampleStream(
+            objects, prompts=prompts, size=SIZE, mix=WHOLE_MODEL_MIX, seed=options.seed
+        )
+
+    def run(self) -> AdaBLDMPipeline:
+        """Train what is not finished; the pipeline of the averaged weights."""
+        vae = self.autoencoder()
+        pipeline = self._pipeline(vae)
+        pool = LatentPool(self._stream, vae, count=self._options.pool, seed=self._options.seed)
+        pool.scaling_factor = pool.measure_scale()
+        vae.register_to_config(scaling_factor=pool.scaling_factor)
+        self._train_unet(pipeline, pool)
+        self._train_control(pipeline, pool)
+        return pipeline
+
+    def autoencoder(self) -> AutoencoderKL:
+        """The finished autoencoder, locked."""
+        torch.manual_seed(self._options.seed)
+        vae = small.build_autoencoder().to(memory_format=torch.channels_last)
+        objectives.narrow_posterior(vae)
+        unseen = self._unseen_pictures()
+
+        def look(module: nn.Module) -> tuple[dict[str, float], np.ndarray]:
+            return previews.reconstructions(module.vae, unseen)
+
+        phases = (
+            ("autoencoder", CROP, self._options.autoencoder),
+            ("refinement", SIZE, self._options.refinement),
+        )
+        for name, crop, options in phases:
+            if name == "refinement":
+                vae.encoder.requires_grad_(False)
+                vae.quant_conv.requires_grad_(False)
+            phase = AutoencoderPhase(
+                vae, self._stream, name=name, crop=crop, seed=self._options.seed, look=look
+            )
+            self._train(phase, options)
+        vae = vae.to(self._device, memory_format=torch.contiguous_format)
+        return vae.eval().requires_grad_(False)
+
+    def _unseen_pictures(self) -> list[np.ndarray]:
+        uris = [uri for folder in self._objects for uri in folder.test_good[:LOOKED_AT]]
+        uris = uris or [uri for folder in self._objects for uri in folder.good[:LOOKED_AT]]
+        step = max(1, len(uris) // LOOKED_AT)
+        return [resize(read_picture(uri), SIZE, SIZE) for uri in uris[::step]]
+
+    def _pipeline(self, vae: AutoencoderKL) -> AdaBLDMPipeline:
+        """With a U-Net, a control branch and a text encoder as they are drawn."""
+        texts = sorted(
+            {
+                text
+                for folder in self._objects
+                for defect in (None, *folder.defect_types)
+                for text in self._prompts(folder.name, defect)
+            }
+        )
+        torch.manual_seed(self._options.seed + 1)
+        tokenizer = small.build_tokenizer(texts * 8)
+        unet = small.build_unet()
+        return AdaBLDMPipeline(
+            vae=vae,
+            unet=unet,
+            controlnet=small.build_controlnet(unet),
+            text_encoder=small.build_text_encoder(tokenizer),
+            tokenizer=tokenizer,
+            scheduler=authors_scheduler(),
+            image_size=SIZE,
+        )
+
+    def _train_unet(self, pipeline: AdaBLDMPipeline, pool: LatentPool) -> None:
+        pipeline.unet.requires_grad_(True)
+        module = self._denoiser(pipeline, None)
+        self._train(self._denoiser_phase("unet", module, pipeline, pool), self._options.unet)
+
+    def _train_control(self, pipeline: AdaBLDMPipeline, pool: LatentPool) -> None:
+        torch.manual_seed(self._options.seed + 2)
+        fresh = small.build_controlnet(pipeline.unet)
+        pipeline.register_modules(controlnet=fresh)
+        pipeline.unet.requires_grad_(True)
+        fresh.requires_grad_(True)
+        module = self._denoiser(pipeline, fresh)
+        phase = self._denoiser_phase("control", module, pipeline, pool, control_drop=CONTROL_DROP)
+        requests = previews.unseen_requests(self._objects, self._prompts, SIZE, 2 * LOOKED_AT)
+
+        def look(module: nn.Module) -> tuple[dict[str, float], np.ndarray]:
+            del module
+            return previews.pairs(pipeline, requests)
+
+        phase.look = look
+        self._train(phase, self._options.control)
+        for part in (pipeline.unet, fresh):
+            part.eval().requires_grad_(False)
+
+    def _denoiser(
+        self, pipeline: AdaBLDMPipeline, controlnet: ControlNetModel | None
+    ) -> DenoiserLoss:
+        unet: UNet2DConditionModel = pipeline.unet
+        return DenoiserLoss(
+            unet,
+            controlnet,
+            cumulative_alphas(pipeline.scheduler),
+            factor=pipeline.factor,
+            defect_weight=DEFECT_WEIGHT,
+        )
+
+    def _denoiser_phase(
+        self,
+        name: str,
+        module: DenoiserLoss,
+        pipeline: AdaBLDMPipeline,
+        pool: LatentPool,
+        control_drop: float = 0.0,
+    ) -> DenoiserPhase:
+        return DenoiserPhase(
+            module,
+            pool,
+            lambda text: embed(pipeline.text_encoder, pipeline.tokenizer, text),
+            name=name,
+            seed=self._options.seed,
+            control_drop=control_drop,
+        )
+
+    def _train(self, phase: Phase, options: TrainOptions) -> None:
+        """Train ``phase`` unless that was done, and load what came out, the same everywhere."""
+        keeper = self._keeper_of(phase.name)
+        if keeper.finished() is None:
+            phase.module.train()
+            trainer = Trainer(phase, options, keeper, device=self._device, peers=self._peers)
+            weights = trainer.run()
+            if self._peers.rank == 0:
+                keeper.finish(weights)
+            if self._peers.size > 1:
+                torch.distributed.barrier()
+        finished = keeper.finished()
+        assert finished is not None  # noqa: S101
+        with torch.no_grad():
+            for name, parameter in phase.module.named_parameters():
+                if name in finished:
+                    parameter.copy_(finished[name])
+        phase.module.to(self._device).eval()

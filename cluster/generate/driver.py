@@ -1,0 +1,190 @@
+"""The driver: takes facts from the workers and alone commits them, in sequence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+
+import pyarrow as pa
+
+from adabldm.core.faults import JobFault
+from cluster.generate.flow import Pool, run
+from cluster.generate.windows import Window
+from cluster.generate.worker import EXTRAS, FAILED, NO_ROOM, UNLOADABLE, UNSTORED, WorkerSettings
+from cluster.manifest.reader import Row
+from cluster.models.loading import ModelFault
+from cluster.output.index import Ledger, Superseded
+from cluster.output.paths import extra_key, image_key, mask_key
+from cluster.storage.location import Location
+
+COMMIT_ROWS = 1000
+COMMIT_SECONDS = 2.0
+HOPELESS_FAILURES = 100
+"""So many requests that fail, and none that does not: it is not the requests."""
+INDEX_FILES = 500
+TICK_SECONDS = 0.5
+
+
+@dataclass
+class Tally:
+    """Requests committed by this run."""
+
+    made: int = 0
+    failed: int = 0
+
+    @property
+    def committed(self) -> int:
+        return self.made + self.failed
+
+
+@dataclass
+class Driver:
+    """Commits to ``ledger``, with columns ``schema``, what a pool of workers makes.
+
+    ``progress`` is called often with what is committed and what waits to be.
+    """
+
+    ledger: Ledger
+    schema: pa.Schema
+    pool: Pool
+    settings: WorkerSettings
+    model: str
+    config_fingerprint: str
+    progress: Callable[[Tally, int], None]
+    tally: Tally = field(default_factory=Tally)
+    _waiting: list[Row] = field(default_factory=list)
+    _since: float = 0.0
+    _hopeless: bool = False
+
+    def drive(self, windows: Iterator[Window]) -> Tally:
+        """Work through ``windows``.
+
+        Raises :class:`~cluster.models.loading.ModelFault` and :class:`JobFault`; whatever was done
+        is committed first, unless another driver has taken over.
+        """
+        try:
+            for window in windows:
+                with closing(self._facts(window)) as facts:
+                    for fact in facts:
+                        self._take(window, fact)
+        except (JobFault, ModelFault, KeyboardInterrupt) as error:
+            if not isinstance(error, Superseded) and not self._hopeless:
+                self._commit()
+            raise
+        self._commit()
+        self.ledger.tidy(INDEX_FILES)
+        return self.tally
+
+    def _facts(self, window: Window) -> Generator[Row | None, None, None]:
+        """Facts of the window's requests as they come, None when time passes without any."""
+        arrived: SimpleQueue[pa.Table | BaseException | None] = SimpleQueue()
+        stopped = Event()
+
+        def collect() -> None:
+            try:
+                with closing(run(window.table(), self.pool, self.settings)) as results:
+                    for table in results:
+                        arrived.put(table)
+                        if stopped.is_set():
+                            return
+                arrived.put(None)
+            except BaseException as error:
+                arrived.put(error)
+
+        Thread(target=collect, daemon=True, name="flow").start()
+        try:
+            while True:
+                try:
+                    item = arrived.get(timeout=TICK_SECONDS)
+                except Empty:
+                    yield None
+                    continue
+                if item is None:
+                    return
+                if isinstance(item, BaseException):
+                    raise _told(item)
+                yield from item.to_pylist()
+        finally:
+            stopped.set()
+
+    def _take(self, window: Window, fact: Row | None) -> None:
+        if fact is not None and fact["request_id"] in window.rows:
+            self._refuse_trouble(fact)
+            if not self._waiting:
+                self._since = time.monotonic()
+            self._waiting.append(self._index_row(window, fact))
+        if not self.tally.made and all(row["status"] == FAILED for row in self._waiting):
+            self._refuse_hopelessness()
+        elif len(self._waiting) >= COMMIT_ROWS or self._waited() >= COMMIT_SECONDS:
+            self._commit()
+        self.progress(self.tally, len(self._waiting))
+
+    def _waited(self) -> float:
+        """Seconds since the first row that waits came."""
+        return time.monotonic() - self._since if self._waiting else 0.0
+
+    def _refuse_hopelessness(self) -> None:
+        """Stop, and condemn no request, when too many have failed and none has not."""
+        if len(self._waiting) >= HOPELESS_FAILURES:
+            self._hopeless = True
+            reason = self._waiting[-1]["reason"]
+            raise JobFault(f"the first {len(self._waiting)} requests all failed: {reason}")
+
+    def _refuse_trouble(self, fact: Row) -> None:
+        """Stop for what is no fault of the request's."""
+        if fact["status"] == UNLOADABLE:
+            raise ModelFault(fact["reason"])
+        if fact["status"] == NO_ROOM:
+            rule = "one request by itself does not fit in a worker's memory"
+            raise JobFault(f"{fact['request_id']}: {rule} ({fact['reason']})")
+        if fact["status"] == UNSTORED:
+            raise JobFault(f"{fact['request_id']}: {fact['reason']}")
+
+    def _index_row(self, window: Window, fact: Row) -> Row:
+        """The request's row of the index; the window forgets it, so there is one only."""
+        row, prints = window.rows.pop(fact["request_id"]), window.prints.pop(fact["request_id"])
+        identity = {name: row[name] for name in row if name in self.schema.names}
+        return {
+            **identity,
+            "negative_prompt": row.get("negative_prompt") or "",
+            "model": row.get("model") or self.model,
+            "request_fingerprint": prints.request,
+            "source_sha256": prints.source,
+            "trimap_sha256": prints.trimap,
+            "model_fingerprint": prints.model,
+            "config_fingerprint": self.config_fingerprint,
+            **fact,
+        }
+
+    def _commit(self) -> None:
+        """Commit what waits; then clear away what failed requests may have left."""
+        if not self._waiting:
+            return
+        rows, self._waiting = self._waiting, []
+        self.ledger.append(pa.Table.from_pylist(rows, schema=self.schema))
+        failed = [row for row in rows if row["status"] == FAILED]
+        for row in failed:
+            _remove_pictures(self.settings.output, row)
+        self.tally.failed += len(failed)
+        self.tally.made += len(rows) - len(failed)
+
+
+def _told(error: BaseException) -> BaseException:
+    """What went wrong in the flow, in the words of a job that cannot go on."""
+    if isinstance(error, JobFault):
+        return error
+    lines = str(error).splitlines() or [""]
+    fault = JobFault(f"Ray: {type(error).__name__}: {lines[0]}")
+    fault.__cause__ = error
+    return fault
+
+
+def _remove_pictures(output: Location, row: Row) -> None:
+    names = (row["object"], row["defect"], row["request_id"])
+    extras = [extra_key(row["request_id"], name) for name in EXTRAS]
+    for key in (image_key(*names), mask_key(*names), *extras):
+        output.join(key).remove()

@@ -1,0 +1,65 @@
+"""How fast one worker of this machine makes a job's requests, tried on a few of them."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from adabldm.core.faults import InputFault, JobFault
+from cluster.generate.job import Checked, Generation, worker_settings
+from cluster.generate.windows import pending_windows
+from cluster.generate.worker import OK, UNLOADABLE, Worker
+from cluster.storage.location import Location
+
+TRIED = 3
+"""Requests on a CPU, where each is by itself; a GPU gets a whole batch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """``images_per_second`` of one worker, and on how many ``requests`` it was measured (None: it
+    was given)."""
+
+    images_per_second: float
+    requests: int | None = None
+
+
+def measured_rate(asked: Generation, job: Checked) -> Rate:
+    """The rate at which a worker in this process makes the first pending requests, from reading
+    their pictures to storing the pairs (in a temporary folder), its start and first call apart.
+
+    Raises :class:`InputFault` for a model that does not load or a GPU that is not there, and
+    :class:`JobFault` for requests that fail.
+    """
+    gpu = asked.pool.gpus > 0
+    if gpu:
+        _refuse_without_gpu()
+    count = asked.pool.batch_size if gpu else TRIED
+    window = next(pending_windows(job.manifest, job.checks, job.roster, count))
+    rows = window.table().slice(0, count)
+    with tempfile.TemporaryDirectory(prefix="adabldm-") as scratch:
+        worker = Worker(worker_settings(asked, Location.of(scratch)))
+        _made(worker, rows if gpu else rows.slice(0, 1))
+        began = time.perf_counter()
+        _made(worker, rows)
+        seconds = time.perf_counter() - began
+    return Rate(images_per_second=rows.num_rows / seconds, requests=rows.num_rows)
+
+
+def _made(worker: Worker, rows: pa.Table) -> None:
+    for fact in worker(rows).to_pylist():
+        if fact["status"] == UNLOADABLE:
+            raise InputFault(fact["reason"])
+        if fact["status"] != OK:
+            raise JobFault(f"no rate: {fact['request_id']}: {fact['reason']}; --rate gives one")
+
+
+def _refuse_without_gpu() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        rule = "this machine has no GPU to measure on; give the images/s of a worker"
+        raise InputFault.of("--rate", None, rule)

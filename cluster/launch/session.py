@@ -1,0 +1,101 @@
+"""Joining the Ray cluster around us, or starting one for this job alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from adabldm.core.faults import InputFault, JobFault
+
+TOKEN_FILE = Path("~/.ray/auth_token")
+LOOPBACK = "127.0.0.1"
+
+
+@contextmanager
+def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
+    """A connection to the cluster at ``RAY_ADDRESS``, or else to a Ray of this machine's own with
+    room for ``workers``, closed at the end. A connection that is there already is used and kept.
+
+    Raises :class:`InputFault` if workers need GPUs and this machine has none, :class:`JobFault` if
+    there is no connection.
+    """
+    joins = bool(os.environ.get("RAY_ADDRESS"))
+    _guard_doors(joins)
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        with _silence():
+            _connect(joins, workers)
+    except Exception as error:
+        ray.shutdown()
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise JobFault(f"Ray: no connection: {lines[0]}") from error
+    # Deaths of workers are this program's to report.
+    ray._private.worker._worker_logs_enabled = False
+    try:
+        if gpus_per_worker and not joins and ray.cluster_resources().get("GPU", 0) == 0:
+            rule = "this machine has no GPU; 0 runs on the CPU"
+            raise InputFault.of("--gpus-per-worker", gpus_per_worker, rule)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _connect(joins: bool, workers: int) -> None:
+    import ray
+
+    if joins:
+        ray.init(log_to_driver=False, logging_level="ERROR")
+    else:
+        ray.init(
+            address="local",
+            num_cpus=workers,
+            include_dashboard=False,
+            _node_ip_address=LOOPBACK,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what Ray's C++ side says while it starts off the terminal; errors still raise."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _guard_doors(joins: bool) -> None:
+    """Every connection needs a token, and a Ray of our own is seen by this machine only; its
+    workers matter as much as other programs.
+
+    Ray reads these when it is first imported.
+    """
+    if not joins:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        # Named after the systems where it is the default: keeps every port on the loopback.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    elif "RAY_AUTH_MODE" not in os.environ:
+        has_token = (
+            "RAY_AUTH_TOKEN" in os.environ
+            or "RAY_AUTH_TOKEN_PATH" in os.environ
+            or TOKEN_FILE.expanduser().exists()
+        )
+        os.environ["RAY_AUTH_MODE"] = "token" if has_token else "disabled"
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    # Ray would let workers give way to every other program of the machine.
+    os.environ.setdefault("RAY_worker_niceness", "0")

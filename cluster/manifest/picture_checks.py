@@ -1,0 +1,148 @@
+"""Pictures that a manifest refers to: each file is read and looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from adabldm.core import images, trimap
+from adabldm.placement import transform
+from cluster.storage.hashing import sha256
+from cluster.storage.location import Location, TooLargeError
+from cluster.storage.once import Once
+
+KEPT_FACTS = 200_000
+KEPT_MASKS = 4_096
+KEPT_SIZES = 400_000
+
+T = TypeVar("T")
+
+
+class PictureFault(ValueError):
+    """A picture that cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in a row: inline ``data``, or the file at ``place``."""
+
+    data: bytes | None
+    place: Location | None
+
+    @property
+    def shown(self) -> str:
+        if self.place is not None:
+            return self.place.shown
+        return f"<{len(self.data or b'')} inline bytes>"
+
+    def read(self) -> bytes:
+        """The file's bytes. Raises :class:`PictureFault` and, for trouble that may pass,
+        ``OSError``."""
+        if self.data is not None:
+            return self.data
+        if self.place is None:
+            raise PictureFault("neither bytes nor a path")
+        try:
+            return self.place.read()
+        except FileNotFoundError as error:
+            raise PictureFault("there is no such file") from error
+        except (PermissionError, IsADirectoryError, TooLargeError) as error:
+            raise PictureFault(f"cannot be read ({error.strerror or error})") from error
+
+
+@dataclass(frozen=True)
+class Facts:
+    """``sha256`` of the file; ``height`` and ``width`` in pixels."""
+
+    sha256: str
+    height: int
+    width: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.height, self.width
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """``sha256`` of the file; ``defect`` the mask cut to its bounding box, uint8 (h, w)."""
+
+    sha256: str
+    defect: np.ndarray
+
+
+class PictureChecks:
+    """Facts of pictures; every method raises :class:`PictureFault` for one that breaks its rule.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self) -> None:
+        self._facts: Once[Facts] = Once(KEPT_FACTS)
+        self._masks: Once[MaskFacts] = Once(KEPT_MASKS)
+        self._sizes: Once[tuple[int, int]] = Once(KEPT_SIZES)
+
+    def image(self, picture: Picture) -> Facts:
+        """Facts of a good image, by its header."""
+        return self._once(self._facts, "image", picture, _header)
+
+    def trimap(self, picture: Picture) -> Facts:
+        """Facts of a trimap, whose values are 0, 127 and 255 with some defect."""
+        return self._once(self._facts, "trimap", picture, _whole_trimap)
+
+    def foreground(self, picture: Picture) -> Facts:
+        """Facts of an object's mask."""
+        return self._once(self._facts, "foreground", picture, _whole)
+
+    def mask(self, picture: Picture) -> MaskFacts:
+        """Facts of a defect mask, which must not be empty."""
+        return self._once(self._masks, "mask", picture, _whole_mask)
+
+    def placed_size(self, mask: MaskFacts, where: transform.Placement) -> tuple[int, int]:
+        """Height and width of a mask as turned and scaled; drawn once for every way of doing so.
+
+        Raises :class:`~adabldm.placement.transform.PlacementFault` if nothing is left of it.
+        """
+
+        def draw() -> tuple[int, int]:
+            shape = transform.turned_shape(mask.defect, where.angle, where.scale)
+            return shape.shape[0], shape.shape[1]
+
+        return self._sizes.get((mask.sha256, where.angle, where.scale), draw)
+
+    def _once(self, kept: Once[T], kind: str, picture: Picture, look: Callable[[bytes], T]) -> T:
+        def make() -> T:
+            try:
+                return look(picture.read())
+            except OSError as error:
+                raise PictureFault(f"cannot be read ({type(error).__name__}: {error})") from error
+            except (images.ImageFault, trimap.TrimapFault) as error:
+                raise PictureFault(str(error)) from error
+
+        if picture.place is None:
+            return make()
+        return kept.get((kind, picture.place), make)
+
+
+def _header(data: bytes) -> Facts:
+    return Facts(sha256(data), *images.read_size(data))
+
+
+def _whole(data: bytes) -> Facts:
+    return Facts(sha256(data), *images.decode(data, "L").shape)
+
+
+def _whole_trimap(data: bytes) -> Facts:
+    pixels = images.decode(data, "L")
+    trimap.check(pixels)
+    return Facts(sha256(data), *pixels.shape)
+
+
+def _whole_mask(data: bytes) -> MaskFacts:
+    pixels = images.decode(data, "L")
+    if not pixels.any():
+        raise PictureFault("the defect mask is empty")
+    return MaskFacts(sha256(data), pixels[transform.bounding_box(pixels)].copy())

@@ -1,0 +1,78 @@
+"""Every request of a manifest by its id, on disk, so that ten million need little memory."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from cluster.manifest.request_checks import Fingerprints
+
+BATCH = 500
+"""Ids a query; SQLite takes about a thousand."""
+
+
+class Roster:
+    """Ids with row numbers, fingerprints, and whether they are committed.
+
+    A scratch file of its own, gone with :meth:`close`.
+    """
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="adabldm-")
+        self._db = sqlite3.connect(Path(self._folder.name) / "roster.db", isolation_level=None)
+        self._db.executescript(
+            """
+            pragma journal_mode = off;
+            pragma synchronous = off;
+            pragma cache_size = -200000;
+            create table requests (
+                id text primary key, row integer, request text, source text, trimap text,
+                model text, done integer default 0
+            ) without rowid;
+            begin;
+            """
+        )
+
+    def close(self) -> None:
+        self._db.close()
+        self._folder.cleanup()
+
+    def add(self, request_id: str, row: int, prints: Fingerprints) -> int | None:
+        """Add a request; if its id is there already, return that one's row instead."""
+        try:
+            self._db.execute(
+                "insert into requests (id, row, request, source, trimap, model) "
+                "values (?, ?, ?, ?, ?, ?)",
+                (request_id, row, prints.request, prints.source, prints.trimap, prints.model),
+            )
+        except sqlite3.IntegrityError:
+            query = "select row from requests where id = ?"
+            return int(self._db.execute(query, (request_id,)).fetchone()[0])
+        return None
+
+    def find(self, ids: Iterable[str]) -> dict[str, Fingerprints]:
+        """Fingerprints of those of ``ids`` that are in the manifest."""
+        query = "select id, request, source, trimap, model from requests where id in"
+        return {row[0]: Fingerprints(*row[1:]) for row in self._where(query, ids)}
+
+    def mark_done(self, ids: Iterable[str]) -> None:
+        """Remember that ``ids`` are committed."""
+        self._db.executemany("update requests set done = 1 where id = ?", ((i,) for i in ids))
+
+    def pending(self, ids: Iterable[str]) -> Mapping[str, Fingerprints]:
+        """Those of ``ids`` that are not committed."""
+        query = "select id, request, source, trimap, model from requests where done = 0 and id in"
+        return {row[0]: Fingerprints(*row[1:]) for row in self._where(query, ids)}
+
+    def count(self, *, done: bool | None = None) -> int:
+        """How many requests there are: all, or those (not) committed."""
+        condition = "" if done is None else f" where done = {int(done)}"
+        return int(self._db.execute(f"select count(*) from requests{condition}").fetchone()[0])  # noqa: S608
+
+    def _where(self, query: str, ids: Iterable[str]) -> Iterator[tuple[str, ...]]:
+        wanted = list(ids)
+        for start in range(0, len(wanted), BATCH):
+            some = wanted[start : start + BATCH]
+            yield from self._db.execute(f"{query} ({','.join('?' * len(some))})", some)

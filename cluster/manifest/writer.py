@@ -1,0 +1,184 @@
+"""A plan's rows as Arrow tables: the manifest, and the list of what found no place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as kinds
+
+from adabldm.planning.planner import (
+    FITS_NOWHERE,
+    PLACED,
+    TOO_FEW,
+    Planner,
+    SetDown,
+    Window,
+    request_id_stem,
+)
+from cluster.manifest.schema import BLOB, FURTHER, PLACEMENT, SCHEMA
+
+ROWS_A_GROUP = 65_536
+
+UNPLACED = pa.schema(
+    [
+        pa.field("row", pa.int64()),
+        pa.field("request_id", pa.string()),
+        pa.field("object", pa.string()),
+        pa.field("defect", pa.string()),
+        pa.field("reason", pa.string()),
+    ]
+)
+"""Rows of a plan that are not in its manifest, and why."""
+
+ENCODINGS = {"request_id": "DELTA_BYTE_ARRAY", "seed": "PLAIN"}
+"""Columns in which no value comes twice; the others are kept as dictionaries."""
+
+REASONS = {
+    FITS_NOWHERE: "no mask of its type fits where it may lie, on any picture tried",
+    TOO_FEW: "fewer defects than asked for fit beside each other, on every picture tried",
+}
+
+
+def manifest_writer(handle: IO[bytes]) -> pq.ParquetWriter:
+    """Writes what :meth:`TableMaker.placed` makes, in few bytes."""
+    dictionaries = [leaf for field in SCHEMA for leaf in _leaves(field.name, field.type)]
+    return pq.ParquetWriter(
+        handle,
+        SCHEMA,
+        compression="zstd",
+        use_dictionary=[leaf for leaf in dictionaries if leaf not in ENCODINGS],
+        column_encoding=ENCODINGS,
+    )
+
+
+def unplaced_writer(handle: IO[bytes]) -> pq.ParquetWriter:
+    """Writes what :meth:`TableMaker.unplaced` makes."""
+    return pq.ParquetWriter(handle, UNPLACED, compression="zstd")
+
+
+def _leaves(name: str, kind: pa.DataType) -> list[str]:
+    """A column's leaves as Parquet calls them."""
+    if kinds.is_list(kind):
+        return _leaves(f"{name}.list.element", kind.value_type)
+    if kinds.is_struct(kind):
+        return [leaf for child in kind for leaf in _leaves(f"{name}.{child.name}", child.type)]
+    return [name]
+
+
+class TableMaker:
+    """Turns a planner's windows into tables; ``model_of`` names a row's model by its object and
+    type."""
+
+    def __init__(self, planner: Planner, model_of: Callable[[str, str], str | None]) -> None:
+        self._planner = planner
+        names = [planner.names(pair) for pair in range(len(planner.pairs))]
+        self._objects = pa.array([item for item, _ in names])
+        self._types = pa.array([defect for _, defect in names])
+        self._stems = pa.array([request_id_stem(*pair, planner.seed) for pair in names])
+        self._models = pa.array([model_of(*pair) for pair in names], pa.string())
+        self._prompts = pa.array(planner.prompts)
+        self._product_of_pair = np.array([product for product, _ in planner.pairs])
+
+    def placed(self, window: Window) -> Iterator[pa.Table]:
+        """The manifest's rows, as tables of :data:`SCHEMA` of at most a row group each."""
+        placed = np.flatnonzero(window.outcome == PLACED)
+        for start in range(0, len(placed), ROWS_A_GROUP):
+            yield self._manifest(window, placed[start : start + ROWS_A_GROUP])
+
+    def unplaced(self, window: Window) -> pa.Table:
+        """Those of :data:`UNPLACED`."""
+        rows = np.flatnonzero(window.outcome != PLACED)
+        pair = window.pair[rows]
+        reasons = pa.array([REASONS.get(outcome) for outcome in range(max(REASONS) + 1)])
+        return pa.table(
+            [
+                pa.array(window.first + rows),
+                self._request_ids(window, rows),
+                self._objects.take(pa.array(pair)),
+                self._types.take(pa.array(pair)),
+                reasons.take(pa.array(window.outcome[rows])),
+            ],
+            schema=UNPLACED,
+        )
+
+    def _request_ids(self, window: Window, rows: np.ndarray) -> pa.Array:
+        """``screw-thread_top-s7-00000042``."""
+        numbers = pc.utf8_lpad(pa.array(window.first + rows).cast(pa.string()), 8, "0")
+        stems = self._stems.take(pa.array(window.pair[rows]))
+        return pc.binary_join_element_wise(stems, numbers, "-")
+
+    def _manifest(self, window: Window, rows: np.ndarray) -> pa.Table:
+        pair = pa.array(window.pair[rows])
+        product = self._product_of_pair[window.pair[rows]]
+        images, foregrounds = self._pictures(product, window.good[rows])
+        return pa.table(
+            [
+                self._request_ids(window, rows),
+                self._objects.take(pair),
+                self._types.take(pair),
+                images,
+                pa.nulls(len(rows), BLOB),
+                self._recipes(window, rows, product, foregrounds),
+                self._prompts.take(pa.array(window.prompt[rows])),
+                pa.nulls(len(rows), pa.string()),
+                pa.array(window.seed[rows]),
+                self._models.take(pair),
+            ],
+            schema=SCHEMA,
+        )
+
+    def _pictures(self, product: np.ndarray, good: np.ndarray) -> tuple[pa.Array, pa.Array]:
+        """The good pictures and their foregrounds."""
+        used, place = np.unique(np.stack([product, good]), axis=1, return_inverse=True)
+        pictures = [self._planner.products[p].goods[g] for p, g in used.T.tolist()]
+        where = pa.array(place.ravel())
+        images = pa.array([picture.uri for picture in pictures], pa.string())
+        foregrounds = pa.array([picture.foreground_uri for picture in pictures], pa.string())
+        return _blobs(images.take(where)), _blobs(foregrounds.take(where))
+
+    def _recipes(
+        self, window: Window, rows: np.ndarray, product: np.ndarray, foregrounds: pa.Array
+    ) -> pa.Array:
+        main, *further = window.defects
+        fields = [*self._set_down(main, rows, product), foregrounds]
+        fields.append(self._more(further, rows, product))
+        return pa.StructArray.from_arrays(fields, fields=list(PLACEMENT))
+
+    def _more(self, further: list[SetDown], rows: np.ndarray, product: np.ndarray) -> pa.Array:
+        """The lists of further defects, null where there is none."""
+        kind = PLACEMENT.field("more").type
+        there = np.array([column.mask[rows] >= 0 for column in further]).reshape(-1, len(rows)).T
+        count = there.sum(axis=1)
+        if not count.any():
+            return pa.nulls(len(rows), kind)
+        # Row by row, so that a row's defects follow each other.
+        row, column = np.nonzero(there)
+        stacked = SetDown(
+            *(
+                np.stack([getattr(one, name)[rows] for one in further], axis=1)[row, column]
+                for name in SetDown.__dataclass_fields__
+            )
+        )
+        parts = self._set_down(stacked, np.arange(len(row)), product[row])
+        values = pa.StructArray.from_arrays(parts, fields=list(FURTHER))
+        offsets = pa.array(np.concatenate([[0], np.cumsum(count)]).astype(np.int32))
+        return pa.ListArray.from_arrays(offsets, values, type=kind, mask=pa.array(count == 0))
+
+    def _set_down(self, column: SetDown, rows: np.ndarray, product: np.ndarray) -> list[pa.Array]:
+        used, place = np.unique(np.stack([product, column.mask[rows]]), axis=1, return_inverse=True)
+        uris = [self._planner.products[p].masks.uri(m) for p, m in used.T.tolist()]
+        masks = pa.array(uris, pa.string()).take(pa.array(place.ravel()))
+        numbers = (column.angle, column.scale, column.top, column.left)
+        return [_blobs(masks), *(pa.array(values[rows]) for values in numbers)]
+
+
+def _blobs(paths: pa.Array) -> pa.Array:
+    """Pictures by path; a null path is no picture."""
+    return pa.StructArray.from_arrays(
+        [pa.nulls(len(paths), pa.binary()), paths], fields=list(BLOB), mask=paths.is_null()
+    )

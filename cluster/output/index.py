@@ -1,0 +1,191 @@
+"""The index of an output: a Delta table with one row a request, written by one driver at a time.
+
+Every commit carries the driver's epoch as a Delta application transaction. A new driver raises the
+epoch; from then on no commit of the older one can succeed, whether it is dead, slow or alive.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from adabldm.core.faults import InputFault, JobFault
+from cluster.storage.location import Location, delta_options
+
+FOLDER = "index"
+SCHEMES = {"file": "file", "s3": "s3", "gcs": "gs", "gs": "gs", "abfs": "az", "az": "az"}
+"""The Delta library's name for each fsspec protocol that it can write to."""
+FIGURES = pa.map_(pa.string(), pa.float64())
+INDEX = pa.schema(
+    [
+        pa.field("request_id", pa.string()),
+        pa.field("object", pa.string()),
+        pa.field("defect", pa.string()),
+        pa.field("status", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("image", pa.string()),
+        pa.field("mask", pa.string()),
+        pa.field("image_sha256", pa.string()),
+        pa.field("mask_sha256", pa.string()),
+        pa.field(
+            "extras",
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("name", pa.string()),
+                        pa.field("path", pa.string()),
+                        pa.field("sha256", pa.string()),
+                    ]
+                )
+            ),
+        ),
+        pa.field("seed", pa.int64()),
+        pa.field("prompt", pa.string()),
+        pa.field("negative_prompt", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("request_fingerprint", pa.string()),
+        pa.field("source_sha256", pa.string()),
+        pa.field("trimap_sha256", pa.string()),
+        pa.field("model_fingerprint", pa.string()),
+        pa.field("config_fingerprint", pa.string()),
+        pa.field("quality", FIGURES),
+        pa.field("seconds", FIGURES),
+    ]
+)
+"""Columns of the index; a manifest's further columns follow. ``status`` is ok, rejected or failed;
+paths are inside the output; ``extras`` are the pictures kept besides the pair."""
+
+EPOCH, COMMITS = "adabldm-driver", "adabldm-commits"
+COMMIT_ATTEMPTS = 5
+
+
+class Superseded(JobFault):
+    """Another driver has taken this output over."""
+
+
+class Ledger:
+    """The index of the output at ``output``."""
+
+    def __init__(self, output: Location) -> None:
+        if output.protocol not in SCHEMES:
+            rule = f"an output is at one of {', '.join(SCHEMES)}"
+            raise InputFault.of("output", output.uri, rule)
+        self._folder = output.join(FOLDER)
+        self._uri = f"{SCHEMES[output.protocol]}://{self._folder.path}"
+        self._options = delta_options(output)
+        self._table = self._open()
+        self._epoch = 0
+        self._commits = 0
+        self._created = False
+
+    def _open(self) -> DeltaTable | None:
+        try:
+            return DeltaTable(self._uri, storage_options=self._options)
+        except TableNotFoundError:
+            return None
+        except (DeltaError, OSError) as error:
+            raise JobFault(f"{self._uri}: cannot be read: {error}") from error
+
+    @property
+    def exists(self) -> bool:
+        return self._table is not None
+
+    @property
+    def version(self) -> int:
+        """The index's version as last seen; -1 before there is one."""
+        return -1 if self._table is None else self._table.version()
+
+    def columns(self) -> pa.Schema:
+        """The index's columns, none before there is one."""
+        return pa.schema([]) if self._table is None else pa.schema(self._table.schema())
+
+    def read(
+        self, columns: Sequence[str] | None = None, predicate: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Committed rows, in batches, in no order; ``predicate`` is SQL."""
+        if self._table is None:
+            return
+        chosen = list(columns) if columns is not None else None
+        # pyarrow lets other threads run while it waits for the next batch.
+        yield from pa.RecordBatchReader.from_stream(
+            self._table.scan(columns=chosen, predicate=predicate)
+        )
+
+    def claim(self, schema: pa.Schema) -> None:
+        """Become the output's only driver; makes the index with columns ``schema`` if needed.
+
+        Raises :class:`Superseded` if another driver claims it at the same moment.
+        """
+        if self._table is None:
+            self._create(schema)
+        table = self._refreshed()
+        self._epoch = (table.transaction_version(EPOCH) or 0) + 1
+        self._commits = table.transaction_version(COMMITS) or 0
+        try:
+            table.create_write_transaction(
+                [], "append", table.schema(), commit_properties=self._properties()
+            )
+        except CommitFailedError as error:
+            raise Superseded("another driver has just started on this output") from error
+        self._refreshed()
+
+    def append(self, rows: pa.Table) -> None:
+        """Commit ``rows``, all or none. Raises :class:`Superseded`, :class:`JobFault`."""
+        self._commits += 1
+        for attempt in range(COMMIT_ATTEMPTS):
+            table = self._refreshed()
+            if table.transaction_version(EPOCH) != self._epoch:
+                raise Superseded("another driver has taken this output over; it goes on there")
+            if table.transaction_version(COMMITS) == self._commits:
+                return  # An earlier attempt went through although its answer was lost.
+            try:
+                write_deltalake(
+                    table,
+                    rows,
+                    mode="append",
+                    schema_mode="merge",
+                    commit_properties=self._properties(),
+                )
+                return
+            except (DeltaError, OSError) as error:
+                last = error
+                time.sleep(0.2 * 2**attempt)
+        if self._refreshed().transaction_version(EPOCH) != self._epoch:
+            raise Superseded("another driver has taken this output over; it goes on there")
+        raise JobFault(f"{self._uri}: cannot be written: {last}") from last
+
+    def tidy(self, most_files: int) -> None:
+        """Merge the index's files if there are more than ``most_files``."""
+        table = self._refreshed()
+        if len(table.file_uris()) > most_files:
+            table.optimize.compact()
+
+    def discard(self) -> None:
+        """Remove the index if this driver made it and has committed nothing."""
+        if self._created and self._commits == 0:
+            self._folder.fs.rm(self._folder.path, recursive=True)
+            self._table = None
+
+    def _create(self, schema: pa.Schema) -> None:
+        try:
+            self._table = DeltaTable.create(self._uri, schema=schema, storage_options=self._options)
+            self._created = True
+        except DeltaError as error:
+            self._table = self._open()
+            if self._table is None:
+                raise JobFault(f"{self._uri}: cannot be made: {error}") from error
+
+    def _refreshed(self) -> DeltaTable:
+        assert self._table is not None  # noqa: S101
+        self._table.update_incremental()
+        return self._table
+
+    def _properties(self) -> CommitProperties:
+        marks = [Transaction(EPOCH, self._epoch)]
+        if self._commits:
+            marks.append(Transaction(COMMITS, self._commits))
+        return CommitProperties(app_transactions=marks)

@@ -1,0 +1,97 @@
+"""``run.json``: which model and which configuration an output holds."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from adabldm.core.faults import InputFault, JobFault
+from cluster.storage.hashing import sha256
+from cluster.storage.location import Location
+
+FILE = "run.json"
+SCHEMA_VERSION = 1
+MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunBinding:
+    """The job's ``model`` (URI), its fingerprint, and ``config``: every setting that shapes the
+    files."""
+
+    model: str
+    model_fingerprint: str
+    config: dict[str, Any]
+
+    @property
+    def config_fingerprint(self) -> str:
+        return sha256(json.dumps(self.config, sort_keys=True).encode())
+
+    def check(self, output: Location) -> bool:
+        """Whether ``output`` is bound to this already.
+
+        Raises :class:`InputFault` naming each field in which it is bound to something else.
+        """
+        held = _read(output)
+        if held is None:
+            return False
+        rule = f"{output.shown} was made with {{}}; use the same, or another output"
+        faults = []
+        if held["model_fingerprint"] != self.model_fingerprint:
+            before = f"{held['model']!r} (fingerprint {held['model_fingerprint'][:12]})"
+            shown = f"{self.model!r} (fingerprint {self.model_fingerprint[:12]})"
+            faults.append(f"model: {shown}: {rule.format(before)}")
+        config = held["config"]
+        for name in sorted({*config, *self.config}):
+            before, now = config.get(name), self.config.get(name)
+            if before != now:
+                faults.append(f"{name}: {now!r}: {rule.format(repr(before))}")
+        if faults:
+            raise InputFault(*faults)
+        return True
+
+    def bind(self, output: Location) -> bool:
+        """Bind ``output`` to this; returns whether it was not before. Raises as :meth:`check`."""
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "adabldm_version": version("adabldm"),
+            "model": self.model,
+            "model_fingerprint": self.model_fingerprint,
+            "config": self.config,
+            "config_fingerprint": self.config_fingerprint,
+        }
+        if self.check(output):
+            return False
+        try:
+            output.join(FILE).create(json.dumps(content, indent=2).encode())
+        except FileExistsError:
+            self.check(output)
+            return False
+        return True
+
+
+def unbind(output: Location) -> None:
+    """Take a binding back."""
+    output.join(FILE).remove()
+
+
+def _read(output: Location) -> dict[str, Any] | None:
+    file = output.join(FILE)
+    try:
+        held = json.loads(file.read(MAX_BYTES))
+        held_version = held["schema_version"]
+        missing = {"model", "model_fingerprint", "config"} - set(held)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise JobFault(f"{file.shown}: cannot be read: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputFault.of("output", file.shown, "is not the run.json of an output") from error
+    if held_version != SCHEMA_VERSION or missing:
+        rule = f"has schema version {held_version}, not {SCHEMA_VERSION}"
+        raise InputFault.of("output", file.shown, rule)
+    return held

@@ -1,0 +1,137 @@
+"""Whether an output is what its index says: every object there, whole, and none besides."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from adabldm.core import images
+from adabldm.core.faults import InputFault
+from cluster.manifest.reader import Row
+from cluster.output.index import FOLDER, Ledger
+from cluster.output.run_json import FILE
+from cluster.storage.hashing import sha256
+from cluster.storage.location import PARTIAL, Location, TooLargeError
+
+THREADS = 16
+COLUMNS = (
+    "request_id",
+    "status",
+    "image",
+    "mask",
+    "image_sha256",
+    "mask_sha256",
+    "extras",
+)
+
+
+def count_rows(output: Location) -> int:
+    """Rows of the output's index. Raises :class:`InputFault` if there is none."""
+    return sum(batch.num_rows for batch in _index(output).read(["request_id"]))
+
+
+def verify(output: Location, progress: Callable[[int], None]) -> Iterator[str]:
+    """A line for each thing that is wrong; ``progress`` gets the number of rows checked."""
+    if not output.join(FILE).exists():
+        yield f"{FILE}: is missing"
+    checked = 0
+    with _Seen() as ids, _Seen() as keys, ThreadPoolExecutor(THREADS) as pool:
+        for batch in _index(output).read(COLUMNS):
+            rows = batch.to_pylist()
+            for request_id in ids.add(row["request_id"] for row in rows):
+                yield f"request_id {request_id!r}: has more than one row"
+            for key in keys.add(key for row in rows for key, _ in _objects(row)):
+                yield f"{key}: belongs to more than one row"
+            for faults in pool.map(lambda row: _row_faults(output, row), rows):
+                yield from faults
+                checked += 1
+                progress(checked)
+        for key in output.files():
+            ours = key == FILE or key.split("/")[0] in (FOLDER, PARTIAL)
+            if not ours and key not in keys:
+                yield f"{key}: has no row"
+
+
+def _index(output: Location) -> Ledger:
+    ledger = Ledger(output)
+    if not ledger.exists:
+        raise InputFault.of("output", output.shown, "has no index")
+    return ledger
+
+
+def _objects(row: Row) -> list[tuple[str, str]]:
+    """(path, sha256) of each object that a row promises."""
+    pairs = [(row["image"], row["image_sha256"]), (row["mask"], row["mask_sha256"])]
+    extras = [(extra["path"], extra["sha256"]) for extra in row["extras"] or []]
+    return [(path, digest) for path, digest in pairs + extras if path is not None]
+
+
+def _row_faults(output: Location, row: Row) -> list[str]:
+    name = f"request_id {row['request_id']!r}"
+    if row["status"] == "ok" and (row["image"] is None or row["mask"] is None):
+        return [f"{name}: is ok without image or mask"]
+    faults = []
+    contents: dict[str, bytes] = {}
+    for key, digest in _objects(row):
+        try:
+            contents[key] = output.join(key).read()
+        except FileNotFoundError:
+            faults.append(f"{name}: {key}: does not exist")
+            continue
+        except (OSError, TooLargeError) as error:
+            faults.append(f"{name}: {key}: cannot be read ({error})")
+            continue
+        if sha256(contents[key]) != digest:
+            faults.append(f"{name}: {key}: is not the file that was written (sha256 differs)")
+    if row["image"] in contents and row["mask"] in contents:
+        fault = _pair_fault(contents[row["image"]], contents[row["mask"]])
+        if fault:
+            faults.append(f"{name}: {row['mask']}: {fault}")
+    return faults
+
+
+def _pair_fault(image: bytes, mask: bytes) -> str | None:
+    try:
+        height, width = images.read_size(image)
+        pixels = images.decode(mask, "L")
+    except images.ImageFault as error:
+        return str(error)
+    if pixels.shape != (height, width):
+        return f"is {pixels.shape[0]} x {pixels.shape[1]}, its image {height} x {width}"
+    if not np.isin(pixels, (0, 255)).all():
+        return "has values other than 0 and 255"
+    return None
+
+
+class _Seen:
+    """A set of texts on disk."""
+
+    def __enter__(self) -> _Seen:
+        self._folder = tempfile.TemporaryDirectory(prefix="adabldm-")
+        self._db = sqlite3.connect(Path(self._folder.name) / "seen.db", isolation_level=None)
+        self._db.executescript(
+            "pragma journal_mode = off; pragma synchronous = off;"
+            "create table seen (text text primary key) without rowid; begin;"
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+        self._folder.cleanup()
+
+    def add(self, texts: Iterable[str]) -> list[str]:
+        """Add ``texts``; returns those that were there before."""
+        again = []
+        for text in texts:
+            added = self._db.execute("insert or ignore into seen values (?)", (text,)).rowcount
+            if not added:
+                again.append(text)
+        return again
+
+    def __contains__(self, text: str) -> bool:
+        return self._db.execute("select 1 from seen where text = ?", (text,)).fetchone() is not None

@@ -1,0 +1,297 @@
+"""What a model of Stable Diffusion 1.5's size asks of this machine, on a CPU and with random
+weights: ``python -m jobs.bench.sd_size``.
+
+Writes such a model in Stable Diffusion's diffusers layout to a temporary folder (4.3 GB), opens it
+as training does, makes one training step of its fresh control branch, then opens it again for each
+mode and makes one whole image: minutes in ``fast``, more than an hour in ``exact``. Each stage is a
+process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from diffusers import PNDMScheduler, StableDiffusionPipeline
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from adabldm.core import trimap
+from adabldm.data import drawn_metal
+from adabldm.loading import open_base
+from adabldm.networks import sd15
+from adabldm.networks import small as small_model
+from adabldm.networks.embedded import embedded_path
+from adabldm.pipeline import AdaBLDMPipeline
+from adabldm.sampling import keep_masks
+from adabldm.sampling.ddim import cumulative_alphas
+from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.training.objectives import add_noise, epsilon_loss
+from jobs.forecast import arithmetic
+from jobs.progress import Tracker
+
+LEARNING_RATE = 1e-5
+TELL_SECONDS = 15.0
+PROMPT = "a metal surface with a crack"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: ``seconds`` of processor time, ``peak`` the process's until then, in
+    GB (1e9 bytes)."""
+
+    part: str
+    parameters: int | None
+    note: str
+    seconds: float
+    peak: float
+
+
+class Watch:
+    """Collects lines; a line's seconds are those since the line before it."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self._since = time.process_time()
+
+    def line(self, part: str, parameters: int | None = None, note: str = "") -> None:
+        now = time.process_time()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+        self.lines.append(Line(part, parameters, note, now - self._since, peak))
+        self._since = now
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(one.numel() for one in module.parameters())
+
+
+def write_model(folder: Path) -> list[Line]:
+    """Random weights of Stable Diffusion 1.5's shapes, in its diffusers layout."""
+    torch.manual_seed(0)
+    watch = Watch()
+    tokenizer = small_model.build_tokenizer([PROMPT], merges=20)
+    StableDiffusionPipeline(
+        vae=sd15.build_autoencoder(),
+        unet=sd15.build_unet(),
+        text_encoder=sd15.build_text_encoder(),
+        tokenizer=tokenizer,
+        scheduler=PNDMScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+    watch.line("written")
+    return watch.lines
+
+
+def opened(folder: Path, side: int, watch: Watch) -> AdaBLDMPipeline:
+    pipeline = open_base(folder, image_size=side)
+    watch.line("opened")
+    return pipeline
+
+
+def part_lines(pipeline: AdaBLDMPipeline, watch: Watch) -> None:
+    """How large each part is, and the shape of what comes out of it for one picture."""
+    side, factor = pipeline.image_size, pipeline.factor
+    cells = side // factor
+    latent = (1, pipeline.vae.config.latent_channels, cells, cells)
+    with torch.no_grad():
+        text = pipeline.encode_prompts([PROMPT])
+        watch.line("text encoder", parameters(pipeline.text_encoder), f"{tuple(text.shape)}")
+        mean = pipeline.vae.encode(torch.zeros(1, 3, side, side)).latent_dist.mean
+        watch.line("autoencoder", parameters(pipeline.vae), f"{tuple(mean.shape)}, encoded")
+        noise, hint = torch.randn(latent), torch.zeros(1, 3, side, side)
+        down, middle = pipeline.controlnet(noise, 1, text, hint, return_dict=False)
+        note = f"{len(down)} residuals and {tuple(middle.shape)}"
+        watch.line("control branch", parameters(pipeline.controlnet), note)
+        predicted = pipeline.unet(noise, 1, text, return_dict=False)[0]
+        watch.line("U-Net", parameters(pipeline.unet), f"{tuple(predicted.shape)}")
+
+
+def training_step(
+    pipeline: AdaBLDMPipeline,
+    optimizer: torch.optim.Optimizer,
+    images: torch.Tensor,
+    trimaps: torch.Tensor,
+    prompts: list[str],
+) -> float:
+    """One step of the control branch, everything else locked; returns the loss (equation 2).
+
+    ``images`` (N, 3, S, S) in [-1, 1]; ``trimaps`` uint8 (N, S, S).
+    """
+    alphas = cumulative_alphas(pipeline.scheduler)
+    with torch.no_grad():
+        latents = pipeline.vae.encode(images).latent_dist.sample()
+        latents = latents * pipeline.vae.config.scaling_factor
+        texts, empty = (
+            pipeline.encode_prompts(prompts),
+            pipeline.encode_prompts([""] * len(prompts)),
+        )
+    noise, t = torch.randn_like(latents), torch.randint(0, len(alphas), (len(latents),))
+    noised = add_noise(latents, noise, alphas, t)
+    down, middle = pipeline.controlnet(
+        noised, t, empty, keep_masks.control_image(trimaps), return_dict=False
+    )
+    predicted = pipeline.unet(
+        noised,
+        t,
+        texts,
+        down_block_additional_residuals=down,
+        mid_block_additional_residual=middle,
+        return_dict=False,
+    )[0]
+    loss = epsilon_loss(predicted, noise)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def train(folder: Path, side: int, batch: int) -> list[Line]:
+    """Open the model, look at its parts, make one training step."""
+    watch = Watch()
+    pipeline = opened(folder, side, watch)
+    part_lines(pipeline, watch)
+    pipeline.controlnet.requires_grad_(True).train()
+    optimizer = torch.optim.AdamW(pipeline.controlnet.parameters(), lr=LEARNING_RATE)
+    parts = [drawn_metal.draw_part(index, side, "crack") for index in range(batch)]
+    images = torch.from_numpy(np.stack([part.image for part in parts])).permute(0, 3, 1, 2)
+    trimaps = torch.from_numpy(np.stack([trimap.compose(part.mask) for part in parts]))
+    images = images.float() / 127.5 - 1
+    loss = training_step(pipeline, optimizer, images, trimaps, [PROMPT] * batch)
+    trained = parameters(pipeline.controlnet)
+    watch.line("one training step", trained, f"batch {batch}, loss {loss:.3f}")
+    return watch.lines
+
+
+def chosen(mode: str, steps: int | None) -> SamplerOptions:
+    """The mode's own options; with fewer sampling ``steps`` if asked."""
+    if steps is None:
+        return SamplerOptions.of(mode)
+    if mode == "fast":
+        return FastOptions(steps=steps, image_edits=min(FastOptions().image_edits, steps - 1))
+    return SamplerOptions.of(mode, steps=steps)
+
+
+def generate(folder: Path, side: int, mode: str, steps: int | None) -> list[Line]:
+    """Open the model and make one image, all three stages."""
+    options = chosen(mode, steps)
+    request = one_request(side)
+    total = arithmetic.work(
+        calls_of_an_image(options),
+        costs := arithmetic.cost_of_calls(arithmetic.stable_diffusion(side), options),
+    )
+    watch = Watch()
+    pipeline = opened(folder, side, watch)
+    pipeline.set_progress_bar_config(disable=True)
+    with (
+        arithmetic.counted_calls(pipeline, options) as calls,
+        told(mode, calls, costs, round(sum(total.values()))),
+    ):
+        made = pipeline(**request, options=options)
+    tflop = sum(arithmetic.work(calls, costs).values()) / 1e3
+    quality = made.traces[0].quality
+    loss = quality["foreground_loss"] + options.background_weight * quality["background_loss"]
+    watch.line("one image", None, f"{mode}, {tflop:.1f} TFLOP, adaptation loss {loss:.4f}")
+    return watch.lines
+
+
+def one_request(side: int) -> dict[str, Any]:
+    part = drawn_metal.draw_part(0, side, "crack")
+    return {
+        "images": [drawn_metal.draw_part(0, side).image],
+        "trimaps": [trimap.compose(part.mask)],
+        "prompts": [PROMPT],
+        "seeds": [0],
+    }
+
+
+def calls_of_an_image(options: SamplerOptions) -> Counter[str]:
+    """Counted on the embedded model: they follow from the options, whatever the model's size."""
+    small = AdaBLDMPipeline.from_pretrained(embedded_path())
+    with arithmetic.counted_calls(small, options) as calls:
+        small(**one_request(small.image_size), options=options)
+    return calls
+
+
+@contextmanager
+def told(title: str, calls: Counter[str], costs: dict[str, int], total: int) -> Iterator[None]:
+    """Tells of the GFLOP that are done, of ``total``, while an image is made."""
+    ended = threading.Event()
+
+    def tell() -> None:
+        with Tracker(f"{title}, GFLOP", total) as tracker:
+            while not ended.wait(TELL_SECONDS):
+                tracker.update(round(sum(arithmetic.work(calls, costs).values())))
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+
+
+def alone(stage: Callable[..., list[Line]], *arguments: object) -> list[Line]:
+    """The lines of ``stage``, run in a process of its own."""
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=fresh, initializer=use_threads,
+                             initargs=(torch.get_num_threads(),)) as pool:  # fmt: skip
+        return pool.submit(stage, *arguments).result()
+
+
+def use_threads(count: int) -> None:
+    torch.set_num_threads(count)
+
+
+def shown(lines: list[Line], stage: str, table: Table) -> None:
+    for line in lines:
+        count = "" if line.parameters is None else f"{line.parameters / 1e6:.1f} M"
+        table.add_row(stage, line.part, count, line.note, f"{line.seconds:.1f}", f"{line.peak:.1f}")
+
+
+def main(
+    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 256,
+    mode: Annotated[
+        list[str] | None, typer.Option(help="An image in this mode; default fast and exact")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Sampling steps; default the mode's own", min=2)
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Pictures in the training step.", min=1)] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of a stage.", min=1)] = 1,
+) -> None:
+    """Print parameters, shapes, processor seconds and peak memory."""
+    torch.set_num_threads(threads)
+    modes = mode or ["fast", "exact"]
+    for one in modes:
+        chosen(one, steps)
+    table = Table("stage", "part", "parameters", "comes out", "processor s", "peak GB")
+    with tempfile.TemporaryDirectory() as holder:
+        folder = Path(holder)
+        shown(alone(write_model, folder), "write", table)
+        shown(alone(train, folder, size, batch), "train", table)
+        for one in modes:
+            shown(alone(generate, folder, size, one, steps), "generate", table)
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,281 @@
+"""Measure a model against real defects: ``python -m jobs.embedded_model.measure --data DATA``.
+
+Everything is measured on what learning never saw: the good pictures and the defects that the
+split keeps for evaluation. What the figures are: :mod:`jobs.embedded_model.set_figures`. They
+count; whether a defect looks right is for the sheets that ``--sheets`` draws.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+from adabldm.core import images
+from adabldm.core.objects import DefectImage, ObjectFolder
+from adabldm.core.picture_uri import DatasetFault, read_bytes, split_fragment
+from adabldm.data.prepared import open_dataset
+from adabldm.data.split import SHOTS
+from adabldm.judging import pair
+from adabldm.networks.autoencoder import from_uint8, to_uint8
+from adabldm.networks.embedded import embedded_path
+from adabldm.pipeline import AdaBLDMOutput, AdaBLDMPipeline
+from adabldm.planning.object_pictures import Product
+from adabldm.planning.unseen_cases import Case, draw_case
+from adabldm.sampling.options import SamplerOptions
+from jobs.embedded_model import blind_sheet
+from jobs.embedded_model.defect_crops import Sample
+from jobs.embedded_model.figures_table import COLUMNS, print_figures
+from jobs.embedded_model.lite0 import Extractor, Lite0Missing, open_lite0
+from jobs.embedded_model.set_figures import (
+    Column,
+    fill_in,
+    judge,
+    judge_beyond_autoencoder,
+    specimen_counts,
+    type_counts,
+)
+from jobs.progress import Tracker
+from jobs.sheets.picture_grid import titled_grid
+
+PAIRS_SHOWN = 24
+PAIR_TITLES = ("good", "trimap", "before adaptation", "result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A case, the model's answer uint8 (S, S, 3), and the same before adaptation."""
+
+    case: Case
+    image: np.ndarray
+    before: np.ndarray
+
+
+def native_sizes(uris: Sequence[str]) -> dict[str, int]:
+    """How many pictures there are of each size, ``width x height`` in pixels, largest first."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    for uri in uris:
+        file, box = split_fragment(uri)
+        sizes[(box.height, box.width) if box else images.read_size(read_bytes(file))] += 1
+    ordered = sorted(sizes.items(), key=lambda item: (-item[0][0] * item[0][1], item[0]))
+    return {f"{width} x {height}": count for (height, width), count in ordered}
+
+
+@torch.no_grad()
+def reconstruct(pipeline: AdaBLDMPipeline, picture: np.ndarray) -> np.ndarray:
+    """uint8 (S, S, 3) encoded (to the posterior's mean) and decoded."""
+    pixels = from_uint8(torch.from_numpy(picture.copy())[None])
+    image = pixels.to(pipeline.device, pipeline.vae.dtype)
+    return to_uint8(pipeline.vae(image).sample.float())[0].cpu().numpy()
+
+
+def autoencoder_figures(
+    pipeline: AdaBLDMPipeline, pictures: Sequence[np.ndarray]
+) -> dict[str, float]:
+    """Mean PSNR and SSIM of pictures, uint8 (S, S, 3), that went through the autoencoder."""
+    found = []
+    for picture in pictures:
+        back = reconstruct(pipeline, picture)
+        found.append((pair.psnr(back, picture), pair.ssim(back, picture)))
+    psnr, ssim = np.mean(found, axis=0)
+    return {"pictures": len(pictures), "psnr_db": float(psnr), "ssim": float(ssim)}
+
+
+def generate(
+    pipeline: AdaBLDMPipeline, cases: Sequence[Case], options: SamplerOptions, title: str
+) -> list[Made]:
+    """The model's answers, one at a time; progress, rate and time left go to standard error."""
+    found = []
+    with Tracker(title, len(cases)) as tracker:
+        for number, case in enumerate(cases, start=1):
+            out: AdaBLDMOutput = pipeline(
+                images=[case.good],
+                trimaps=[case.trimap],
+                prompts=[case.prompt],
+                seeds=[case.index],
+                options=options,
+            )
+            found.append(Made(case=case, image=out.images[0], before=out.blended[0]))
+            tracker.update(number)
+    return found
+
+
+def _real(product: Product, items: Sequence[DefectImage]) -> list[Sample]:
+    found = []
+    for item in items:
+        image, mask = product.defect(item)
+        name = "/".join(PurePosixPath(item.image).parts[-3:])
+        group = name if item.group is None else f"group {item.group}"
+        found.append(Sample(image=image, mask=mask, defect=item.defect, source=name, group=group))
+    return found
+
+
+def _sample(case: Case, image: np.ndarray) -> Sample:
+    name = f"pair {case.index}"
+    return Sample(image=image, mask=case.mask, defect=case.defect, source=name, group=name)
+
+
+def _undefective(pipeline: AdaBLDMPipeline, case: Case) -> np.ndarray:
+    return np.where(case.mask[..., None], reconstruct(pipeline, case.good), case.good)
+
+
+def samples_by_kind(pipeline: AdaBLDMPipeline, made: Sequence[Made]) -> dict[str, list[Sample]]:
+    """The generated pictures, and what they are compared with: same places, same masks."""
+    return {
+        "ours": [_sample(one.case, one.image) for one in made],
+        "pasted_hard": [_sample(one.case, one.case.pasted["hard"]) for one in made],
+        "pasted_soft": [_sample(one.case, one.case.pasted["soft"]) for one in made],
+        "undefective": [_sample(one.case, _undefective(pipeline, one.case)) for one in made],
+    }
+
+
+def save_sheets(
+    folder: Path, name: str, kinds: Mapping[str, Sequence[Sample]], made: Sequence[Made]
+) -> list[Path]:
+    """The blind sheet, where there are real defects to show, and the labelled pairs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = {kind: kinds[kind] for kind in ("real", "ours", "pasted_hard")}
+    written = [folder / f"{name}.png"] if blind_sheet.save(folder, name, shown) else []
+    first = made[:PAIRS_SHOWN]
+    grid = titled_grid(
+        PAIR_TITLES,
+        [f"{one.case.index}: {one.case.prompt}"[:70] for one in first],
+        [(one.case.good, one.case.trimap, one.before, one.image) for one in first],
+        side=144,
+        across=2,
+    )
+    written.append(folder / f"{name}_pairs.png")
+    grid.save(written[-1])
+    return written
+
+
+def refuse_unmeasurable(folder: ObjectFolder) -> None:
+    """Raise :class:`DatasetFault` without an unseen good picture, or a defect to take masks of."""
+    for field in ("test_good", "defects"):
+        if not getattr(folder, field):
+            raise DatasetFault(f"{folder.name}: {field}: is empty: nothing can be measured")
+
+
+def measure_object(
+    folder: ObjectFolder,
+    pipeline: AdaBLDMPipeline,
+    extractor: Extractor,
+    *,
+    noun: str,
+    count: int,
+    options: SamplerOptions,
+    sheets: Path | None = None,
+) -> dict[str, Any]:
+    """All figures of one object, as JSON can hold them; sheets go to the folder ``sheets``.
+
+    Raises :class:`DatasetFault` as :func:`refuse_unmeasurable`, or if no defect fits.
+    """
+    refuse_unmeasurable(folder)
+    product = Product(folder, pipeline.image_size)
+    drawn = [draw_case(product, index, noun) for index in range(count)]
+    cases = [case for case in drawn if case is not None]
+    if not cases:
+        raise DatasetFault(f"{folder.name}: defects: none of {count} fits on a good picture")
+    began = time.monotonic()
+    made = generate(pipeline, cases, options, folder.name)
+    seconds = (time.monotonic() - began) / len(made)
+    kinds = samples_by_kind(pipeline, made)
+    few, real = _real(product, folder.defects), _real(product, folder.held_out)
+    columns = {
+        name: (Column(pictures=len(found)), found) for name, found in {**kinds, "few": few}.items()
+    }
+    for name in kinds:
+        judge(*columns[name], [case.good for case in cases])
+    judge_beyond_autoencoder(*columns["ours"], kinds["undefective"])
+    halves = fill_in(columns, real, extractor)
+    if sheets is not None:
+        for path in save_sheets(sheets, folder.name, {**kinds, "real": real}, made):
+            print(f"drawn: {path}")
+    measured = {name: column for name, (column, _) in columns.items()} | {"real_halves": halves}
+    return {
+        "object": folder.name,
+        "noun": noun,
+        "surface": "texture" if product.is_texture else "object",
+        "native_sizes": native_sizes([*folder.test_good, *(d.image for d in folder.held_out)]),
+        "autoencoder": autoencoder_figures(pipeline, [product.good(u) for u in folder.test_good]),
+        "pairs": len(made),
+        "unplaced": count - len(made),
+        "seconds_a_pair": seconds,
+        "real_defects": type_counts(real),
+        "real_specimens": specimen_counts(real),
+        "columns": {name: asdict(measured[name]) for name in COLUMNS},
+    }
+
+
+def nouns_of(given: Sequence[str]) -> dict[str, str]:
+    """``NAME=NOUN`` texts as a mapping. Raises ``ValueError`` for any other text."""
+    found = {}
+    for text in given:
+        name, sign, noun = text.partition("=")
+        if not (name and sign and noun):
+            raise ValueError(f"--noun: {text!r}: must be NAME=NOUN")
+        found[name] = noun
+    return found
+
+
+def main(
+    data: Annotated[list[str], typer.Option(help="A data set of any layout; any URI. Repeatable.")],
+    model: Annotated[Path | None, typer.Option(help="Model folder; default the embedded")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Pairs an object")] = 200,
+    mode: Annotated[str, typer.Option(help="exact or fast")] = "fast",
+    sheets: Annotated[Path | None, typer.Option(help="Folder of the sheets to look at")] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="The figures as JSON")] = None,
+    shots: Annotated[int, typer.Option(help="Real defects a type that were learned from")] = SHOTS,
+    split: Annotated[str | None, typer.Option(help="A split that was written down")] = None,
+    noun: Annotated[
+        list[str] | None, typer.Option(help="NAME=NOUN: what prompts call an object. Repeatable.")
+    ] = None,
+    threads: int = 1,
+) -> None:
+    """Print the figures of a model, a table an object.
+
+    \b
+    python -m jobs.embedded_model.measure --data tiles --noun tiles="magnetic tile" --sheets sheets
+    """
+    torch.set_num_threads(threads)
+    try:
+        nouns, options = nouns_of(noun or []), SamplerOptions.of(mode)
+        objects = [
+            folder for uri in data for folder in open_dataset(uri, shots=shots, split_file=split)
+        ]
+        for folder in objects:
+            refuse_unmeasurable(folder)
+        extractor = open_lite0()
+    except (ValueError, Lite0Missing) as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(2) from fault
+    pipeline = AdaBLDMPipeline.from_pretrained(model or embedded_path())
+    pipeline.set_progress_bar_config(disable=True)
+    report: dict[str, Any] = {"mode": mode, "shots": shots, "count": count, "objects": []}
+    for folder in objects:
+        figures = measure_object(
+            folder,
+            pipeline,
+            extractor,
+            noun=nouns.get(folder.name, folder.name.replace("_", " ")),
+            count=count,
+            options=options,
+            sheets=sheets,
+        )
+        print_figures(figures)
+        report["objects"].append(figures)
+        if json_path is not None:
+            json_path.parent.mkdir(parents=True, exist_ok=True)
+            json_path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,124 @@
+"""``adabldm generate --dry-run``: what a job would take, told before anything starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+from adabldm.core.faults import InputFault
+from cluster.generate.job import Checked, Generation, checked
+from cluster.generate.rate import Rate, measured_rate
+from cluster.models.inspect import is_sleeping
+from cluster.models.loading import load_backend
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """``gflop`` an image by part (empty for a pipeline that only sleeps); ``rate`` None where
+    nothing is pending."""
+
+    requests: int
+    pending: int
+    gflop: dict[str, float]
+    rate: Rate | None
+
+    @property
+    def tflop(self) -> float:
+        """TFLOP an image."""
+        return sum(self.gflop.values()) / 1e3
+
+    @property
+    def worker_hours(self) -> float:
+        """Hours of one worker for all that is pending."""
+        return self.pending / self.rate.images_per_second / 3600 if self.rate else 0.0
+
+
+def check_figures(dry_run: bool, rate: float | None, price: float | None) -> None:
+    """Raises :class:`InputFault` unless ``rate`` (images/s) is above 0, ``price`` (an hour) is 0 or
+    more, and both are for a dry run."""
+    for name, value, legal, rule in (
+        ("--rate", rate, rate is None or rate > 0, "must be finite and above 0"),
+        ("--price", price, price is None or price >= 0, "must be finite and 0 or more"),
+    ):
+        if value is None:
+            continue
+        if not dry_run:
+            raise InputFault.of(name, value, "is for --dry-run")
+        if not (math.isfinite(value) and legal):
+            raise InputFault.of(name, value, rule)
+
+
+def forecast(asked: Generation, images_per_second: float | None) -> Forecast:
+    """Check the job as ``generate`` does and foresee it; starts no Ray, writes nothing to the
+    output.
+
+    The rate is ``images_per_second`` of a worker, or is measured here. Raises as
+    :func:`cluster.generate.job.checked` and :func:`cluster.generate.rate.measured_rate`.
+    """
+    if not is_sleeping(asked.model):
+        _quiet()
+    with checked(asked) as job:
+        rate = None
+        if job.roster.count(done=False):
+            given = images_per_second
+            rate = Rate(images_per_second=given) if given else measured_rate(asked, job)
+        return Forecast(
+            requests=job.roster.count(),
+            pending=job.roster.count(done=False),
+            gflop=_gflop(asked, job),
+            rate=rate,
+        )
+
+
+def _quiet() -> None:
+    """Keep what the libraries say while they load a model out of what is told."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    for one in (diffusers_logging, transformers_logging):
+        one.set_verbosity_error()
+        one.disable_progress_bar()
+
+
+def _gflop(asked: Generation, job: Checked) -> dict[str, float]:
+    """GFLOP of an image of the job's own model, by part."""
+    if is_sleeping(asked.model):
+        return {}
+    from adabldm.pipeline import AdaBLDMPipeline
+    from jobs.forecast.arithmetic import Parts, cost_of_calls, work
+    from jobs.forecast.miniature import calls_of
+
+    pipeline = load_backend(asked.model, "cpu", job.binding.model_fingerprint)
+    parts = Parts.of(cast(AdaBLDMPipeline, pipeline))
+    return work(calls_of(asked.options), cost_of_calls(parts, asked.options))
+
+
+def lines(asked: Generation, seen: Forecast, price: float | None) -> list[str]:
+    """The forecast in words; ``price`` of a worker's hour."""
+    told = [
+        "dry run: nothing was started, nothing was written",
+        f"images      {seen.pending} to make; {seen.requests - seen.pending} of {seen.requests} "
+        "requests have a row",
+        f"arithmetic  {_arithmetic(seen)}",
+    ]
+    if seen.rate is None:
+        return [*told, "nothing is left to do"]
+    pool, hours = asked.pool, seen.worker_hours
+    source = "as given"
+    if seen.rate.requests is not None:
+        source = f"measured here on {seen.rate.requests} requests, its start and first call apart"
+    told.append(f"rate        {seen.rate.images_per_second:.3g} images/s a worker ({source})")
+    gpus = f", {hours * pool.gpus:.3g} GPU hours" if pool.gpus else ""
+    with_most = f"{hours / pool.most:.3g} h with {pool.most} busy"
+    told.append(f"time        {hours:.3g} worker hours{gpus}; {with_most}, starting up apart")
+    if price is not None:
+        told.append(f"cost        {hours * price:,.2f} at {price:g} a worker hour")
+    return told
+
+
+def _arithmetic(seen: Forecast) -> str:
+    if not seen.gflop:
+        return "none: a pipeline that only sleeps"
+    parts = ", ".join(f"{name} {gflop / 1e3:.3g}" for name, gflop in seen.gflop.items() if gflop)
+    return f"{seen.tflop:.4g} TFLOP an image ({parts}), {seen.tflop * seen.pending:,.4g} in all"

@@ -1,0 +1,99 @@
+"""``adabldm demo``: the whole way, from drawn pictures to verified pairs, on this machine."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+OBJECT, NOUN = "brushed_metal", "metal surface"
+GOOD, FLAWED = 24, 4
+"""Pictures of the data set: good ones, and defective ones of each type."""
+REQUESTS, SEED = 32, 1
+WORKERS, BATCH = 2, 4
+BAND = 1_000
+"""First seed of the defective pictures, beyond those of the good ones."""
+
+
+def draw_data_set(root: Path) -> Path:
+    """Draw brushed metal with a few defects of each type, in MVTec layout; the object's folder."""
+    from adabldm.core import images
+    from adabldm.data import drawn_metal
+
+    folder = root / OBJECT
+    pictures = {
+        f"train/good/{number:03d}.png": drawn_metal.draw_part(number).image
+        for number in range(GOOD)
+    }
+    for kind, defect in enumerate(drawn_metal.DEFECTS):
+        for number in range(FLAWED):
+            part = drawn_metal.draw_part(BAND * (kind + 1) + number, defect=defect)
+            pictures[f"test/{defect}/{number:03d}.png"] = part.image
+            pictures[f"ground_truth/{defect}/{number:03d}_mask.png"] = part.mask
+    for name, pixels in pictures.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(images.encode_png(pixels))
+    return folder
+
+
+def run_demo(
+    folder: Path,
+    *,
+    requests: int = REQUESTS,
+    model: str = "embedded",
+) -> Path:
+    """Draw, prepare, plan, generate, verify and show; the contact sheet's path.
+
+    A folder that an earlier demo left, finished or not, is continued.
+    Raises ``typer.Exit`` and :class:`~adabldm.core.faults.InputFault` as the verbs do.
+    """
+    from adabldm.sampling.options import FastOptions
+    from cluster.generate.flow import Pool
+    from cluster.generate.job import Generation
+    from jobs.sheets import contact_sheet
+    from jobs.verbs import generate, plan, prepare, verify
+
+    data = draw_data_set(folder / "data")
+    typer.echo(f"drew {GOOD} good pictures and a few of each defect: {data}")
+    prepared = folder / "prepared"
+    prepare.main(str(data), str(prepared))
+    planned = plan.make_plan(
+        str(prepared), count=requests, seed=SEED, output=str(folder / "plan"), object_name=NOUN
+    )
+    typer.echo(f"planned {planned.rows} requests: {planned.manifest.shown}")
+    typer.echo(f"generating on {WORKERS} CPU workers, in mode fast")
+    output = folder / "pairs"
+    generate.run(
+        Generation(
+            manifest=planned.manifest.path,
+            model=model,
+            output=str(output),
+            pool=Pool(least=WORKERS, most=WORKERS, gpus=0, batch_size=BATCH),
+            options=FastOptions(),
+            keep=("source", "trimap"),
+        )
+    )
+    verify.main(str(output))
+    sheet = folder / "contact_sheet.png"
+    contact_sheet.contact_sheet(str(output), sheet)
+    return sheet
+
+
+def main(
+    output: Annotated[
+        Path, typer.Option(help="Folder for the data, the plan, the pairs and the sheet.")
+    ] = Path("demo"),
+) -> None:
+    """Draw a small data set, prepare it, plan 32 requests, make them here, verify, and show.
+
+    Needs no data, no network and no GPU; takes minutes. Run again, it continues or finds all done.
+
+    \b
+    adabldm demo --output demo
+    """
+    started = time.monotonic()
+    sheet = run_demo(output.resolve())
+    typer.echo(f"look at {sheet} (done in {time.monotonic() - started:.0f} s)")

@@ -1,0 +1,222 @@
+"""``adabldm generate``: from a manifest to image/mask pairs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from adabldm.core.faults import InputFault, JobFault
+from adabldm.sampling.options import FastOptions, SamplerOptions
+
+if TYPE_CHECKING:
+    from cluster.generate.driver import Tally
+    from cluster.generate.job import Generation
+
+CALL_ROWS = 4
+DEFAULTS, FAST = SamplerOptions(), FastOptions()
+FAILED_ROWS = 3
+STOPPED = 1
+
+
+def main(
+    manifest: Annotated[str, typer.Option(help="Parquet file, or folder of them (URI).")],
+    model: Annotated[
+        str, typer.Option(help="'embedded', or the URI of a model's folder or checkpoint.")
+    ],
+    output: Annotated[str, typer.Option(help="Folder for the pairs and their index (URI).")],
+    branch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ALIAS=URI",
+            help="A branch trained on the model, and what rows call it in their column 'model' "
+            "(repeatable).",
+        ),
+    ] = None,
+    branches: Annotated[
+        str | None,
+        typer.Option(
+            help="A folder of branches (URI), at any depth; a branch's alias is its path in it, "
+            "such as screw/thread_top."
+        ),
+    ] = None,
+    mode: Annotated[
+        Literal["exact", "fast"],
+        typer.Option(
+            help="'exact' is the paper's procedure; 'fast' does far less work and draws defects a "
+            "little softer."
+        ),
+    ] = "exact",
+    workers: Annotated[str, typer.Option(help="How many workers: MIN:MAX, or a number.")] = "1",
+    gpus_per_worker: Annotated[
+        float, typer.Option(help="GPUs a worker holds; 0 runs on the CPU, one core a worker.")
+    ] = 1,
+    batch_size: Annotated[
+        str,
+        typer.Option(
+            metavar="N|auto",
+            help="Requests a worker takes at once; 'auto': as many as fit in a GPU's memory.",
+        ),
+    ] = str(CALL_ROWS),
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Sampling steps.", show_default=f"exact {DEFAULTS.steps}, fast {FAST.steps}"
+        ),
+    ] = None,
+    adaptation_steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Training steps of each image's own decoder; in 'fast' before the correction in "
+            "closed form, which needs none.",
+            show_default=f"exact {DEFAULTS.adaptation_steps}, fast {FAST.adaptation_steps}",
+        ),
+    ] = None,
+    guidance: Annotated[
+        float, typer.Option(help="How strongly the prompt is followed.")
+    ] = DEFAULTS.guidance,
+    keep: Annotated[
+        str, typer.Option(help="Also write these: source,trimap,blended (any of them).")
+    ] = "",
+    allow_root: Annotated[
+        list[str] | None,
+        typer.Option(help="A folder besides the manifest's that pictures may be in (repeatable)."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check everything and tell what it would take; start and write nothing.",
+        ),
+    ] = False,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Images/s of a worker, for --dry-run.", show_default="measured here"),
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option(help="Price of a worker's hour, for --dry-run.")
+    ] = None,
+) -> None:
+    """Make the image/mask pairs that a manifest asks for.
+
+    The whole manifest is checked first. A command that was interrupted, by whatever means, is
+    continued by running it again. Ends with 0 when every request has its pair, 3 when some failed
+    (the index tells why), 2 for bad input, with nothing written, and 1 for anything else.
+
+    \b
+    adabldm generate --manifest plan/manifest.parquet --model embedded --output out \\
+        --gpus-per-worker 0 --workers 1:2
+    adabldm generate --manifest plan/manifest.parquet --model base --output out \\
+        --branches trained --branch old/crack=s3://bucket/crack
+    adabldm generate --manifest plan/manifest.parquet --model base --output out \\
+        --workers 8 --dry-run --rate 1.9 --price 1.2
+    """
+    from cluster.generate.flow import Pool
+    from cluster.generate.job import Generation
+    from jobs.forecast import forecast
+
+    forecast.check_figures(dry_run, rate, price)
+    least, most = parse_workers(workers)
+    if gpus_per_worker < 0:
+        raise InputFault.of("--gpus-per-worker", gpus_per_worker, "must be 0 or more")
+    rows, fit_batch = parse_batch_size(batch_size, gpu=gpus_per_worker > 0)
+    try:
+        asked_for = {"steps": steps, "adaptation_steps": adaptation_steps, "guidance": guidance}
+        chosen = {name: value for name, value in asked_for.items() if value is not None}
+        options = SamplerOptions.of(mode, **chosen)
+    except ValueError as error:
+        raise InputFault(f"--{str(error).replace('_', '-', 1)}") from error
+    asked = Generation(
+        manifest=manifest,
+        model=model,
+        output=output,
+        pool=Pool(least=least, most=most, gpus=gpus_per_worker, batch_size=rows),
+        options=options,
+        keep=parse_keep(keep),
+        allowed_roots=allow_root or [],
+        named_branches=branch or (),
+        branches=branches,
+        fit_batch=fit_batch,
+    )
+    if dry_run:
+        print("\n".join(forecast.lines(asked, forecast.forecast(asked, rate), price)))
+        return
+    run(asked)
+
+
+def run(asked: Generation) -> None:
+    """Generate with progress; says at the end what was made and where.
+
+    Raises ``typer.Exit`` with the exit code unless all went well.
+    """
+    from cluster.generate.job import generate
+    from jobs.progress import Tracker
+
+    tracker: Tracker | None = None
+
+    def progress(requests: int, before: int, tally: Tally, waiting: int) -> None:
+        nonlocal tracker
+        if tracker is None:
+            tracker = Tracker("generate", requests, before).__enter__()
+        note = f"{tally.failed} failed" if tally.failed else ""
+        tracker.update(before + tally.committed + waiting, note)
+
+    try:
+        outcome = generate(asked, progress)
+    except JobFault as fault:
+        print(f"stopped: {fault}. The same command continues.", file=sys.stderr)
+        raise typer.Exit(STOPPED) from fault
+    except KeyboardInterrupt:
+        print("interrupted. The same command continues.", file=sys.stderr)
+        raise typer.Exit(STOPPED) from None
+    finally:
+        if tracker is not None:
+            tracker.__exit__(None, None, None)
+    before = outcome.requests - outcome.made - outcome.failed
+    failed = outcome.failed + outcome.failed_before
+    print(
+        f"made {outcome.made} pairs, {before} were there, {failed} of {outcome.requests} failed: "
+        f"{outcome.output.shown}"
+    )
+    if failed:
+        raise typer.Exit(FAILED_ROWS)
+
+
+def parse_workers(text: str) -> tuple[int, int]:
+    """``MIN:MAX`` or one number for both. Raises :class:`InputFault`."""
+    least, _, most = text.partition(":")
+    try:
+        pair = int(least), int(most or least)
+    except ValueError:
+        pair = 0, 0
+    if not 1 <= pair[0] <= pair[1]:
+        raise InputFault.of("--workers", text, "must be MIN:MAX with 1 <= MIN <= MAX")
+    return pair
+
+
+def parse_batch_size(text: str, *, gpu: bool) -> tuple[int, bool]:
+    """Rows a call, and whether the worker finds how many of them it computes together; on a CPU,
+    where each is computed by itself, it need not. Raises :class:`InputFault`."""
+    from cluster.generate.compute_batch import AUTO, AUTO_ROWS
+
+    if text == AUTO:
+        return (AUTO_ROWS, True) if gpu else (CALL_ROWS, False)
+    try:
+        rows = int(text)
+    except ValueError:
+        raise InputFault.of("--batch-size", text, "must be a whole number, or auto") from None
+    if rows < 1:
+        raise InputFault.of("--batch-size", rows, "must be 1 or more")
+    return rows, False
+
+
+def parse_keep(text: str) -> tuple[str, ...]:
+    """Names separated by commas. Raises :class:`InputFault`."""
+    from cluster.generate.worker import EXTRAS
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in EXTRAS:
+            raise InputFault.of("--keep", name, f"must be among {', '.join(EXTRAS)}")
+    return tuple(name for name in EXTRAS if name in names)

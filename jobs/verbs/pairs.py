@@ -1,0 +1,115 @@
+"""``adabldm pairs``: training pairs written down, to be looked at."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from typing import Annotated, Literal
+
+import typer
+
+from adabldm.core.faults import InputFault
+from cluster.storage.location import location
+from jobs.progress import Tracker
+
+LIST = "pairs.csv"
+COLUMNS = ("index", "object", "defect", "image", "trimap", "prompt")
+
+
+def write_pairs(
+    dataset_uri: str,
+    write: str,
+    *,
+    count: int,
+    seed: int = 0,
+    size: int = 256,
+    seam: Literal["hard", "soft", "membrane"] = "soft",
+    backbone: str | None = None,
+    layout: str = "auto",
+    shots: int = 10,
+) -> float:
+    """Write pairs 0 to ``count`` of the stream as files, and their list; the pairs made a second.
+
+    Raises :class:`InputFault` for a data set that cannot be used.
+    """
+    # Here, because the networks take seconds to load and `--help` needs none of them.
+    from adabldm.core import images
+    from adabldm.core.picture_uri import DatasetFault
+    from adabldm.data.prepared import open_dataset
+    from adabldm.foreground.features import FeatureFault, open_features
+    from adabldm.planning.prompts import prompt_for
+    from adabldm.training.pairs import PairFault, TrainingPairs
+
+    folder = location("--write", write)
+    table = io.StringIO(newline="")
+    lines = csv.writer(table)
+    lines.writerow(COLUMNS)
+    spent = 0.0
+    try:
+        objects = open_dataset(dataset_uri, layout=layout, shots=shots)
+        pairs = TrainingPairs(
+            objects,
+            prompt=lambda item, defect: prompt_for(item.replace("_", " "), defect),
+            size=size,
+            length=count,
+            seed=seed,
+            seam=seam,
+            features=open_features(backbone),
+        )
+        with Tracker("pairs", count) as tracker:
+            for index in range(count):
+                began = time.monotonic()
+                pair = pairs[index]
+                spent += time.monotonic() - began
+                stem = f"{index:06d}"
+                image, trimap = f"{stem}.png", f"{stem}_trimap.png"
+                folder.join(image).write(images.encode_png(pair.image))
+                folder.join(trimap).write(images.encode_png(pair.trimap))
+                lines.writerow([index, pair.object, pair.defect, image, trimap, pair.prompt])
+                tracker.update(index + 1)
+    except (DatasetFault, PairFault, FeatureFault) as fault:
+        raise InputFault(f"DATASET: {fault}") from fault
+    folder.join(LIST).write(table.getvalue().encode())
+    return count / spent
+
+
+def main(
+    dataset_uri: Annotated[
+        str,
+        typer.Argument(metavar="DATASET", help="A prepared folder, or a data set (any URI)."),
+    ],
+    count: Annotated[int, typer.Option(min=1, help="Pairs to make.")],
+    write: Annotated[str, typer.Option(help="Folder for the pictures and their list (any URI).")],
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
+    size: Annotated[
+        int, typer.Option(min=16, max=2048, help="Side of the pictures, pixels.")
+    ] = 256,
+    seam: Annotated[
+        Literal["hard", "soft", "membrane"],
+        typer.Option(
+            help="Pixels as they are; tone carried over; tone carried over place by place."
+        ),
+    ] = "soft",
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="transformers backbone to find objects with; default: built in."),
+    ] = None,
+    layout: Annotated[str, typer.Option(help="As in `adabldm prepare`.")] = "auto",
+    shots: Annotated[int, typer.Option(min=1, help="Real defects a type.")] = 10,
+) -> None:
+    """Write training pairs: real defects, turned and scaled, pasted on good pictures.
+
+    Training makes them in memory as it goes; this shows what it sees. Pair i is a function of the
+    data set, the seed and i.
+
+    \b
+    adabldm pairs prepared/screw --count 64 --write pairs
+    """
+    rate = write_pairs(
+        dataset_uri, write, count=count, seed=seed, size=size, seam=seam, backbone=backbone,
+        layout=layout, shots=shots,
+    )  # fmt: skip
+    typer.echo(
+        f"made {count} pairs ({rate:.0f}/s, reading included): {location('--write', write).shown}"
+    )

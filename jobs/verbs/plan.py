@@ -1,0 +1,258 @@
+"""``adabldm plan``: a manifest of requests from a data set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import typer
+
+from adabldm.core.faults import InputFault
+from adabldm.core.names import name_fault, object_fault
+from cluster.storage.location import Location, location
+from cluster.storage.whole_files import ContentFolder, write_whole
+from jobs.progress import Tracker
+from jobs.verbs.plan_options import VarietyOptions, model_namer, read_variety
+
+if TYPE_CHECKING:
+    from adabldm.core.objects import ObjectFolder
+    from adabldm.planning.planner import Planner
+
+Surface = Literal["auto", "object", "texture"]
+REPORTED = 10
+"""Requests without a place that are named; the others are counted."""
+SOME_FAILED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What was written: ``rows`` requests at ``manifest``. ``unplaced`` rows found no place;
+    they are at ``unplaced_list``, each with its reason."""
+
+    manifest: Location
+    rows: int
+    unplaced: int
+    unplaced_list: Location
+
+
+def read_objects(uri: str, defects: Sequence[str], **how: Any) -> list[ObjectFolder]:
+    """The object folders at ``uri`` with only the ``defects`` named (all when empty); ``how`` as in
+    :func:`adabldm.data.prepared.open_dataset`.
+
+    Raises :class:`InputFault` if there is nothing to plan from, or a defect is not there.
+    """
+    from adabldm.data import prepared
+
+    try:
+        objects = prepared.open_dataset(uri, **how)
+    except (ValueError, ImportError) as fault:
+        raise InputFault(f"DATASET: {fault}") from fault
+    known = sorted({name for folder in objects for name in folder.defect_types})
+    for name in defects:
+        if name not in known:
+            raise InputFault.of("--defect", name, f"is one of {', '.join(known) or 'none'}")
+    if defects:
+        objects = [
+            replace(folder, defects=tuple(d for d in folder.defects if d.defect in defects))
+            for folder in objects
+        ]
+    usable = [folder for folder in objects if folder.defects]
+    if not usable:
+        raise InputFault.of("DATASET", uri, "holds defects with their masks")
+    for folder in usable:
+        _check(folder)
+    return usable
+
+
+def _check(folder: ObjectFolder) -> None:
+    if not folder.good:
+        raise InputFault.of("DATASET", f"{folder.name}/train/good", "holds a picture")
+    if rule := object_fault(folder.name):
+        raise InputFault.of("DATASET", folder.name, rule)
+    for name in folder.defect_types:
+        if rule := name_fault(name):
+            raise InputFault.of("DATASET", f"{folder.name}/test/{name}", rule)
+
+
+def manifest_location(output: str) -> Location:
+    """The manifest's own place: ``output`` if it ends with ``.parquet``, else a file in it."""
+    place = location("--output", output)
+    return place if place.name.endswith(".parquet") else place.join("manifest.parquet")
+
+
+def unplaced_location(manifest: Location) -> Location:
+    """The list of rows without a place; its name keeps it out of a manifest that is a folder."""
+    return manifest.parent.join(f"_{manifest.name.removesuffix('.parquet')}_unplaced.parquet")
+
+
+def make_plan(
+    dataset_uri: str,
+    *,
+    count: int,
+    seed: int,
+    output: str,
+    object_name: str | None = None,
+    defects: Sequence[str] = (),
+    surface: Surface = "auto",
+    variety: VarietyOptions | None = None,
+    model: str | None = None,
+) -> Plan:
+    """Write a manifest of ``count`` requests; its pictures are copied next to it.
+
+    ``model`` is what rows say as their model, a template with ``{object}`` and ``{defect}``. The
+    manifest appears only when it is whole. Raises :class:`InputFault` for a data set that cannot be
+    used, or on which nothing can be placed.
+    """
+    # Here, because the image libraries take a second to load and `--help` needs none of them.
+    from adabldm.core.random_streams import Draws
+    from adabldm.planning.planner import Planner, Product
+
+    model_of = model_namer(model)
+    objects = read_objects(dataset_uri, defects)
+    if object_name and len(objects) > 1:
+        raise InputFault.of("--object-name", object_name, f"names one of {len(objects)} objects")
+    drawn = read_variety(variety or VarietyOptions(), objects)
+    manifest = manifest_location(output)
+    with (
+        write_whole(manifest) as handle,
+        ContentFolder(
+            manifest.parent.join(manifest.name.removesuffix(".parquet") + "_files")
+        ) as files,
+        Tracker("plan", count) as tracker,
+    ):
+        draws = Draws(seed)
+        nouns = [object_name or folder.name.replace("_", " ") for folder in objects]
+        products = [
+            Product(folder, noun, surface, drawn, draws, files)
+            for folder, noun in zip(objects, nouns, strict=True)
+        ]
+        plan = _write(Planner(products, seed, drawn), count, model_of, manifest, handle, tracker)
+        if not plan.rows:
+            raise InputFault.of("DATASET", dataset_uri, "a defect mask fits on a good picture")
+    return plan
+
+
+def _write(
+    planner: Planner,
+    count: int,
+    model_of: Callable[[str, str], str | None],
+    manifest: Location,
+    handle: IO[bytes],
+    tracker: Tracker,
+) -> Plan:
+    """Write the manifest to ``handle``, and the list of the rows that found no place."""
+    from cluster.manifest.writer import TableMaker, manifest_writer, unplaced_writer
+
+    tables = TableMaker(planner, model_of)
+    missing = unplaced_location(manifest)
+    missing.remove()
+    written = unplaced = 0
+    with ExitStack() as opened:
+        writer = opened.enter_context(manifest_writer(handle))
+        listing: pq.ParquetWriter | None = None
+        for window in planner.windows(count):
+            for table in tables.placed(window):
+                writer.write_table(table)
+                written += len(table)
+                tracker.update(written + unplaced)
+            without = tables.unplaced(window)
+            if len(without):
+                if listing is None:
+                    file = opened.enter_context(write_whole(missing))
+                    listing = opened.enter_context(unplaced_writer(file))
+                listing.write_table(without)
+                _report(without.slice(0, max(0, REPORTED - unplaced)))
+                unplaced += len(without)
+            tracker.update(window.first + len(window))
+    return Plan(manifest=manifest, rows=written, unplaced=unplaced, unplaced_list=missing)
+
+
+def _report(unplaced: pa.Table) -> None:
+    for row in unplaced.to_pylist():
+        typer.echo(f"row {row['row']}: {row['object']}/{row['defect']}: {row['reason']}", err=True)
+
+
+def main(
+    dataset_uri: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET", help="A folder from `adabldm prepare`, or a data set as it is."
+        ),
+    ],
+    count: Annotated[int, typer.Option(min=1, help="Requests to plan.")],
+    output: Annotated[str, typer.Option(help="A .parquet file, or a folder for it; any URI.")],
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
+    object_name: Annotated[
+        str | None, typer.Option(help="The object's noun in prompts; default: its folder's name.")
+    ] = None,
+    defect: Annotated[
+        list[str] | None, typer.Option(help="Only this defect type; may be repeated.")
+    ] = None,
+    surface: Annotated[
+        Surface, typer.Option(help="Place defects inside the object, or anywhere on a texture.")
+    ] = "auto",
+    masks: Annotated[
+        str,
+        typer.Option(help="Kinds of mask and their shares: real, noise (drawn), morph (between)."),
+    ] = "real",
+    defects_per_image: Annotated[str, typer.Option(help="MIN:MAX, of one type.")] = "1",
+    regions: Annotated[
+        str | None, typer.Option(help="YAML: parts of the picture to which a type is confined.")
+    ] = None,
+    prompts: Annotated[
+        str | None, typer.Option(help="YAML: templates, synonyms, captions by object and type.")
+    ] = None,
+    captions: Annotated[
+        bool, typer.Option(help="A real defect's caption, where it has one, is its prompt.")
+    ] = True,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="What rows say as their model: an alias of a branch, with {object} and {defect}, "
+            "such as {object}/{defect}. Without it, generate's --model makes them."
+        ),
+    ] = None,
+) -> None:
+    """Plan requests from a few real defects: which good picture, which defect, where.
+
+    The same seed gives the same rows, and a longer plan begins with the shorter one. Exit code
+    3 when some defects fit nowhere; these rows are listed with their reason in a file of its own.
+
+    \b
+    adabldm plan mvtec/screw --count 1000 --seed 7 --output s3://bucket/plans/screw.parquet
+    adabldm plan tiles --object-name "magnetic tile" --defect crack --count 64 --output plan
+    adabldm plan prepared --count 500 --masks real=0.5,noise,morph --defects-per-image 1:3 \\
+        --regions regions.yaml --prompts prompts.yaml --output plan
+    adabldm plan prepared --count 500 --model "{object}/{defect}" --output plan
+    """
+    started = time.monotonic()
+    plan = make_plan(
+        dataset_uri,
+        count=count,
+        seed=seed,
+        output=output,
+        object_name=object_name,
+        defects=defect or (),
+        surface=surface,
+        variety=VarietyOptions(
+            masks=masks,
+            defects_per_image=defects_per_image,
+            captions=captions,
+            prompts=prompts,
+            regions=regions,
+        ),
+        model=model,
+    )
+    seconds = time.monotonic() - started
+    typer.echo(
+        f"planned {plan.rows} requests in {seconds:.1f} s ({plan.rows / seconds:.0f}/s)"
+        f"{f', {plan.unplaced} without a place' if plan.unplaced else ''}: {plan.manifest.shown}"
+    )
+    if plan.unplaced:
+        typer.echo(f"rows without a place: {plan.unplaced_list.shown}", err=True)
+        raise typer.Exit(SOME_FAILED)

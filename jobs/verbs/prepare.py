@@ -1,0 +1,171 @@
+"""``adabldm prepare``: look at a data set, split it, and write down what was found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from adabldm.core.faults import InputFault
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from adabldm.data.layouts import Fault
+    from adabldm.data.preparation import Checked, Outlined
+
+PRINTED_FAULTS = 50
+WIDTH = 160
+"""Columns of the table where there is no terminal."""
+
+
+def main(
+    dataset_uri: Annotated[
+        str, typer.Argument(metavar="DATASET", help="Folder of a data set (any URI).")
+    ],
+    output: Annotated[str, typer.Option(help="Folder for the prepared data set (any URI).")],
+    layout: Annotated[
+        str, typer.Option(help="mvtec, btad, ksdd2, visa, plain, or auto to detect it.")
+    ] = "auto",
+    shots: Annotated[
+        int, typer.Option(min=1, help="Real defect pictures a type to learn from.")
+    ] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Which ones these are.")] = 0,
+    split: Annotated[
+        str | None,
+        typer.Option(help="A split to keep: a split.json, or a list of the few, one path a line."),
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(help="CSV image,group: pictures of one group are on one side of the split."),
+    ] = None,
+    captions: Annotated[
+        str | None, typer.Option(help="CSV image,caption: what a defect picture shows, in words.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at faults, and write nothing.")
+    ] = False,
+    surface: Annotated[
+        Literal["auto", "object", "texture"],
+        typer.Option(help="Whether good pictures show an object on a background."),
+    ] = "auto",
+    foreground: Annotated[
+        bool, typer.Option(help="Find the object in each good picture and write its mask.")
+    ] = True,
+) -> None:
+    """Check every file of a data set, split its defects, and find its objects.
+
+    Prints what was found and every fault with its path. Faulty pictures are left out and the rest
+    is used (exit code 0, the count is printed); with --strict they stop it (exit code 2). OUTPUT
+    gets dataset.parquet, split.json, faults.csv and object masks; the pictures stay where they are.
+    `adabldm plan` takes OUTPUT in the place of DATASET.
+
+    \b
+    adabldm prepare mvtec/screw --output prepared/screw
+    adabldm prepare s3://bucket/btad --shots 5 --seed 1 --strict --output s3://bucket/prepared
+    """
+    # Here, because the image libraries take a second to load and `--help` needs none of them.
+    from adabldm.data import preparation
+    from cluster.storage.location import location
+
+    place, source = location("--output", output), location("DATASET", dataset_uri)
+    if place.inside(source):
+        raise InputFault.of("--output", output, "must not be inside DATASET")
+    wishes = preparation.Wishes(
+        layout=layout,
+        shots=shots,
+        seed=seed,
+        split_file=split,
+        groups=groups,
+        captions=captions,
+        surface=None if surface == "auto" else surface,
+        foreground=foreground,
+    )
+    checked = preparation.check(dataset_uri, wishes)
+    if strict and checked.faults:
+        count = len(checked.faults)
+        raise InputFault(
+            *(f"DATASET: {fault}" for fault in checked.faults),
+            f"DATASET: {dataset_uri!r}: has {count} faults, and --strict wants none",
+        )
+    place.join(preparation.prepared.INDEX).remove()
+    outlined = preparation.outline(checked, place, wishes)
+    preparation.write(checked, outlined, place, wishes)
+    _tell(checked, outlined, place.shown)
+
+
+def _tell(checked: Checked, outlined: Outlined, output: str) -> None:
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    console.print(overview(checked, outlined))
+    for remark in checked.remarks:
+        typer.echo(remark)
+    faults = [*checked.faults, *outlined.faults]
+    for fault in faults[:PRINTED_FAULTS]:
+        typer.echo(_line(fault))
+    if len(faults) > PRINTED_FAULTS:
+        typer.echo(f"... and {len(faults) - PRINTED_FAULTS} more in faults.csv")
+    used = sum(side != "left_out" for side in outlined.sides.values())
+    typer.echo(f"{checked.layout} layout: {used} pictures used, {len(faults)} faults: {output}")
+
+
+def _line(fault: Fault) -> str:
+    return f"{fault.kind:<14} {fault}"
+
+
+def overview(checked: Checked, outlined: Outlined) -> Table:
+    """What was found: a row a defect type, the object's own figures on its first row."""
+    from rich.table import Table
+
+    table = Table()
+    for title in ("object", "surface"):
+        table.add_column(title, overflow="fold")
+    for title in ("object masks", "good", "test good"):
+        table.add_column(title, justify="right")
+    table.add_column("size", overflow="fold")
+    table.add_column("defect", overflow="fold")
+    for title in ("few", "held out", "left out", "groups", "defect area, %"):
+        table.add_column(title, justify="right")
+    for name in checked.objects:
+        for row in _rows(name, checked, outlined):
+            table.add_row(*row)
+        table.add_section()
+    return table
+
+
+def _rows(name: str, checked: Checked, outlined: Outlined) -> list[list[str]]:
+    found = checked.of_object(name)
+    side = outlined.sides
+    goods = [side[f.picture.path] for f in found if f.picture.defect is None]
+    first = [
+        name,
+        outlined.surfaces.get(name, "not looked at"),
+        str(sum(f.picture.path in outlined.masks for f in found) or ""),
+        str(goods.count("good")),
+        str(goods.count("test_good")),
+        f"{_span([f.width for f in found])} x {_span([f.height for f in found])}",
+    ]
+    rows: list[list[str]] = []
+    for defect in sorted({f.picture.defect for f in found if f.picture.defect}):
+        of_type = [f for f in found if f.picture.defect == defect]
+        sides = [side[f.picture.path] for f in of_type]
+        groups = {f.picture.group for f in of_type if f.picture.group is not None}
+        areas = [100 * f.defect_share for f in of_type]
+        rows.append(
+            [
+                *(first if not rows else [""] * len(first)),
+                defect,
+                *(str(sides.count(kind)) for kind in ("few", "held_out", "left_out")),
+                str(len(groups) or ""),
+                " to ".join(dict.fromkeys(f"{area:.2g}" for area in (min(areas), max(areas)))),
+            ]
+        )
+    return rows or [[*first, "none", "", "", "", "", ""]]
+
+
+def _span(sides: list[int]) -> str:
+    low, high = min(sides), max(sides)
+    return str(low) if low == high else f"{low}..{high}"

@@ -1,0 +1,26 @@
+"""``adabldm sheet``: a contact sheet of what a run made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.sheets.contact_sheet import contact_sheet
+
+
+def main(
+    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="What generate wrote; any URI.")],
+    png: Annotated[Path, typer.Option(help="The sheet's own file.", dir_okay=False)],
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Pairs on the sheet.")] = 64,
+) -> None:
+    """Draw a contact sheet: good image, trimap, result and amplified difference of each pair.
+
+    The run must have been made with --keep source,trimap. A large run is sampled evenly.
+
+    \b
+    adabldm sheet s3://bucket/pairs --png pairs.png
+    """
+    drawn = contact_sheet(output, png, limit)
+    typer.echo(f"drew {drawn} pairs: {png.resolve()}")

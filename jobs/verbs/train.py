@@ -1,0 +1,266 @@
+"""``adabldm train``: a branch of a base, many branches at once, or a whole small model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from adabldm.core.faults import InputFault, JobFault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from adabldm.core.objects import ObjectFolder
+    from adabldm.training.options import BranchOptions, WholeModelOptions
+    from cluster.train.spec import Texts, Training
+
+SOME_FAILED = 3
+PAIRS, BATCH, STEPS, RATE = 20_000, 4, 50_000, 1e-5
+"""The paper's settings (section IV-A): 10 epochs of 20,000 pairs, four a step."""
+
+
+def main(
+    dataset_uri: Annotated[
+        str, typer.Argument(metavar="DATASET", help="A prepared folder, or a data set (any URI).")
+    ],
+    output: Annotated[str, typer.Option(help="Folder for what is trained (any URI).")],
+    base: Annotated[
+        str,
+        typer.Option(
+            help="The model that stays locked: 'embedded', or the URI of a model's folder or "
+            "checkpoint, Stable Diffusion 1.5 among them."
+        ),
+    ] = "embedded",
+    from_scratch: Annotated[
+        bool,
+        typer.Option(
+            "--from-scratch",
+            help="No base: train a whole small model (OUTPUT/model); takes --steps, "
+            "--accumulate and --seed, the rest is its own.",
+        ),
+    ] = False,
+    each: Annotated[
+        Literal["none", "type", "object"],
+        typer.Option(
+            help="One branch for all defects; or one for each type (OUTPUT/<object>/<defect>) or "
+            "each object (OUTPUT/<object>), each in a task of its own."
+        ),
+    ] = "none",
+    defect: Annotated[
+        list[str] | None, typer.Option(help="Only this defect type (repeatable).")
+    ] = None,
+    decoder_half: Annotated[
+        bool, typer.Option("--decoder-half", help="Also train the U-Net's decoder half.")
+    ] = False,
+    rank: Annotated[
+        int | None,
+        typer.Option(min=1, help="Keep the branch as a low-rank difference to the base."),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, show_default="50000; from scratch 5500", help="Training steps."),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Pairs a step, over all processes.")
+    ] = BATCH,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Parts of a process's share, one after the other.")
+    ] = 1,
+    learning_rate: Annotated[float, typer.Option(help="AdamW's rate.")] = RATE,
+    prompt_drop: Annotated[
+        float, typer.Option(help="Share of pairs that have the empty text as prompt.")
+    ] = 0.1,
+    ema: Annotated[
+        float, typer.Option(help="Decay of the weights' moving average; 0 keeps none.")
+    ] = 0.0,
+    min_snr: Annotated[
+        float | None, typer.Option(help="Gamma of min-SNR weighting of the loss.")
+    ] = None,
+    defect_weight: Annotated[
+        float, typer.Option(help="Weight of the mean loss under each pair's defect.")
+    ] = 0.0,
+    pairs: Annotated[int, typer.Option(min=1, help="Pasted pairs that are drawn.")] = PAIRS,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that train together (with --each: at a time).")
+    ] = 1,
+    gpus_per_worker: Annotated[
+        float, typer.Option(min=0, help="GPUs a process holds; 0 runs on the CPU, one core each.")
+    ] = 1,
+    save_every: Annotated[int, typer.Option(min=1, help="Steps from checkpoint to checkpoint.")] = (
+        500
+    ),
+    look_every: Annotated[int, typer.Option(min=1, help="Steps from sample sheet to the next.")] = (
+        1000
+    ),
+    object_name: Annotated[
+        str | None, typer.Option(help="The object's noun in prompts; default: its folder's name.")
+    ] = None,
+    prompts: Annotated[
+        str | None, typer.Option(help="YAML of templates and synonyms, as in `adabldm plan`.")
+    ] = None,
+    layout: Annotated[str, typer.Option(help="As in `adabldm prepare`.")] = "auto",
+    shots: Annotated[int, typer.Option(min=1, help="Real defects a type to learn from.")] = 10,
+) -> None:
+    """Train the control branch on a data set's defects; everything else is locked.
+
+    Pairs are made as they are needed: real defects, turned and scaled, pasted on good pictures.
+    What comes out is a branch, a small folder for `adabldm generate --branch`. A command that was
+    interrupted is continued by running it again; more --steps go on from where it ended. Logs,
+    sample sheets and TensorBoard events are in OUTPUT/training.
+
+    \b
+    adabldm train prepared/screw --base s3://bucket/sd15 --output s3://bucket/branches/screw
+    adabldm train prepared --each type --workers 8 --output s3://bucket/branches
+    adabldm train prepared/tile --steps 400 --gpus-per-worker 0 --output branch
+    """
+    # Here, because the networks' libraries take seconds to load and `--help` needs none of them.
+    from cluster.train.spec import Training, checked_base
+    from jobs.verbs.plan import read_objects
+
+    objects = read_objects(dataset_uri, defect or [], layout=layout, shots=shots)
+    texts = _texts(objects, object_name, prompts)
+    common: dict[str, Any] = {
+        "texts": texts,
+        "workers": 1 if each != "none" else workers,
+        "gpus": gpus_per_worker,
+    }
+    if from_scratch:
+        if each != "none":
+            raise InputFault.of("--each", each, "makes branches; --from-scratch makes no branch")
+        job = Training(
+            name="model", objects=tuple(objects), output=output,
+            options=_whole(steps, accumulate, seed), **common,
+        )  # fmt: skip
+        _train_one(job, workers)
+        return
+    options = _branch(
+        {
+            "steps": steps or STEPS,
+            "batch_size": batch_size,
+            "accumulate": accumulate,
+            "learning_rate": learning_rate,
+            "ema": ema,
+            "save_every": save_every,
+            "look_every": look_every,
+        },
+        {
+            "pairs": pairs,
+            "prompt_drop": prompt_drop,
+            "min_snr": min_snr,
+            "defect_weight": defect_weight,
+            "decoder_half": decoder_half,
+            "seed": seed,
+        },
+    )
+    common |= {
+        "options": options, "base": base, "base_fingerprint": checked_base(base), "rank": rank,
+    }  # fmt: skip
+    if each == "none":
+        name = ", ".join(folder.name for folder in objects)
+        _train_one(Training(name=name, objects=tuple(objects), output=output, **common), workers)
+        return
+    jobs = [
+        Training(name=name, objects=(folder,), output=f"{output.rstrip('/')}/{name}", **common)
+        for name, folder in _parts(objects, each)
+    ]
+    _train_each(jobs, workers, output)
+
+
+def _texts(objects: Sequence[ObjectFolder], object_name: str | None, prompts: str | None) -> Texts:
+    """The prompts of every type, and of good pictures."""
+    from adabldm.planning.prompts import PromptBook, read_prompts, with_article
+
+    if object_name and len(objects) > 1:
+        raise InputFault.of("--object-name", object_name, f"names one of {len(objects)} objects")
+    pairs = [(folder.name, name) for folder in objects for name in folder.defect_types]
+    book = read_prompts(prompts, pairs) if prompts else PromptBook()
+    texts: dict[tuple[str, str | None], tuple[str, ...]] = {}
+    for folder in objects:
+        noun = object_name or folder.name.replace("_", " ")
+        texts[folder.name, None] = (with_article(noun),)
+        for name in folder.defect_types:
+            texts[folder.name, name] = tuple(book.prompts(folder.name, name, noun))
+    return texts
+
+
+def _branch(train: dict[str, Any], rest: dict[str, Any]) -> BranchOptions:
+    from adabldm.training.options import BranchOptions, TrainOptions
+
+    try:
+        return BranchOptions(train=TrainOptions(**train), **rest)
+    except ValueError as error:
+        raise InputFault(f"--{str(error).replace('_', '-', 1)}") from error
+
+
+def _whole(steps: int | None, accumulate: int, seed: int) -> WholeModelOptions:
+    from adabldm.training.options import WholeModelOptions
+
+    try:
+        return WholeModelOptions.of(steps, accumulate=accumulate, seed=seed)
+    except ValueError as error:
+        raise InputFault(f"--{str(error).replace('_', '-', 1)}") from error
+
+
+def _parts(objects: Sequence[ObjectFolder], each: str) -> list[tuple[str, ObjectFolder]]:
+    """Name and content of each branch."""
+    if each == "object":
+        return [(folder.name, folder) for folder in objects]
+    return [
+        (
+            f"{folder.name}/{name}",
+            replace(folder, defects=tuple(d for d in folder.defects if d.defect == name)),
+        )
+        for folder in objects
+        for name in folder.defect_types
+    ]
+
+
+def _train_one(job: Training, workers: int) -> None:
+    from cluster.train.launch import train
+    from jobs.progress import Tracker
+
+    _check_parts(job, workers)
+    began = time.monotonic()
+    with Tracker("train", job.steps, job.steps_done()) as tracker:
+        train(job, tracker.update)
+    what = "a branch" if job.base else "a model"
+    typer.echo(f"trained {what} on {job.name}, {_told(job, began)}: {job.result.shown}")
+
+
+def _check_parts(job: Training, workers: int) -> None:
+    """Every process's share must be whole."""
+    for name, options in job.options.phases.items():
+        parts = options.accumulate * workers
+        if options.batch_size % parts:
+            rule = f"must be a multiple of --workers times --accumulate ({parts})"
+            where = "--batch-size" if job.base else f"--workers: batch size of phase {name}"
+            raise InputFault.of(where, options.batch_size, rule)
+
+
+def _train_each(jobs: Sequence[Training], workers: int, output: str) -> None:
+    from cluster.train.launch import train_each
+    from jobs.progress import Tracker
+
+    for job in jobs:
+        _check_parts(job, 1)
+    began = time.monotonic()
+    before = sum(job.steps_done() for job in jobs)
+    with Tracker("train", sum(job.steps for job in jobs), before) as tracker:
+        outcome = train_each(jobs, workers, tracker.update)
+    failed = {name: reason for name, reason in outcome.items() if reason is not None}
+    for name, reason in failed.items():
+        typer.echo(f"{name}: failed: {reason}", err=True)
+    made = len(jobs) - len(failed)
+    typer.echo(f"trained {made} of {len(jobs)} branches, {_told(jobs[0], began)}: {output}")
+    if failed and made:
+        raise typer.Exit(SOME_FAILED)
+    if failed:
+        raise JobFault("no branch could be trained")
+
+
+def _told(job: Training, began: float) -> str:
+    return f"{job.steps} steps in {time.monotonic() - began:.0f} s"

@@ -1,0 +1,83 @@
+"""A start in Stable Diffusion's layout: what is read of it, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from adabldm.core.faults import InputFault
+from cluster.models.inspect import (
+    has_control_branch,
+    model_files,
+    model_fingerprint,
+    model_location,
+)
+from cluster.storage.location import Location
+from tests.support.starts import IGNORED, PICKLED, add_ignored, sd_file, sd_folder
+from tests.support.tiny import tiny_pipeline
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return sd_folder(tmp_path / "sd")
+
+
+def test_what_is_never_loaded_is_neither_refused_nor_fingerprinted(folder: Path) -> None:
+    alone = model_fingerprint(str(folder))
+    index = (folder / "model_index.json").read_bytes()
+    add_ignored(folder)
+    (folder / "model_index.json").write_bytes(index)
+    assert model_fingerprint(str(folder)) == alone
+    names = [name for name, _ in model_files(model_location(str(folder)))]
+    assert not set(names) & set(IGNORED)
+    assert "unet/diffusion_pytorch_model.safetensors" in names
+
+
+def test_pickled_weights_that_would_be_loaded_are_refused(folder: Path) -> None:
+    add_ignored(folder)
+    (folder / "unet/diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(InputFault, match=r"^model: .*needs unet/.*holds unet/.*\.bin"):
+        model_fingerprint(str(folder))
+
+
+def test_a_pickle_beside_the_words_is_refused(folder: Path) -> None:
+    (folder / "tokenizer/vocab.pkl").write_bytes(PICKLED)
+    with pytest.raises(InputFault, match="weights as safetensors only"):
+        model_fingerprint(str(folder))
+
+
+def test_a_pipelines_own_folder_holds_safetensors_alone(tmp_path: Path) -> None:
+    tiny_pipeline().save_pretrained(tmp_path)
+    assert has_control_branch(str(tmp_path))
+    (tmp_path / "unet/diffusion_pytorch_model.bin").write_bytes(PICKLED)
+    with pytest.raises(InputFault, match="weights as safetensors only"):
+        model_fingerprint(str(tmp_path))
+
+
+def test_whether_there_is_a_control_branch_is_known_wherever_the_model_is(
+    folder: Path, s3: str
+) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            target = Location.of(f"{s3}/sd").join(str(path.relative_to(folder)))
+            target.write(path.read_bytes())
+    assert not has_control_branch(f"{s3}/sd")
+    assert not has_control_branch(str(folder))
+    assert has_control_branch("embedded")
+    assert has_control_branch("sleep://0")
+    shutil.rmtree(folder)
+    with pytest.raises(InputFault, match=r"^model: "):
+        has_control_branch(str(folder))
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["m.ckpt", "m.safetensors"])
+@pytest.mark.parametrize("control", [False, True])
+def test_single_files_pass_with_and_without_a_control_branch(
+    name: str, control: bool, shared: Path, tmp_path: Path
+) -> None:
+    file = sd_file(shared / "reference/a", tmp_path / "in", name, control=control)
+    assert len(model_fingerprint(str(file))) == 64
+    assert has_control_branch(str(file)) is control

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster.models.inspect import model_fingerprint, model_location
+from cluster.models.loading import MODELS_KEPT, Backends, ModelFault, load_backend
+from cluster.storage.location import Location
+from tests.support.tiny import SIDE, tiny_pipeline
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    tiny_pipeline().save_pretrained(folder)
+    return folder
+
+
+def upload(folder: Path, target: Location) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            target.join(str(path.relative_to(folder))).write(path.read_bytes())
+
+
+def test_a_models_fingerprint_is_its_content_wherever_it_is(model: Path, s3: str) -> None:
+    upload(model, Location.of(f"{s3}/model"))
+    here = model_fingerprint(str(model))
+    assert model_fingerprint(f"{s3}/model") == here
+    Location.of(f"{s3}/model/tokenizer/more.txt").write(b"x")
+    assert model_fingerprint(f"{s3}/model") != here
+
+
+def test_a_remote_model_is_fetched_once_a_machine(
+    model: Path, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    remote = Location.of(f"{s3}/model")
+    upload(model, remote)
+    fingerprint = model_fingerprint(remote.uri)
+    assert load_backend(remote.uri, "cpu", fingerprint).image_size == SIDE
+    for name in ("unet", "vae", "controlnet", "text_encoder"):
+        remote.fs.rm(f"{remote.path}/{name}", recursive=True)
+    assert load_backend(remote.uri, "cpu", fingerprint).image_size == SIDE
+    assert len(list((tmp_path / "adabldm/models").iterdir())) == 1
+
+
+def test_the_embedded_model_has_a_name_of_its_own() -> None:
+    assert model_location("embedded").is_folder()
+    assert model_fingerprint("embedded") == model_fingerprint(model_location("embedded").uri)
+
+
+def test_a_worker_keeps_the_last_few_models() -> None:
+    backends = Backends("cpu")
+    first = backends.get("sleep://0?version=0", "")
+    assert backends.get("sleep://0?version=0", "") is first
+    for version in range(1, MODELS_KEPT + 1):
+        backends.get(f"sleep://0?version={version}", "")
+    assert backends.get("sleep://0?version=0", "") is not first
+
+
+def test_a_model_that_cannot_be_loaded_is_told_in_one_line(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text((model / "model_index.json").read_text())
+    with pytest.raises(ModelFault) as refused:
+        load_backend(str(tmp_path), "cpu", "")
+    assert str(refused.value).startswith(f"model: {str(tmp_path)!r}: cannot be loaded: ")
+    assert "\n" not in str(refused.value)
