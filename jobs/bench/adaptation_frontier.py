@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch.utils.flop_counter import FlopCounterMode
 
+from adabldm.cost import arithmetic
 from adabldm.judging import pair
 from adabldm.networks.autoencoder import from_uint8, to_uint8
 from adabldm.pipeline import AdaBLDMPipeline
@@ -35,7 +36,6 @@ from jobs.bench.adaptation_training import (
     trained,
 )
 from jobs.bench.frontier_plot import Point, draw_frontier
-from jobs.forecast import arithmetic
 from jobs.progress import Tracker
 
 WHOLE = Training(family="whole decoder", when=(10, 25, 50, 100, 200), rate=RATE)

@@ -22,6 +22,7 @@ import typer
 
 from adabldm.core import trimap
 from adabldm.core.devices import tune
+from adabldm.cost import arithmetic
 from adabldm.data import drawn_metal
 from adabldm.data.prepared import open_dataset
 from adabldm.judging import pair as metrics
@@ -33,7 +34,6 @@ from adabldm.planning.unseen_cases import draw_case
 from adabldm.sampling.encoding_cache import Encodings
 from adabldm.sampling.options import FastOptions, SamplerOptions
 from jobs.bench import adaptation_frontier, adaptation_together, savings
-from jobs.forecast import arithmetic
 from jobs.progress import Tracker
 from jobs.sheets.picture_grid import save_sheet
 

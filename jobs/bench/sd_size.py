@@ -31,6 +31,7 @@ from rich.table import Table
 from torch import nn
 
 from adabldm.core import trimap
+from adabldm.cost import arithmetic
 from adabldm.data import drawn_metal
 from adabldm.loading import open_base
 from adabldm.networks import sd15
@@ -41,7 +42,6 @@ from adabldm.sampling import keep_masks
 from adabldm.sampling.ddim import cumulative_alphas
 from adabldm.sampling.options import FastOptions, SamplerOptions
 from adabldm.training.objectives import add_noise, epsilon_loss
-from jobs.forecast import arithmetic
 from jobs.progress import Tracker
 
 LEARNING_RATE = 1e-5

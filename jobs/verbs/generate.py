@@ -114,7 +114,7 @@ def main(
     """
     from cluster.generate.flow import Pool
     from cluster.generate.job import Generation
-    from jobs.forecast import forecast
+    from jobs.verbs import forecast
 
     forecast.check_figures(dry_run, rate, price)
     least, most = parse_workers(workers)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from adabldm.cost import arithmetic
+from adabldm.cost.arithmetic import stable_diffusion
 from adabldm.loading import open_base
 from adabldm.networks import sd15
 from adabldm.sampling.options import FastOptions, SamplerOptions
 from jobs.bench.sd_size import LEARNING_RATE, calls_of_an_image, chosen, parameters, training_step
-from jobs.forecast import arithmetic
-from jobs.forecast.arithmetic import stable_diffusion
 from tests.support.starts import sd_folder
 from tests.support.tiny import SIDE
 

@@ -85,9 +85,9 @@ def _gflop(asked: Generation, job: Checked) -> dict[str, float]:
     """GFLOP of an image of the job's own model, by part."""
     if is_sleeping(asked.model):
         return {}
+    from adabldm.cost.arithmetic import Parts, cost_of_calls, work
+    from adabldm.cost.miniature import calls_of
     from adabldm.pipeline import AdaBLDMPipeline
-    from jobs.forecast.arithmetic import Parts, cost_of_calls, work
-    from jobs.forecast.miniature import calls_of
 
     pipeline = load_backend(asked.model, "cpu", job.binding.model_fingerprint)
     parts = Parts.of(cast(AdaBLDMPipeline, pipeline))

@@ -7,9 +7,8 @@ from collections import Counter
 import pytest
 import torch
 
-from adabldm.sampling.options import FastOptions, SamplerOptions
-from jobs.forecast import arithmetic
-from jobs.forecast.arithmetic import (
+from adabldm.cost import arithmetic
+from adabldm.cost.arithmetic import (
     CONTROL,
     CORRECTION,
     DECODER,
@@ -19,6 +18,7 @@ from jobs.forecast.arithmetic import (
     cost_of_calls,
     counted_calls,
 )
+from adabldm.sampling.options import FastOptions, SamplerOptions
 from tests.support.tiny import requests, tiny_pipeline
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from adabldm.cost import arithmetic
+from adabldm.cost.miniature import calls_of
 from adabldm.sampling.options import FastOptions, SamplerOptions
 from jobs import cli
-from jobs.forecast import arithmetic
-from jobs.forecast.miniature import calls_of
 from tests.support.making import Row, write_manifest
 from tests.support.tiny import requests, tiny_pipeline
 

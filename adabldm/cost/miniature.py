@@ -12,12 +12,12 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 
 from adabldm.core import trimap
+from adabldm.cost.arithmetic import counted_calls
 from adabldm.data import drawn_metal
 from adabldm.networks import small
 from adabldm.networks.ldm_checkpoint import authors_scheduler
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.sampling.options import SamplerOptions
-from jobs.forecast.arithmetic import counted_calls
 
 SIDE, CHANNELS = 16, (8, 8)
 
@@ -57,7 +57,7 @@ def miniature() -> AdaBLDMPipeline:
 
 
 def calls_of(options: SamplerOptions) -> Counter[str]:
-    """How often one image calls each of :data:`jobs.forecast.arithmetic.PARTS`."""
+    """How often one image calls each of :data:`adabldm.cost.arithmetic.PARTS`."""
     with torch.random.fork_rng():
         pipeline = miniature()
     part = drawn_metal.draw_part(0, 4 * SIDE, "blowhole")
