@@ -4,7 +4,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
 
-.PHONY: demo test bench bench-method lint types clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-quick bench bench-method lint types clean
+
+help:  ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
@@ -12,25 +16,28 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: $(READY)
+demo: $(READY)  ## The whole way on this machine: drawn pictures to verified pairs, in folder demo/
 	$(BIN)/adabldm demo --output $(DEMO)
 
-test: $(READY)
-	$(BIN)/pytest --ignore=tests/bench
+test: $(READY)  ## Every promise (two processes; needs about 6 GB)
+	$(BIN)/pytest -n 2 --dist loadgroup --ignore=tests/bench
 
-bench: $(READY)
+test-quick: $(READY)  ## The promises that are checked in seconds: no Ray, no training, no programs
+	$(BIN)/pytest -n 2 --dist loadgroup --ignore=tests/bench -m "not ray and not slow"
+
+bench: $(READY)  ## All measurements; prints, asserts nothing
 	$(BIN)/pytest tests/bench -s
 
-bench-method: $(READY)
+bench-method: $(READY)  ## Modes exact and fast side by side, and the frontier of adaptation
 	$(BIN)/pytest tests/bench/test_method_bench.py -s
 
-lint: $(READY)
+lint: $(READY)  ## Style, and the laws of who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types: $(READY)
+types: $(READY)  ## Static types
 	$(BIN)/mypy
 
-clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+clean:  ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,5 +1,5 @@
 """Pictures, trimaps, names, random numbers, devices: what every other room stands on.
 
-Offers ``images``, ``trimap``, ``picture_uri``, ``objects``, ``random_streams``, ``faults``; imports nothing
-of ours.
+Offers ``images``, ``trimap``, ``picture_uri``, ``objects``, ``random_streams``, ``faults``; imports
+nothing of ours.
 """

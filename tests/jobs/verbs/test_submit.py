@@ -27,6 +27,7 @@ from jobs.verbs.plan import make_plan
 BIN = Path(sys.executable).parent
 TOKEN = "3b7e1f5a" * 8
 START_SECONDS = 90
+pytestmark = pytest.mark.ray
 
 
 def free_ports(count: int) -> list[int]:
