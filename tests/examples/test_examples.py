@@ -43,6 +43,7 @@ def test_no_example_is_left_untested() -> None:
     assert {path.name for path in EXAMPLES.glob("*.*")} == TESTED
 
 
+@pytest.mark.slow
 def test_quickstart_changes_the_picture_under_its_mask_and_hardly_elsewhere(
     tmp_path: Path,
 ) -> None:
@@ -52,6 +53,7 @@ def test_quickstart_changes_the_picture_under_its_mask_and_hardly_elsewhere(
     assert change[mask > 0].mean() > 4 * change[mask == 0].mean()
 
 
+@pytest.mark.slow
 def test_read_index_tells_of_what_was_made_and_of_what_failed(tmp_path: Path) -> None:
     rows = [
         {
