@@ -56,7 +56,9 @@ def _resized(image: np.ndarray, rows: int, cols: int) -> torch.Tensor:
 def _encoder(path: str) -> torch.nn.Module:
     from diffusers import AutoencoderKL
 
-    encoder: torch.nn.Module = AutoencoderKL.from_pretrained(path, subfolder="vae").encoder
+    # Said here, or diffusers recommends a library that it would do this with.
+    vae = AutoencoderKL.from_pretrained(path, subfolder="vae", low_cpu_mem_usage=False)
+    encoder: torch.nn.Module = vae.encoder
     return encoder.eval().requires_grad_(False)
 
 
