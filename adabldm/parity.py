@@ -34,7 +34,7 @@ from adabldm.sampling.decoder_adaptation import adapt_decoder
 from adabldm.sampling.exact import sample
 from adabldm.sampling.noise import RecordedNoise
 from adabldm.sampling.predictor import Contexts, NoisePredictor
-from adabldm.training.objectives import add_noise, epsilon_loss
+from adabldm.training.objectives import DenoiserLoss
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -232,26 +232,24 @@ class Replay:
             yield _difference(key, previous, unit[name], UNIT)
 
     def _training_step(self, unit: Tensors) -> Iterator[Comparison]:
-        noise, t = unit["train/noise"], unit["train/t"]
-        noised = add_noise(unit["train/z0"], noise, self.alphas_cumprod, t)
+        """The loss that training runs (:class:`DenoiserLoss`), and its gradients."""
+        t = unit["train/t"]
+        trimaps = (unit["hint"][:, 0] * 255).round().to(torch.uint8)
+        losses_of = DenoiserLoss(
+            self.unet, self.controlnet, self.alphas_cumprod, factor=self.pipeline.factor
+        )
         self.controlnet.requires_grad_(True)
         with torch.enable_grad():
-            down, middle = self.controlnet(
-                noised,
+            losses = losses_of(
+                unit["train/z0"],
+                unit["train/noise"],
                 t,
-                encoder_hidden_states=unit["ctx_empty"],
-                controlnet_cond=unit["hint"],
-                return_dict=False,
+                trimaps,
+                unit["ctx_prompt"],
+                unit["ctx_empty"],
+                torch.ones(len(t)),
             )
-            predicted = self.unet(
-                noised,
-                t,
-                encoder_hidden_states=unit["ctx_prompt"],
-                down_block_additional_residuals=down,
-                mid_block_additional_residual=middle,
-                return_dict=False,
-            )[0]
-            loss = epsilon_loss(predicted, noise)
+            loss = losses.mean()
             loss.backward()
         yield _difference("training loss", loss.detach(), unit["train/loss"], TRAINING_LOSS)
         names = _renamed(

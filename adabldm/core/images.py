@@ -1,9 +1,10 @@
-"""Reading, resizing and writing pictures, with limits on what is decoded."""
+"""Reading, resizing, arranging and writing pictures, with limits on what is decoded."""
 
 from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,3 +94,13 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     if pixels.shape[:2] == (height, width):
         return pixels
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def coloured(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3) as (H, W, 3)."""
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
+def grid(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Rows of uint8 pictures of one size, (H, W) or (H, W, 3), as one picture (h, w, 3)."""
+    return np.vstack([np.hstack([coloured(one) for one in row]) for row in rows])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adabldm.core.random_streams import Draws
+from adabldm.core.random_streams import RowStreams
 from adabldm.placement.allowed_area import Ground
 from adabldm.placement.shape_bank import ShapeBank
 
@@ -78,7 +78,7 @@ class _Positions:
 class Placer:
     """Draws placements of one product's masks; remembers what it computed."""
 
-    def __init__(self, bank: ShapeBank, draws: Draws) -> None:
+    def __init__(self, bank: ShapeBank, draws: RowStreams) -> None:
         self.bank = bank
         self._draws = draws
         self._computed: dict[tuple[Hashable, int], _Positions] = {}

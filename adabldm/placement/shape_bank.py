@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from adabldm.core.random_streams import Draws
+from adabldm.core.random_streams import RowStreams
 from adabldm.placement import transform
 
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -97,7 +97,7 @@ class ShapeBank:
         crop: Callable[[int], np.ndarray],
         sizes: Sequence[tuple[int, int]],
         runs: float,
-        draws: Draws,
+        draws: RowStreams,
         name: str,
         *,
         outlined: bool = True,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from adabldm.core.objects import ObjectFolder
-from adabldm.core.random_streams import Draws
+from adabldm.core.random_streams import RowStreams
 from adabldm.placement.allowed_area import Ground
 from adabldm.placement.batch_placer import Boxes, Placer
 from adabldm.placement.regions import Region
@@ -94,7 +94,7 @@ class Product:
         noun: str,
         surface: str,
         variety: Variety,
-        draws: Draws,
+        draws: RowStreams,
         files: ContentFolder,
     ) -> None:
         self.name, self.noun, self.types = folder.name, noun, folder.defect_types
@@ -153,7 +153,7 @@ class Planner:
     def __init__(self, products: Sequence[Product], seed: int, variety: Variety) -> None:
         self.products = products
         self.seed = seed
-        self._draws = Draws(seed)
+        self._draws = RowStreams(seed)
         self._defects = variety.defects
         self._grounds = _Grounds(products)
         self.pairs = [(p, t) for p, item in enumerate(products) for t in range(len(item.types))]

@@ -15,7 +15,7 @@ import numpy as np
 from adabldm.core import images, picture_uri
 from adabldm.core.faults import InputFault
 from adabldm.core.objects import DefectImage, ObjectFolder
-from adabldm.core.random_streams import Draws
+from adabldm.core.random_streams import RowStreams
 from adabldm.placement import invented_masks, transform
 from adabldm.placement.shape_bank import ShapeBank, runs_of
 from cluster.storage.whole_files import ContentFolder
@@ -187,7 +187,7 @@ class DefectMasks:
         self,
         folder: ObjectFolder,
         shares: Mapping[MaskKind, float],
-        draws: Draws,
+        draws: RowStreams,
         files: ContentFolder,
     ) -> None:
         self._draws, self._files, self._name = draws, files, folder.name

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adabldm.core import trimap
+from adabldm.core import random_streams, trimap
 from adabldm.placement import pasting, transform
 from adabldm.planning.object_pictures import ATTEMPTS, Product
 from adabldm.planning.prompts import prompt_for
@@ -22,7 +22,7 @@ SEAMS: tuple[pasting.Seam, ...] = ("hard", "soft")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class UnseenCase:
     """A request, uint8 ``good`` (S, S, 3) and ``trimap`` (S, S), and cut-and-paste's answers
     (S, S, 3) by seam; ``index`` is also the request's seed."""
 
@@ -39,7 +39,7 @@ class Case:
         return self.trimap == trimap.DEFECT
 
 
-def draw_case(product: Product, index: int, noun: str) -> Case | None:
+def draw_case(product: Product, index: int, noun: str) -> UnseenCase | None:
     """Case ``index``, with a prompt about a ``noun``; None if no defect that was tried fits.
 
     The object has ``test_good`` and ``defects``.
@@ -47,7 +47,7 @@ def draw_case(product: Product, index: int, noun: str) -> Case | None:
     folder = product.folder
     defect = folder.defect_types[index % len(folder.defect_types)]
     items = [item for item in folder.defects if item.defect == defect]
-    rng = np.random.default_rng([SEED, index])
+    rng = random_streams.stream(SEED, "unseen case", index)
     for _ in range(ATTEMPTS):
         uri = folder.test_good[int(rng.integers(len(folder.test_good)))]
         item = items[int(rng.integers(len(items)))]
@@ -59,7 +59,7 @@ def draw_case(product: Product, index: int, noun: str) -> Case | None:
             continue
         good = product.good(uri)
         made = {seam: pasting.paste_at(where, good, image, mask, seam=seam) for seam in SEAMS}
-        return Case(
+        return UnseenCase(
             index=index,
             good=good,
             trimap=trimap.compose(made["hard"][1], None if product.is_texture else inside),

@@ -85,8 +85,11 @@ def ddim_step(
 
 
 def q_sample(
-    alphas_cumprod: torch.Tensor, z0: torch.Tensor, t: int, noise: torch.Tensor
+    alphas_cumprod: torch.Tensor, z0: torch.Tensor, t: int | torch.Tensor, noise: torch.Tensor
 ) -> torch.Tensor:
-    """q(z_t | z_0) (equation 1): ``z0`` and ``noise`` (N, C, h, w), ``t`` in 0..999."""
+    """q(z_t | z_0) (equation 1): ``z0`` and ``noise`` (N, C, h, w); ``t`` in 0..999, one for all
+    or (N,)."""
     alpha = alphas_cumprod[t]
+    if alpha.ndim:
+        alpha = alpha.view(-1, 1, 1, 1)
     return alpha.sqrt() * z0 + (1 - alpha).sqrt() * noise

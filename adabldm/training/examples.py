@@ -1,5 +1,8 @@
 """The endless stream of training examples: example ``i`` is a function of the data, the seed and
-``i`` alone, whichever worker makes it and in whatever order."""
+``i`` alone, whichever worker makes it and in whatever order.
+
+``adabldm pairs`` writes down what training sees: both read this stream.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,11 @@ from itertools import zip_longest
 
 import numpy as np
 
-from adabldm.core import trimap
+from adabldm.core import random_streams, trimap
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.foreground.features import Features
 from adabldm.placement import pasting, transform
-from adabldm.planning.object_pictures import PairFault, Product
-from adabldm.training.pairs import paste_one
+from adabldm.planning.object_pictures import ATTEMPTS, PairFault, Product
 
 Prompts = Callable[[str, str | None], Sequence[str]]
 """The texts for an object's name and a defect's (None: a good picture), of which one is drawn."""
@@ -76,12 +78,15 @@ WHOLE_MODEL_MIX = Mix(pasted=0.45, real=0.25, good=0.15, reshaped=0.15, vary=Tru
 
 
 class ExampleStream:
-    """Examples of ``objects`` at ``size`` x ``size`` pixels.
+    """Examples of ``objects`` at ``size`` x ``size`` pixels; the defaults are a branch's (paper,
+    section III-C).
 
     Objects take turns, one with more defect types oftener (by the root of their number), and an
-    object's types take turns. Only ``good`` and ``defects`` are used, never what is held out.
+    object's types take turns. A defect's own caption comes before ``prompts``. ``seam`` see
+    :data:`adabldm.placement.pasting.Seam`. Only ``good`` and ``defects`` are used, never what is
+    held out; an object without defects has nothing to teach and is left out.
 
-    Raises :class:`PairFault` if an object has no good picture or no defect.
+    Raises :class:`PairFault` if no object has a defect, or one that has some has no good picture.
     """
 
     def __init__(
@@ -95,23 +100,21 @@ class ExampleStream:
         seam: pasting.Seam = "soft",
         features: Features | None = None,
     ) -> None:
-        for folder in objects:
-            if not folder.defects:
-                raise PairFault(f"{folder.name}: has no defect to learn from")
-            if not folder.good:
-                raise PairFault(f"{folder.name}: has no good picture to paste defects on")
         self.size = size
         self._prompts, self._mix, self._seed, self._seam = prompts, mix, seed, seam
-        self._products = [Product(folder, size, features) for folder in objects]
+        self._products = [Product(folder, size, features) for folder in teaching(objects)]
         self._turns = _turns(self._products)
 
     def __getitem__(self, index: int) -> Example:
-        """Example ``index`` >= 0. Raises :class:`PairFault` if no defect that is tried fits."""
+        """Example ``index``. Raises ``IndexError`` below 0, :class:`PairFault` if no defect that is
+        tried fits."""
+        if index < 0:
+            raise IndexError(f"example {index}: must be 0 or more")
         product = self._turns[index % len(self._turns)]
         types = product.folder.defect_types
         name = types[index // len(self._turns) % len(types)]
         items = [item for item in product.folder.defects if item.defect == name]
-        rng = np.random.default_rng([self._seed, index])
+        rng = random_streams.stream(self._seed, "training example", index)
         kind = self._mix.kind(rng.random())
         image, marks, item = self._make(kind, rng, product, items)
         if self._mix.vary:
@@ -143,7 +146,25 @@ class ExampleStream:
             made = self._reshaped(rng, product, item)
             if made is not None:
                 return *made, item
-        return paste_one(rng, product, items, self._seam)
+        return self._pasted(rng, product, items)
+
+    def _pasted(
+        self, rng: np.random.Generator, product: Product, items: Sequence[DefectImage]
+    ) -> tuple[np.ndarray, np.ndarray, DefectImage]:
+        """One of ``items`` on one of the product's good pictures: image, trimap, the defect."""
+        for _ in range(ATTEMPTS):
+            uri = product.folder.good[rng.integers(len(product.folder.good))]
+            item = items[int(rng.integers(len(items)))]
+            image, mask = product.defect(item)
+            try:
+                pasted, placed = pasting.paste(
+                    rng, product.good(uri), image, mask, product.inside(uri), seam=self._seam
+                )
+            except transform.PlacementFault:
+                continue
+            return pasted, _trimap(product, placed, uri), item
+        defect, name = items[0].defect, product.folder.name
+        raise PairFault(f"no {defect!r} of {name!r} fits on its object in {ATTEMPTS} tries")
 
     def _reshaped(
         self, rng: np.random.Generator, product: Product, item: DefectImage
@@ -160,6 +181,19 @@ class ExampleStream:
         except transform.PlacementFault:
             return None
         return pasted, _trimap(product, placed, uri)
+
+
+def teaching(objects: Sequence[ObjectFolder]) -> list[ObjectFolder]:
+    """The objects that have defects. Raises :class:`PairFault` if there is none, or one of them has
+    no good picture."""
+    found = [folder for folder in objects if folder.defects]
+    if not found:
+        names = ", ".join(folder.name for folder in objects)
+        raise PairFault(f"{names or 'the data set'}: has no defect to learn from")
+    for folder in found:
+        if not folder.good:
+            raise PairFault(f"{folder.name}: has no good picture to paste defects on")
+    return found
 
 
 def _turns(products: Sequence[Product]) -> list[Product]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
+from adabldm.core import random_streams
 from adabldm.core.devices import to_device
 from adabldm.networks.autoencoder import from_uint8, posterior
-from adabldm.training.examples import ExampleStream
+from adabldm.training.examples import Example
 
 MEASURED = 256
 """Examples from whose latents the scaling factor is taken."""
@@ -26,15 +28,21 @@ class Encoded:
     prompt: str
 
 
-class LatentPool:
-    """The first ``count`` examples of ``stream``, in an order of its own each round.
+class Examples(Protocol):
+    """Examples by index, as an :class:`~adabldm.training.examples.ExampleStream` has them."""
 
-    Index i is example i of the stream in the first round; later rounds permute. A function of the
+    def __getitem__(self, index: int) -> Example: ...
+
+
+class LatentPool:
+    """The first ``count`` of ``examples``, in an order of its own each round.
+
+    Index i is example i in the first round; later rounds permute. A function of the
     seed and i alone.
     """
 
-    def __init__(self, stream: ExampleStream, vae: AutoencoderKL, *, count: int, seed: int) -> None:
-        self._stream, self._vae, self._count, self._seed = stream, vae, count, seed
+    def __init__(self, examples: Examples, vae: AutoencoderKL, *, count: int, seed: int) -> None:
+        self._examples, self._vae, self._count, self._seed = examples, vae, count, seed
         self._kept: dict[int, Encoded] = {}
         self._order: tuple[int, np.ndarray] = (0, np.arange(count))
         self.scaling_factor: float = vae.config.scaling_factor
@@ -42,14 +50,15 @@ class LatentPool:
     def __getitem__(self, index: int) -> Encoded:
         round_, place = divmod(index, self._count)
         if round_ != self._order[0]:
-            order = np.random.default_rng([self._seed, 3, round_]).permutation(self._count)
-            self._order = round_, order if round_ else np.arange(self._count)
+            rng = random_streams.stream(self._seed, "order of the pool", round_)
+            order = rng.permutation(self._count) if round_ else np.arange(self._count)
+            self._order = round_, order
         return self._encoded(int(self._order[1][place]))
 
     @torch.no_grad()
     def _encoded(self, number: int) -> Encoded:
         if number not in self._kept:
-            example = self._stream[number]
+            example = self._examples[number]
             pixels = from_uint8(to_device(example.image[None], self._vae.device))
             found = posterior(self._vae, pixels.to(self._vae.dtype))
             self._kept[number] = Encoded(

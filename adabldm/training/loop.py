@@ -45,7 +45,7 @@ class Phase(Protocol):
     def look(self, module: nn.Module) -> tuple[dict[str, float], np.ndarray | None]: ...
 
 
-class Keeper(Protocol):
+class CheckpointStore(Protocol):
     """Where a phase's checkpoints, log and pictures go. Only the first process writes."""
 
     def load(self) -> State | None:
@@ -94,7 +94,7 @@ def trained(module: nn.Module) -> dict[str, nn.Parameter]:
 
 
 class Trainer:
-    """Trains ``phase`` on ``device`` as one of ``peers``; continues where ``keeper`` left off.
+    """Trains ``phase`` on ``device`` as one of ``peers``; continues where ``store`` left off.
 
     On a GPU that knows bfloat16 the forward pass is in it (autocast); weights, their average and
     the optimizer's state are float32 everywhere.
@@ -104,12 +104,12 @@ class Trainer:
         self,
         phase: Phase,
         options: TrainOptions,
-        keeper: Keeper,
+        store: CheckpointStore,
         *,
         device: torch.device | None = None,
         peers: Peers | None = None,
     ) -> None:
-        self.phase, self.options, self.keeper = phase, options, keeper
+        self.phase, self.options, self.store = phase, options, store
         self.device = device or torch.device("cpu")
         self.peers = peers or Peers.here()
         indices_of(options, self.peers, 0)
@@ -127,7 +127,7 @@ class Trainer:
             self._together = nn.parallel.DistributedDataParallel(self.module)
 
     def _resume(self) -> None:
-        state = self.keeper.load()
+        state = self.store.load()
         if state is None:
             return
         with torch.no_grad():
@@ -150,18 +150,18 @@ class Trainer:
 
     def run(self) -> dict[str, torch.Tensor]:
         """Train to the end; the trained weights by name (their average with ``ema``)."""
-        pace = _Pace(self.options.steps, self.step)
+        progress = _Progress(self.options.steps, self.step)
         for batches in self._batches():
-            pace.add(self._update(batches))
+            progress.add(self._update(batches))
             last = self.step == self.options.steps
             saves = last or self.step % self.options.save_every == 0
             if self.peers.rank == 0:
                 if saves:
-                    self.keeper.save(self.step, self.state())
+                    self.store.save(self.step, self.state())
                 if last or self.step % self.options.look_every == 0:
                     self._look()
-                if saves or pace.is_due():
-                    self.keeper.log(self.step, pace.facts(self.step))
+                if saves or progress.is_due():
+                    self.store.log(self.step, progress.facts(self.step))
         return self.result()
 
     def result(self) -> dict[str, torch.Tensor]:
@@ -232,9 +232,9 @@ class Trainer:
             for name, value in own.items():
                 self.weights[name].data = value
         if figures:
-            self.keeper.log(self.step, figures)
+            self.store.log(self.step, figures)
         if picture is not None:
-            self.keeper.picture(self.step, picture)
+            self.store.picture(self.step, picture)
 
 
 def _optimizers(
@@ -258,7 +258,7 @@ def _autocast(device: torch.device) -> AbstractContextManager:
     return nullcontext()
 
 
-class _Pace:
+class _Progress:
     """Loss, rate and time left since this run began at step ``first`` of ``steps``."""
 
     def __init__(self, steps: int, first: int) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import nn
 
 from adabldm.sampling import keep_masks
+from adabldm.sampling.ddim import q_sample
 
 INSIDE_WEIGHT = 5.0
 """Weight of the autoencoder's mean absolute error under the defects."""
@@ -44,19 +44,6 @@ def autoencoder_loss(
     error = vae.decode(posterior.mean + posterior.std * noise).sample - images
     whole = error.square().flatten(1).mean(1).clamp_min(1e-6).log()
     return whole + INSIDE_WEIGHT * mean_inside(error.abs(), 1 - keep) + KL_WEIGHT * posterior.kl()
-
-
-def add_noise(
-    latents: torch.Tensor, noise: torch.Tensor, alphas_cumprod: torch.Tensor, t: torch.Tensor
-) -> torch.Tensor:
-    """q(z_t | z_0), equation 1: latents and noise (N, C, h, w), t (N,) in 0..999."""
-    alpha = alphas_cumprod[t].view(-1, 1, 1, 1)
-    return alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
-
-
-def epsilon_loss(predicted: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """Mean squared error of the predicted noise (equation 2)."""
-    return F.mse_loss(predicted, noise)
 
 
 def min_snr_weight(alphas_cumprod: torch.Tensor, t: torch.Tensor, gamma: float) -> torch.Tensor:
@@ -119,7 +106,7 @@ class DenoiserLoss(nn.Module):
     ) -> torch.Tensor:
         """Latents and noise (N, C, h, w), t (N,), trimaps uint8 (N, H, W), text embeddings
         (N, L, D) of the prompt and of the empty text, ``control`` (N,) 0 where it is left out."""
-        noised = add_noise(latents, noise, self.alphas, t)
+        noised = q_sample(self.alphas, latents, t, noise)
         residuals: dict[str, Any] = {}
         if self.controlnet is not None:
             down, middle = self.controlnet(

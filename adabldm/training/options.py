@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+BRANCH = "branch"
+"""The one phase of a branch's training."""
+PHASES = ("autoencoder", "refinement", "unet", "control")
+"""The phases of a whole model's training, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """How long and how fast a phase trains; the defaults are the paper's (section IV-A).
+    """How long and how fast a phase trains; the defaults are the paper's (section IV-A): 10 epochs
+    of 20,000 pairs, four a step.
 
     ``batch_size`` examples a step, over all processes and accumulated parts; ``accumulate`` parts
     that each process works on one after the other. ``optimizer`` ``adamw``, or ``muon`` (matrices
@@ -56,8 +62,7 @@ class TrainOptions:
         return min(rising, 1 - step / self.steps) if self.decay else rising
 
 
-BRANCH = "branch"
-"""Name of the phase."""
+PAPER = TrainOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +77,13 @@ class BranchOptions:
     Raises ``ValueError`` naming the field, its value and the rule.
     """
 
-    train: TrainOptions = field(default_factory=TrainOptions)
+    train: TrainOptions = PAPER
     pairs: int = 20_000
     prompt_drop: float = 0.1
     min_snr: float | None = None
     defect_weight: float = 0.0
     decoder_half: bool = False
     seed: int = 0
-
-    @property
-    def phases(self) -> dict[str, TrainOptions]:
-        """How its one phase is trained, by its name."""
-        return {BRANCH: self.train}
 
     def __post_init__(self) -> None:
         if self.pairs < 1:
@@ -95,37 +95,45 @@ class BranchOptions:
         if not (math.isfinite(self.defect_weight) and self.defect_weight >= 0):
             raise ValueError(f"defect_weight: {self.defect_weight!r}: must be finite, >= 0")
 
-
-PHASES = ("autoencoder", "refinement", "unet", "control")
-MUON = {
-    "optimizer": "muon",
-    "learning_rate": 0.02,
-    "warmup": 50,
-    "decay": True,
-    "ema": 0.998,
-    "save_every": 100,
-    "look_every": 400,
-}
+    @property
+    def phases(self) -> dict[str, TrainOptions]:
+        """How its one phase is trained, by its name."""
+        return {BRANCH: self.train}
 
 
-def _muon(steps: int, batch_size: int, **changed: object) -> TrainOptions:
-    return TrainOptions(steps=steps, batch_size=batch_size, **{**MUON, **changed})  # type: ignore[arg-type]
+PAPER_BRANCH = BranchOptions()
+
+_FRESH = TrainOptions(
+    optimizer="muon",
+    learning_rate=0.02,
+    warmup=50,
+    decay=True,
+    ema=0.998,
+    save_every=100,
+    look_every=400,
+)
+_FURTHER = replace(_FRESH, learning_rate=0.01, vector_rate=1e-3)
+"""For a phase that goes on with what one before it has trained."""
+_AUTOENCODER = replace(_FRESH, steps=2200, batch_size=16)
+_REFINEMENT = replace(_FURTHER, steps=1200, batch_size=4)
+_UNET = replace(_FRESH, steps=1100, batch_size=16)
+_CONTROL = replace(_FURTHER, steps=1000, batch_size=16)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WholeModelOptions:
-    """Length of each phase. The autoencoder sees quarter-size windows (``autoencoder``); then its
-    decoder alone sees whole pictures (``refinement``), which leaves the latents as they are.
-    ``pool`` examples are encoded for the two denoiser phases."""
+    """How each phase of a small model is trained.
 
-    autoencoder: TrainOptions = field(default_factory=lambda: _muon(2200, 16))
-    refinement: TrainOptions = field(
-        default_factory=lambda: _muon(1200, 4, learning_rate=0.01, vector_rate=1e-3)
-    )
-    unet: TrainOptions = field(default_factory=lambda: _muon(1100, 16))
-    control: TrainOptions = field(
-        default_factory=lambda: _muon(1000, 16, learning_rate=0.01, vector_rate=1e-3)
-    )
+    The autoencoder sees quarter-size windows (``autoencoder``); then its decoder alone sees whole
+    pictures (``refinement``), which leaves the latents as they are. The U-Net comes next, then the
+    control branch and the U-Net together (``control``). ``pool`` examples are encoded for these
+    two.
+    """
+
+    autoencoder: TrainOptions = _AUTOENCODER
+    refinement: TrainOptions = _REFINEMENT
+    unet: TrainOptions = _UNET
+    control: TrainOptions = _CONTROL
     pool: int = 8000
     seed: int = 0
 
@@ -134,6 +142,11 @@ class WholeModelOptions:
         """How each phase is trained, in order, by its name."""
         return {name: getattr(self, name) for name in PHASES}
 
+    @property
+    def steps(self) -> int:
+        """Of all phases together."""
+        return sum(phase.steps for phase in self.phases.values())
+
     @classmethod
     def of(cls, steps: int | None, *, accumulate: int, seed: int) -> WholeModelOptions:
         """The phases shortened or lengthened to about ``steps`` together (None: as they are).
@@ -141,10 +154,9 @@ class WholeModelOptions:
         Raises ``ValueError`` naming the field.
         """
         plain = cls(seed=seed)
-        phases = plain.phases
-        ratio = 1.0 if steps is None else steps / sum(one.steps for one in phases.values())
+        ratio = 1.0 if steps is None else steps / plain.steps
         changed: dict[str, Any] = {
             name: replace(one, steps=max(1, round(one.steps * ratio)), accumulate=accumulate)
-            for name, one in phases.items()
+            for name, one in plain.phases.items()
         }
         return replace(plain, **changed)

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 
+from adabldm.core import random_streams
 from adabldm.core.random_streams import counter_normal
 from adabldm.networks.autoencoder import from_uint8
 from adabldm.sampling import keep_masks
@@ -34,7 +35,7 @@ def nothing_to_see(module: nn.Module) -> tuple[dict[str, float], np.ndarray | No
 
 class AutoencoderPhase:
     """Trains what of ``vae`` has ``requires_grad`` on ``crop`` x ``crop`` windows of the stream's
-    pictures."""
+    pictures. Where a window lies does not depend on what its picture shows."""
 
     def __init__(
         self, vae: AutoencoderKL, stream: ExampleStream, *, name: str, crop: int, seed: int,
@@ -50,7 +51,7 @@ class AutoencoderPhase:
         windows, marks, noise = [], [], []
         for index in indices:
             example = self._stream[index]
-            rng = np.random.default_rng([self._seed, index])
+            rng = random_streams.stream(self._seed, f"{self.name}/window", index)
             top, left = rng.integers(0, self._stream.size - self._crop + 1, size=2)
             window = slice(top, top + self._crop), slice(left, left + self._crop)
             pixels = example.image[window].astype(np.float32)
@@ -58,7 +59,8 @@ class AutoencoderPhase:
             pixels = np.clip((pixels - level) * rng.uniform(*CONTRAST) + level, 0, 255)
             windows.append(pixels)
             marks.append(example.trimap[window])
-            noise.append(counter_normal(self._seed, "autoencoder_posterior", index, self._latent))
+            purpose = f"{self.name}/posterior"
+            noise.append(counter_normal(self._seed, purpose, index, self._latent))
         images = from_uint8(torch.from_numpy(np.stack(windows)))
         keep = keep_masks.pixel_keep_mask(torch.from_numpy(np.stack(marks)))
         return images.contiguous(memory_format=torch.channels_last), keep, _stack(noise)
@@ -85,11 +87,11 @@ class DenoiserPhase:
         entries = [self._pool[index] for index in indices]
         latents, noise, t, texts, control = [], [], [], [], []
         for index, entry in zip(indices, entries, strict=True):
-            rng = np.random.default_rng([self._seed, 2, index])
+            rng = random_streams.stream(self._seed, f"{self.name}/step, prompt, control", index)
             shape = entry.mean.shape
-            drawn = counter_normal(self._seed, "training_posterior", index, shape)
+            drawn = counter_normal(self._seed, f"{self.name}/posterior", index, shape)
             latents.append((entry.mean + entry.std * drawn) * self._pool.scaling_factor)
-            noise.append(counter_normal(self._seed, "training_noise", index, shape))
+            noise.append(counter_normal(self._seed, f"{self.name}/noise", index, shape))
             t.append(int(rng.integers(STEPS)))
             texts.append("" if rng.random() < self._prompt_drop else entry.prompt)
             control.append(float(rng.random() >= self._control_drop))

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from adabldm.core import trimap
+from adabldm.core import random_streams, trimap
+from adabldm.core.images import grid
 from adabldm.core.objects import ObjectFolder
 from adabldm.judging import pair
 from adabldm.networks.autoencoder import from_uint8, to_uint8
@@ -38,13 +39,13 @@ def unseen_requests(
 ) -> list[Request]:
     """Real masks placed anew on good pictures of the evaluation side (of the training side where
     there are none); objects and their types take turns. Those that fit nowhere are left out."""
-    products = [Product(folder, size) for folder in objects]
+    products = [Product(folder, size) for folder in objects if folder.defects]
     requests = []
     for number in range(count):
         product = products[number % len(products)]
         folder = product.folder
         name = folder.defect_types[number // len(products) % len(folder.defect_types)]
-        rng = np.random.default_rng([seed, number])
+        rng = random_streams.stream(seed, "preview", number)
         uris = folder.test_good or folder.good
         items = [item for item in folder.defects if item.defect == name]
         for _ in range(TRIES):
@@ -61,12 +62,6 @@ def unseen_requests(
             requests.append(Request(image=product.good(uri), trimap=marks, prompt=prompt))
             break
     return requests
-
-
-def grid(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Rows of uint8 pictures of one size, (H, W) or (H, W, 3), as one picture."""
-    colour = [[np.repeat(p[..., None], 3, 2) if p.ndim == 2 else p for p in row] for row in rows]
-    return np.vstack([np.hstack(row) for row in colour])
 
 
 @torch.no_grad()

@@ -25,7 +25,7 @@ from adabldm.sampling.encoding_cache import embed
 from adabldm.training import objectives, previews
 from adabldm.training.examples import WHOLE_MODEL_MIX, ExampleStream, Prompts
 from adabldm.training.latents import LatentPool
-from adabldm.training.loop import Keeper, Peers, Phase, Trainer
+from adabldm.training.loop import CheckpointStore, Peers, Phase, Trainer
 from adabldm.training.objectives import DenoiserLoss
 from adabldm.training.options import TrainOptions, WholeModelOptions
 from adabldm.training.phases import CONTROL_DROP, AutoencoderPhase, DenoiserPhase
@@ -37,8 +37,8 @@ DEFECT_WEIGHT = 1.0
 LOOKED_AT = 8
 
 
-class PhaseKeeper(Keeper, Protocol):
-    """A keeper that also holds what the finished phase has made."""
+class ResultStore(CheckpointStore, Protocol):
+    """A phase's store that also holds what the finished phase has made."""
 
     def finished(self) -> dict[str, torch.Tensor] | None: ...
 
@@ -48,7 +48,7 @@ class PhaseKeeper(Keeper, Protocol):
 class WholeModelTraining:
     """One process's part in training a model on ``objects``.
 
-    ``keeper_of`` gives a phase's keeper by its name; phases that are finished are not made again.
+    ``store_of`` gives a phase's store by its name; phases that are finished are not made again.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class WholeModelTraining:
         objects: Sequence[ObjectFolder],
         prompts: Prompts,
         options: WholeModelOptions,
-        keeper_of: Callable[[str], PhaseKeeper],
+        store_of: Callable[[str], ResultStore],
         *,
         device: torch.device | None = None,
         peers: Peers | None = None,
     ) -> None:
         self._objects, self._prompts, self._options = objects, prompts, options
-        self._keeper_of = keeper_of
+        self._store_of = store_of
         self._device, self._peers = device or torch.device("cpu"), peers or Peers.here()
         self._stream = ExampleStream(
             objects, prompts=prompts, size=SIZE, mix=WHOLE_MODEL_MIX, seed=options.seed
@@ -188,16 +188,16 @@ class WholeModelTraining:
 
     def _train(self, phase: Phase, options: TrainOptions) -> None:
         """Train ``phase`` unless that was done, and load what came out, the same everywhere."""
-        keeper = self._keeper_of(phase.name)
-        if keeper.finished() is None:
+        store = self._store_of(phase.name)
+        if store.finished() is None:
             phase.module.train()
-            trainer = Trainer(phase, options, keeper, device=self._device, peers=self._peers)
+            trainer = Trainer(phase, options, store, device=self._device, peers=self._peers)
             weights = trainer.run()
             if self._peers.rank == 0:
-                keeper.finish(weights)
+                store.finish(weights)
             if self._peers.size > 1:
                 torch.distributed.barrier()
-        finished = keeper.finished()
+        finished = store.finished()
         assert finished is not None  # noqa: S101
         with torch.no_grad():
             for name, parameter in phase.module.named_parameters():

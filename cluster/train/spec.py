@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from adabldm.core.faults import InputFault
 from adabldm.core.objects import ObjectFolder
+from adabldm.training.texts import Texts
 from cluster.models.inspect import model_fingerprint
 from cluster.output.run_json import RunBinding
 from cluster.storage.location import Location, location
@@ -26,8 +27,6 @@ SPLIT_PARTS = 3
 """Parts of a picture's path that name it wherever the data set lies."""
 FREE = ("steps", "save_every", "look_every", "accumulate")
 """Options that a continued training may change: they do not shape what was done so far."""
-Texts = Mapping[tuple[str, str | None], tuple[str, ...]]
-"""Prompts by object and defect type (None: a good picture)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,8 @@ _CHECKPOINT = re.compile(r"step-(\d{8})\.pt\Z")
 
 
 class PhaseStore:
-    """The folder of one phase; see :class:`adabldm.training.loop.Keeper`.
+    """The folder of one phase; see :class:`adabldm.training.loop.CheckpointStore` and
+    :class:`adabldm.training.small_model.ResultStore`.
 
     A checkpoint has its name only once it is whole, so whatever was killed, the last one is good.
     """

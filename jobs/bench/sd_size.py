@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,13 +38,13 @@ from adabldm.networks import sd15
 from adabldm.networks import small as small_model
 from adabldm.networks.embedded import embedded_path
 from adabldm.pipeline import AdaBLDMPipeline
-from adabldm.sampling import keep_masks
-from adabldm.sampling.ddim import cumulative_alphas
 from adabldm.sampling.options import FastOptions, SamplerOptions
-from adabldm.training.objectives import add_noise, epsilon_loss
+from adabldm.training.branch import branch_phase
+from adabldm.training.examples import Example
+from adabldm.training.loop import Trainer
+from adabldm.training.options import BranchOptions, TrainOptions
 from jobs.progress import Tracker
 
-LEARNING_RATE = 1e-5
 TELL_SECONDS = 15.0
 PROMPT = "a metal surface with a crack"
 
@@ -124,43 +124,50 @@ def part_lines(pipeline: AdaBLDMPipeline, watch: Watch) -> None:
         watch.line("U-Net", parameters(pipeline.unet), f"{tuple(predicted.shape)}")
 
 
-def training_step(
-    pipeline: AdaBLDMPipeline,
-    optimizer: torch.optim.Optimizer,
-    images: torch.Tensor,
-    trimaps: torch.Tensor,
-    prompts: list[str],
-) -> float:
-    """One step of the control branch, everything else locked; returns the loss (equation 2).
+class LastLoss:
+    """A training's store that keeps nothing but the last loss."""
 
-    ``images`` (N, 3, S, S) in [-1, 1]; ``trimaps`` uint8 (N, S, S).
-    """
-    alphas = cumulative_alphas(pipeline.scheduler)
-    with torch.no_grad():
-        latents = pipeline.vae.encode(images).latent_dist.sample()
-        latents = latents * pipeline.vae.config.scaling_factor
-        texts, empty = (
-            pipeline.encode_prompts(prompts),
-            pipeline.encode_prompts([""] * len(prompts)),
+    value = float("nan")
+
+    def load(self) -> None:
+        return None
+
+    def save(self, step: int, state: dict[str, Any]) -> None:
+        del step, state
+
+    def log(self, step: int, facts: dict[str, float]) -> None:
+        del step
+        self.value = facts.get("loss", self.value)
+
+    def picture(self, step: int, pixels: np.ndarray) -> None:
+        del step, pixels
+
+
+def training_step(
+    pipeline: AdaBLDMPipeline, examples: Sequence[Example], train: TrainOptions
+) -> float:
+    """As many steps of the control branch as ``train`` says, as training makes them; the mean loss
+    so far (equation 2)."""
+    options = BranchOptions(train=train, pairs=len(examples), prompt_drop=0.0)
+    phase, loss = branch_phase(pipeline, examples, options), LastLoss()
+    phase.module.train()
+    Trainer(phase, train, loss).run()
+    return loss.value
+
+
+def drawn_examples(side: int, count: int) -> list[Example]:
+    """Drawn metal with a crack each."""
+    parts = [drawn_metal.draw_part(index, side, "crack") for index in range(count)]
+    return [
+        Example(
+            image=part.image,
+            trimap=trimap.compose(part.mask),
+            prompt=PROMPT,
+            object="metal",
+            defect="crack",
         )
-    noise, t = torch.randn_like(latents), torch.randint(0, len(alphas), (len(latents),))
-    noised = add_noise(latents, noise, alphas, t)
-    down, middle = pipeline.controlnet(
-        noised, t, empty, keep_masks.control_image(trimaps), return_dict=False
-    )
-    predicted = pipeline.unet(
-        noised,
-        t,
-        texts,
-        down_block_additional_residuals=down,
-        mid_block_additional_residual=middle,
-        return_dict=False,
-    )[0]
-    loss = epsilon_loss(predicted, noise)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
+        for part in parts
+    ]
 
 
 def train(folder: Path, side: int, batch: int) -> list[Line]:
@@ -168,13 +175,8 @@ def train(folder: Path, side: int, batch: int) -> list[Line]:
     watch = Watch()
     pipeline = opened(folder, side, watch)
     part_lines(pipeline, watch)
-    pipeline.controlnet.requires_grad_(True).train()
-    optimizer = torch.optim.AdamW(pipeline.controlnet.parameters(), lr=LEARNING_RATE)
-    parts = [drawn_metal.draw_part(index, side, "crack") for index in range(batch)]
-    images = torch.from_numpy(np.stack([part.image for part in parts])).permute(0, 3, 1, 2)
-    trimaps = torch.from_numpy(np.stack([trimap.compose(part.mask) for part in parts]))
-    images = images.float() / 127.5 - 1
-    loss = training_step(pipeline, optimizer, images, trimaps, [PROMPT] * batch)
+    step = TrainOptions(steps=1, batch_size=batch)
+    loss = training_step(pipeline, drawn_examples(side, batch), step)
     trained = parameters(pipeline.controlnet)
     watch.line("one training step", trained, f"batch {batch}, loss {loss:.3f}")
     return watch.lines

@@ -29,7 +29,7 @@ from adabldm.networks.autoencoder import from_uint8, to_uint8
 from adabldm.networks.embedded import embedded_path
 from adabldm.pipeline import AdaBLDMOutput, AdaBLDMPipeline
 from adabldm.planning.object_pictures import Product
-from adabldm.planning.unseen_cases import Case, draw_case
+from adabldm.planning.unseen_cases import UnseenCase, draw_case
 from adabldm.sampling.options import SamplerOptions
 from jobs.embedded_model import blind_sheet
 from jobs.embedded_model.defect_crops import Sample
@@ -54,7 +54,7 @@ PAIR_TITLES = ("good", "trimap", "before adaptation", "result")
 class Made:
     """A case, the model's answer uint8 (S, S, 3), and the same before adaptation."""
 
-    case: Case
+    case: UnseenCase
     image: np.ndarray
     before: np.ndarray
 
@@ -90,7 +90,7 @@ def autoencoder_figures(
 
 
 def generate(
-    pipeline: AdaBLDMPipeline, cases: Sequence[Case], options: SamplerOptions, title: str
+    pipeline: AdaBLDMPipeline, cases: Sequence[UnseenCase], options: SamplerOptions, title: str
 ) -> list[Made]:
     """The model's answers, one at a time; progress, rate and time left go to standard error."""
     found = []
@@ -118,12 +118,12 @@ def _real(product: Product, items: Sequence[DefectImage]) -> list[Sample]:
     return found
 
 
-def _sample(case: Case, image: np.ndarray) -> Sample:
+def _sample(case: UnseenCase, image: np.ndarray) -> Sample:
     name = f"pair {case.index}"
     return Sample(image=image, mask=case.mask, defect=case.defect, source=name, group=name)
 
 
-def _undefective(pipeline: AdaBLDMPipeline, case: Case) -> np.ndarray:
+def _undefective(pipeline: AdaBLDMPipeline, case: UnseenCase) -> np.ndarray:
     return np.where(case.mask[..., None], reconstruct(pipeline, case.good), case.good)
 
 

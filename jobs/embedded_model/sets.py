@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adabldm.core import images
+from adabldm.core import images, random_streams
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.picture_uri import Box, read_picture
 from adabldm.data import drawn_metal
@@ -76,16 +76,16 @@ def close_ups(cookies: ObjectFolder, a_picture: int = 4) -> ObjectFolder:
     """
     predictor = fit_foreground([read_picture(uri) for uri in cookies.good])
 
-    def of_good(uris: Sequence[str]) -> Iterator[str]:
+    def of_good(uris: Sequence[str], side: str) -> Iterator[str]:
         for number, uri in enumerate(uris):
-            rng = np.random.default_rng([5, number])
+            rng = random_streams.stream(0, f"close-ups of good pictures, {side}", number)
             inside = predictor.mask(read_picture(uri)) > 0
             boxes = list(_windows(rng, inside, None))[:a_picture]
             yield from (uri + box.fragment for box in boxes)
 
-    def of_defects(items: Sequence[DefectImage]) -> Iterator[DefectImage]:
+    def of_defects(items: Sequence[DefectImage], side: str) -> Iterator[DefectImage]:
         for number, item in enumerate(items):
-            rng = np.random.default_rng([6, number])
+            rng = random_streams.stream(0, f"close-ups of defects, {side}", number)
             crack = read_picture(item.mask, "L") > 0
             inside = predictor.mask(read_picture(item.image)) > 0
             for box in list(_windows(rng, inside, crack))[:1]:
@@ -98,10 +98,10 @@ def close_ups(cookies: ObjectFolder, a_picture: int = 4) -> ObjectFolder:
 
     return ObjectFolder(
         name=CRUST,
-        good=tuple(of_good(cookies.good)),
-        test_good=tuple(of_good(cookies.test_good)),
-        defects=tuple(of_defects(cookies.defects)),
-        held_out=tuple(of_defects(cookies.held_out)),
+        good=tuple(of_good(cookies.good, "learned")),
+        test_good=tuple(of_good(cookies.test_good, "unseen")),
+        defects=tuple(of_defects(cookies.defects, "learned")),
+        held_out=tuple(of_defects(cookies.held_out, "unseen")),
         surface="texture",
     )
 

@@ -8,19 +8,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from adabldm.core.images import coloured, grid
+
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 LINE, GAP, MARGIN = 16, 16, 12
 
 
-def coloured(pixels: np.ndarray) -> np.ndarray:
-    """uint8 (H, W) or (H, W, 3) as (H, W, 3)."""
-    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
-
-
 def save_sheet(path: Path, rows: Sequence[Sequence[np.ndarray]]) -> None:
     """A plain grid of uint8 pictures of one size, (H, W) or (H, W, 3)."""
-    grid = np.vstack([np.hstack([coloured(cell) for cell in row]) for row in rows])
-    Image.fromarray(grid).save(path)
+    Image.fromarray(grid(rows)).save(path)
 
 
 def cell(pixels: np.ndarray, side: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""``adabldm pairs``: training pairs written down, to be looked at."""
+"""``adabldm pairs``: the examples that ``adabldm train`` sees, written down to be looked at."""
 
 from __future__ import annotations
 
@@ -26,10 +26,13 @@ def write_pairs(
     size: int = 256,
     seam: Literal["hard", "soft", "membrane"] = "soft",
     backbone: str | None = None,
+    object_name: str | None = None,
+    prompts: str | None = None,
     layout: str = "auto",
     shots: int = 10,
 ) -> float:
-    """Write pairs 0 to ``count`` of the stream as files, and their list; the pairs made a second.
+    """Write examples 0 to ``count`` of a branch's training as files, and their list; those made a
+    second.
 
     Raises :class:`InputFault` for a data set that cannot be used.
     """
@@ -38,8 +41,9 @@ def write_pairs(
     from adabldm.core.picture_uri import DatasetFault
     from adabldm.data.prepared import open_dataset
     from adabldm.foreground.features import FeatureFault, open_features
-    from adabldm.planning.prompts import prompt_for
-    from adabldm.training.pairs import PairFault, TrainingPairs
+    from adabldm.planning.object_pictures import PairFault
+    from adabldm.training.examples import ExampleStream, teaching
+    from adabldm.training.texts import training_texts
 
     folder = location("--write", write)
     table = io.StringIO(newline="")
@@ -47,12 +51,12 @@ def write_pairs(
     lines.writerow(COLUMNS)
     spent = 0.0
     try:
-        objects = open_dataset(dataset_uri, layout=layout, shots=shots)
-        pairs = TrainingPairs(
+        objects = teaching(open_dataset(dataset_uri, layout=layout, shots=shots))
+        texts = training_texts(objects, object_name, prompts)
+        examples = ExampleStream(
             objects,
-            prompt=lambda item, defect: prompt_for(item.replace("_", " "), defect),
+            prompts=lambda item, defect: texts[item, defect],
             size=size,
-            length=count,
             seed=seed,
             seam=seam,
             features=open_features(backbone),
@@ -60,7 +64,7 @@ def write_pairs(
         with Tracker("pairs", count) as tracker:
             for index in range(count):
                 began = time.monotonic()
-                pair = pairs[index]
+                pair = examples[index]
                 spent += time.monotonic() - began
                 stem = f"{index:06d}"
                 image, trimap = f"{stem}.png", f"{stem}_trimap.png"
@@ -95,20 +99,27 @@ def main(
         str | None,
         typer.Option(help="transformers backbone to find objects with; default: built in."),
     ] = None,
+    object_name: Annotated[
+        str | None, typer.Option(help="The object's noun in prompts; default: its folder's name.")
+    ] = None,
+    prompts: Annotated[
+        str | None, typer.Option(help="YAML of templates and synonyms, as in `adabldm train`.")
+    ] = None,
     layout: Annotated[str, typer.Option(help="As in `adabldm prepare`.")] = "auto",
     shots: Annotated[int, typer.Option(min=1, help="Real defects a type.")] = 10,
 ) -> None:
     """Write training pairs: real defects, turned and scaled, pasted on good pictures.
 
-    Training makes them in memory as it goes; this shows what it sees. Pair i is a function of the
-    data set, the seed and i.
+    Training makes them in memory as it goes; this shows what it sees: pair i is the one that
+    `adabldm train` makes of the same data set, seed, prompts and picture size (its base's), with
+    the default seam and backbone, which are training's.
 
     \b
     adabldm pairs prepared/screw --count 64 --write pairs
     """
     rate = write_pairs(
         dataset_uri, write, count=count, seed=seed, size=size, seam=seam, backbone=backbone,
-        layout=layout, shots=shots,
+        object_name=object_name, prompts=prompts, layout=layout, shots=shots,
     )  # fmt: skip
     typer.echo(
         f"made {count} pairs ({rate:.0f}/s, reading included): {location('--write', write).shown}"

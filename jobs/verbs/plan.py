@@ -109,7 +109,7 @@ def make_plan(
     used, or on which nothing can be placed.
     """
     # Here, because the image libraries take a second to load and `--help` needs none of them.
-    from adabldm.core.random_streams import Draws
+    from adabldm.core.random_streams import RowStreams
     from adabldm.planning.planner import Planner, Product
 
     model_of = model_namer(model)
@@ -125,7 +125,7 @@ def make_plan(
         ) as files,
         Tracker("plan", count) as tracker,
     ):
-        draws = Draws(seed)
+        draws = RowStreams(seed)
         nouns = [object_name or folder.name.replace("_", " ") for folder in objects]
         products = [
             Product(folder, noun, surface, drawn, draws, files)

@@ -9,17 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from adabldm.core.faults import InputFault, JobFault
+from adabldm.training.options import (
+    PAPER,
+    PAPER_BRANCH,
+    BranchOptions,
+    TrainOptions,
+    WholeModelOptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adabldm.core.objects import ObjectFolder
-    from adabldm.training.options import BranchOptions, WholeModelOptions
-    from cluster.train.spec import Texts, Training
+    from cluster.train.spec import Training
 
 SOME_FAILED = 3
-PAIRS, BATCH, STEPS, RATE = 20_000, 4, 50_000, 1e-5
-"""The paper's settings (section IV-A): 10 epochs of 20,000 pairs, four a step."""
+DEFAULT_STEPS = f"{PAPER.steps}; from scratch {WholeModelOptions().steps}"
 
 
 def main(
@@ -61,28 +66,30 @@ def main(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(min=1, show_default="50000; from scratch 5500", help="Training steps."),
+        typer.Option(min=1, show_default=DEFAULT_STEPS, help="Training steps."),
     ] = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Pairs a step, over all processes.")
-    ] = BATCH,
+    ] = PAPER.batch_size,
     accumulate: Annotated[
         int, typer.Option(min=1, help="Parts of a process's share, one after the other.")
-    ] = 1,
-    learning_rate: Annotated[float, typer.Option(help="AdamW's rate.")] = RATE,
+    ] = PAPER.accumulate,
+    learning_rate: Annotated[float, typer.Option(help="AdamW's rate.")] = PAPER.learning_rate,
     prompt_drop: Annotated[
         float, typer.Option(help="Share of pairs that have the empty text as prompt.")
-    ] = 0.1,
+    ] = PAPER_BRANCH.prompt_drop,
     ema: Annotated[
         float, typer.Option(help="Decay of the weights' moving average; 0 keeps none.")
-    ] = 0.0,
+    ] = PAPER.ema,
     min_snr: Annotated[
         float | None, typer.Option(help="Gamma of min-SNR weighting of the loss.")
-    ] = None,
+    ] = PAPER_BRANCH.min_snr,
     defect_weight: Annotated[
         float, typer.Option(help="Weight of the mean loss under each pair's defect.")
-    ] = 0.0,
-    pairs: Annotated[int, typer.Option(min=1, help="Pasted pairs that are drawn.")] = PAIRS,
+    ] = PAPER_BRANCH.defect_weight,
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Pasted pairs that are drawn.")
+    ] = PAPER_BRANCH.pairs,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that train together (with --each: at a time).")
@@ -91,10 +98,10 @@ def main(
         float, typer.Option(min=0, help="GPUs a process holds; 0 runs on the CPU, one core each.")
     ] = 1,
     save_every: Annotated[int, typer.Option(min=1, help="Steps from checkpoint to checkpoint.")] = (
-        500
+        PAPER.save_every
     ),
     look_every: Annotated[int, typer.Option(min=1, help="Steps from sample sheet to the next.")] = (
-        1000
+        PAPER.look_every
     ),
     object_name: Annotated[
         str | None, typer.Option(help="The object's noun in prompts; default: its folder's name.")
@@ -118,11 +125,12 @@ def main(
     adabldm train prepared/tile --steps 400 --gpus-per-worker 0 --output branch
     """
     # Here, because the networks' libraries take seconds to load and `--help` needs none of them.
+    from adabldm.training.texts import training_texts
     from cluster.train.spec import Training, checked_base
     from jobs.verbs.plan import read_objects
 
     objects = read_objects(dataset_uri, defect or [], layout=layout, shots=shots)
-    texts = _texts(objects, object_name, prompts)
+    texts = training_texts(objects, object_name, prompts)
     common: dict[str, Any] = {
         "texts": texts,
         "workers": 1 if each != "none" else workers,
@@ -139,7 +147,7 @@ def main(
         return
     options = _branch(
         {
-            "steps": steps or STEPS,
+            "steps": steps or PAPER.steps,
             "batch_size": batch_size,
             "accumulate": accumulate,
             "learning_rate": learning_rate,
@@ -170,26 +178,7 @@ def main(
     _train_each(jobs, workers, output)
 
 
-def _texts(objects: Sequence[ObjectFolder], object_name: str | None, prompts: str | None) -> Texts:
-    """The prompts of every type, and of good pictures."""
-    from adabldm.planning.prompts import PromptBook, read_prompts, with_article
-
-    if object_name and len(objects) > 1:
-        raise InputFault.of("--object-name", object_name, f"names one of {len(objects)} objects")
-    pairs = [(folder.name, name) for folder in objects for name in folder.defect_types]
-    book = read_prompts(prompts, pairs) if prompts else PromptBook()
-    texts: dict[tuple[str, str | None], tuple[str, ...]] = {}
-    for folder in objects:
-        noun = object_name or folder.name.replace("_", " ")
-        texts[folder.name, None] = (with_article(noun),)
-        for name in folder.defect_types:
-            texts[folder.name, name] = tuple(book.prompts(folder.name, name, noun))
-    return texts
-
-
 def _branch(train: dict[str, Any], rest: dict[str, Any]) -> BranchOptions:
-    from adabldm.training.options import BranchOptions, TrainOptions
-
     try:
         return BranchOptions(train=TrainOptions(**train), **rest)
     except ValueError as error:
@@ -197,8 +186,6 @@ def _branch(train: dict[str, Any], rest: dict[str, Any]) -> BranchOptions:
 
 
 def _whole(steps: int | None, accumulate: int, seed: int) -> WholeModelOptions:
-    from adabldm.training.options import WholeModelOptions
-
     try:
         return WholeModelOptions.of(steps, accumulate=accumulate, seed=seed)
     except ValueError as error:

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from adabldm import parity
+from adabldm.training.objectives import DenoiserLoss
 from jobs import cli
 
 
@@ -36,6 +37,21 @@ def test_a_recording_that_differs_is_seen(shared, tmp_path):
     wrong = {line.quantity for line in parity.replay(tmp_path) if not line.ok}
     assert wrong == {"eps_cond", "vae mean"}
     assert CliRunner().invoke(cli.app, ["parity", str(tmp_path)]).exit_code == 1
+
+
+@pytest.mark.shared
+def test_the_training_step_that_is_replayed_is_the_one_that_training_runs(
+    shared, tmp_path, monkeypatch
+):
+    for name in ("meta.json", "weights.safetensors", "unit.safetensors", "masks.safetensors"):
+        shutil.copy(shared / "reference" / "a" / name, tmp_path / name)
+    meta = json.loads((tmp_path / "meta.json").read_text())
+    (tmp_path / "meta.json").write_text(json.dumps(meta | {"runs": {}}))
+    right = DenoiserLoss.forward
+    monkeypatch.setattr(DenoiserLoss, "forward", lambda *given: right(*given) * 1.01)
+    wrong = {line.quantity for line in parity.replay(tmp_path) if not line.ok}
+    assert "training loss" in wrong
+    assert all(name.startswith(("training loss", "gradient")) for name in wrong)
 
 
 def test_a_folder_without_a_recording_is_refused(tmp_path):

@@ -71,3 +71,12 @@ def test_resizing_to_its_own_size_changes_nothing() -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (30, 20, 3), np.uint8)
     assert images.resize(pixels, 30, 20) is pixels
     assert images.resize(pixels, 15, 10).shape == (15, 10, 3)
+
+
+def test_pictures_side_by_side_are_one_picture_in_colour():
+    grey, red = np.full((4, 6), 9, np.uint8), np.zeros((4, 6, 3), np.uint8)
+    red[..., 0] = 200
+    whole = images.grid([[grey, red], [red, grey]])
+    assert whole.shape == (8, 12, 3)
+    assert (whole[:4, :6] == 9).all()
+    assert np.array_equal(whole[4:, :6], red)

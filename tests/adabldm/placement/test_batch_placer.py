@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from adabldm.core.random_streams import Draws
+from adabldm.core.random_streams import RowStreams
 from adabldm.placement import transform
 from adabldm.placement.allowed_area import Ground
 from adabldm.placement.batch_placer import Boxes, Placer, Places
@@ -20,7 +20,7 @@ def rows(count: int) -> np.ndarray:
 
 def placer_of(*masks: np.ndarray, seed: int = 3) -> Placer:
     crops = [mask[transform.bounding_box(mask)] for mask in masks]
-    draws = Draws(seed)
+    draws = RowStreams(seed)
     sizes = [(mask.shape[0], mask.shape[1]) for mask in masks]
     return Placer(ShapeBank(crops.__getitem__, sizes, 20, draws, "part"), draws)
 

@@ -11,7 +11,7 @@ from adabldm.core.objects import ObjectFolder
 from adabldm.core.picture_uri import read_picture
 from adabldm.data import prepared
 from adabldm.planning.object_pictures import Product
-from adabldm.planning.unseen_cases import Case, draw_case
+from adabldm.planning.unseen_cases import UnseenCase, draw_case
 from tests.support.drawn_folder import disc_folder
 from tests.support.measured import draw_metal
 
@@ -22,7 +22,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Product:
     return Product(folder, 64)
 
 
-def cases(product: Product, count: int) -> list[Case]:
+def cases(product: Product, count: int) -> list[UnseenCase]:
     return [case for i in range(count) if (case := draw_case(product, i, "metal")) is not None]
 
 

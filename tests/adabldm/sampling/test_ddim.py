@@ -46,6 +46,22 @@ def test_the_true_noise_brings_back_the_clean_latent():
         assert torch.allclose(x0_hat, z0, atol=1e-3)
 
 
+def test_noise_at_the_last_timestep_hides_the_latent():
+    alphas = torch.tensor([1.0, 0.0])
+    z0, noise = torch.randn(2, 4, 2, 2), torch.randn(2, 4, 2, 2)
+    noised = q_sample(alphas, z0, torch.tensor([0, 1]), noise)
+    assert torch.equal(noised[0], z0[0])
+    assert torch.equal(noised[1], noise[1])
+
+
+def test_each_of_a_batch_is_noised_as_it_would_be_alone():
+    z0, noise, steps = torch.randn(3, 4, 2, 2), torch.randn(3, 4, 2, 2), [1, 500, 999]
+    together = q_sample(ALPHAS, z0, torch.tensor(steps), noise)
+    for row, t in enumerate(steps):
+        part = slice(row, row + 1)
+        assert torch.equal(together[part], q_sample(ALPHAS, z0[part], t, noise[part]))
+
+
 def test_eta_adds_noise_and_zero_adds_none():
     schedule = ddim_schedule(ALPHAS, 10, 1.0)
     assert (schedule.sigmas > 0).all()

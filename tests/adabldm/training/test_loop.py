@@ -40,7 +40,7 @@ class LinePhase:
 
 
 class Memory:
-    """A keeper that forgets nothing; ``dies_at`` ends the run after that step's checkpoint."""
+    """A store that forgets nothing; ``dies_at`` ends the run after that step's checkpoint."""
 
     def __init__(self, state: Any = None, dies_at: int | None = None) -> None:
         self.state, self.dies_at, self.logged = state, dies_at, []
@@ -72,8 +72,8 @@ OPTIONS = TrainOptions(
 )
 
 
-def weights(keeper: Memory, options: TrainOptions = OPTIONS) -> dict[str, torch.Tensor]:
-    return Trainer(LinePhase(), options, keeper).run()
+def weights(store: Memory, options: TrainOptions = OPTIONS) -> dict[str, torch.Tensor]:
+    return Trainer(LinePhase(), options, store).run()
 
 
 def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -95,13 +95,13 @@ def test_a_run_that_was_cut_off_continues_to_the_same_bits(optimizer):
 
 
 def test_training_learns_and_says_how_far_it_is():
-    keeper = Memory()
+    store = Memory()
     options = TrainOptions(steps=400, batch_size=16, learning_rate=0.05, look_every=200)
-    made = weights(keeper, options)
+    made = weights(store, options)
     assert torch.allclose(made["line.weight"], torch.ones(1, 3), atol=0.02)
-    assert keeper.logged[-1][0] == 400
-    assert keeper.logged[-1][1]["seconds_left"] == 0
-    assert [step for step, facts in keeper.logged if "bias" in facts] == [200, 400]
+    assert store.logged[-1][0] == 400
+    assert store.logged[-1][1]["seconds_left"] == 0
+    assert [step for step, facts in store.logged if "bias" in facts] == [200, 400]
 
 
 def test_the_average_is_what_is_kept_and_the_training_goes_on_with_its_own():

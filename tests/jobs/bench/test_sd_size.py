@@ -12,7 +12,14 @@ from adabldm.cost.arithmetic import stable_diffusion
 from adabldm.loading import open_base
 from adabldm.networks import sd15
 from adabldm.sampling.options import FastOptions, SamplerOptions
-from jobs.bench.sd_size import LEARNING_RATE, calls_of_an_image, chosen, parameters, training_step
+from adabldm.training.options import TrainOptions
+from jobs.bench.sd_size import (
+    calls_of_an_image,
+    chosen,
+    drawn_examples,
+    parameters,
+    training_step,
+)
 from tests.support.starts import sd_folder
 from tests.support.tiny import SIDE
 
@@ -25,11 +32,8 @@ def test_the_first_step_moves_the_zero_convolutions_and_nothing_of_the_base(tmp_
     before = [one.clone() for part in frozen for one in part.state_dict().values()]
     control = pipeline.controlnet.requires_grad_(True).train()
     started = {name: one.detach().clone() for name, one in control.named_parameters()}
-    optimizer = torch.optim.AdamW(control.parameters(), lr=LEARNING_RATE, weight_decay=0)
-    torch.manual_seed(0)
-    images, trimaps = torch.rand(2, 3, SIDE, SIDE), torch.full((2, SIDE, SIDE), 127)
-    trimaps[:, 20:40, 20:40] = 255
-    loss = training_step(pipeline, optimizer, images, trimaps.byte(), ["a crack", ""])
+    examples, step = drawn_examples(SIDE, 2), TrainOptions(steps=1, batch_size=2, weight_decay=0)
+    loss = training_step(pipeline, examples, step)
     assert loss == pytest.approx(1, abs=0.5)
     after = [one for part in frozen for one in part.state_dict().values()]
     assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
@@ -37,7 +41,7 @@ def test_the_first_step_moves_the_zero_convolutions_and_nothing_of_the_base(tmp_
     moved = {n for n, one in control.named_parameters() if not torch.equal(one, started[n])}
     behind = {name for name in started if name.startswith(ZERO[:2])}
     assert moved == behind, "behind zero convolutions no gradient gets through yet"
-    training_step(pipeline, optimizer, images, trimaps.byte(), ["a crack", ""])
+    training_step(pipeline, examples, step)
     moved = {n for n, one in control.named_parameters() if not torch.equal(one, started[n])}
     assert any(name.startswith(ZERO[2]) for name in moved)
     assert any(name.startswith("down_blocks") for name in moved)

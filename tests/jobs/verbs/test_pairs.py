@@ -11,9 +11,11 @@ from PIL import Image
 
 from adabldm.core.faults import InputFault
 from adabldm.data import drawn_metal, prepared
-from adabldm.planning.prompts import prompt_for
-from adabldm.training.pairs import TrainingPairs
+from adabldm.training.branch import BranchTraining
+from adabldm.training.options import BranchOptions
+from adabldm.training.texts import training_texts
 from jobs.verbs import pairs
+from tests.support.tiny import SIDE, tiny_pipeline
 
 
 def draw_metal(root: Path) -> str:
@@ -37,21 +39,55 @@ def read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 
-def test_the_written_pairs_are_those_of_the_stream(tmp_path: Path) -> None:
+def listed(folder: Path) -> list[dict[str, str]]:
+    with (folder / "pairs.csv").open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+class Forgets:
+    """A store of checkpoints that has none."""
+
+    def load(self) -> None:
+        return None
+
+    def save(self, step: int, state: dict) -> None: ...
+
+    def log(self, step: int, facts: dict[str, float]) -> None: ...
+
+    def picture(self, step: int, pixels: np.ndarray) -> None: ...
+
+
+def test_the_written_pairs_are_those_that_a_branch_is_trained_on(tmp_path: Path) -> None:
     source = draw_metal(tmp_path)
-    rate = pairs.write_pairs(source, str(tmp_path / "out"), count=6, seed=3, size=64)
+    book = tmp_path / "prompts.yaml"
+    book.write_text('templates: ["{a_defect} in {an_object}", "{defect}"]\n')
+    rate = pairs.write_pairs(
+        source, str(tmp_path / "out"), count=6, seed=3, size=SIDE, object_name="metal plate",
+        prompts=str(book),
+    )  # fmt: skip
     assert rate > 0
-    stream = TrainingPairs(
-        prepared.open_dataset(source), prompt=prompt_for, size=64, length=6, seed=3
+    objects = prepared.open_dataset(source)
+    texts = training_texts(objects, "metal plate", str(book))
+    training = BranchTraining(
+        tiny_pipeline(), objects, lambda *key: texts[key], BranchOptions(seed=3), Forgets()
     )
-    with (tmp_path / "out" / "pairs.csv").open(newline="") as lines:
-        listed = list(csv.DictReader(lines))
-    assert [row["index"] for row in listed] == [str(i) for i in range(6)]
-    for row, pair in zip(listed, stream, strict=True):
-        np.testing.assert_array_equal(read(tmp_path / "out" / row["image"]), pair.image)
-        np.testing.assert_array_equal(read(tmp_path / "out" / row["trimap"]), pair.trimap)
-        assert row["defect"] == pair.defect
-        assert row["prompt"] == f"a brushed metal with a {pair.defect}"
+    assert {row["prompt"] for row in listed(tmp_path / "out")} <= {
+        text for some in texts.values() for text in some
+    }
+    for index, row in enumerate(listed(tmp_path / "out")):
+        seen = training.examples[index]
+        np.testing.assert_array_equal(read(tmp_path / "out" / row["image"]), seen.image)
+        np.testing.assert_array_equal(read(tmp_path / "out" / row["trimap"]), seen.trimap)
+        assert (row["object"], row["defect"]) == (seen.object, seen.defect)
+        assert row["prompt"] == seen.prompt
+
+
+def test_each_pair_is_listed_with_its_prompt(tmp_path: Path) -> None:
+    pairs.write_pairs(draw_metal(tmp_path), str(tmp_path / "out"), count=6, size=32)
+    rows = listed(tmp_path / "out")
+    assert [row["index"] for row in rows] == [str(i) for i in range(6)]
+    assert {row["defect"] for row in rows} == set(drawn_metal.DEFECTS)
+    assert all(row["prompt"] == f"a brushed metal with a {row['defect']}" for row in rows)
 
 
 def test_pairs_go_to_a_bucket(tmp_path: Path, s3: str) -> None:

@@ -1,4 +1,4 @@
-"""Training pairs: the same for every worker, inside the object, only of what may be learned."""
+"""A branch's examples: the same for every worker, on the object, only of what may be learned."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from torch.utils.data import DataLoader
 
 from adabldm.core import trimap
 from adabldm.core.objects import ObjectFolder
-from adabldm.training import pairs
+from adabldm.planning.object_pictures import PairFault
+from adabldm.training.examples import Example, ExampleStream
 from tests.support.drawn_folder import disc_folder, metal_folder
 
 
-def prompt(item: str, defect: str) -> str:
-    return f"{item}, {defect}"
+def prompts(item: str, defect: str | None) -> list[str]:
+    return [f"{item}, {defect}"]
 
 
-def stream(*objects: ObjectFolder, length: int = 40, seed: int = 5) -> pairs.TrainingPairs:
-    return pairs.TrainingPairs(objects, prompt=prompt, size=96, length=length, seed=seed)
+def stream(*objects: ObjectFolder, seed: int = 5) -> ExampleStream:
+    return ExampleStream(objects, prompts=prompts, size=96, seed=seed)
 
 
-def same(one: pairs.TrainingPair, other: pairs.TrainingPair) -> bool:
+def same(one: Example, other: Example) -> bool:
     return (
         one.prompt == other.prompt
         and np.array_equal(one.image, other.image)
@@ -38,15 +39,15 @@ def test_a_pair_is_a_function_of_seed_and_index(tmp_path: Path) -> None:
     forwards, backwards = stream(disc, metal), stream(disc, metal)
     first = [forwards[i] for i in range(9)]
     assert all(same(backwards[i], first[i]) for i in reversed(range(9)))
-    assert same(stream(disc, metal, length=9)[8], first[8])
+    assert same(stream(disc, metal)[8], first[8])
     assert not same(stream(disc, metal, seed=6)[0], first[0])
 
 
 def test_another_process_makes_the_same_pairs(tmp_path: Path) -> None:
-    made = stream(disc_folder(tmp_path), length=6)
+    made = stream(disc_folder(tmp_path))
     expected = [made[i] for i in range(6)]
     assert len(pickle.dumps(made)) < 50_000
-    loader = DataLoader(made, batch_size=None, num_workers=1)
+    loader = DataLoader(made, batch_size=None, sampler=range(6), num_workers=1)  # type: ignore[arg-type]
     assert all(same(one, other) for one, other in zip(loader, expected, strict=True))
 
 
@@ -69,7 +70,8 @@ def test_a_texture_has_no_background(tmp_path: Path) -> None:
 def test_types_take_turns(tmp_path: Path) -> None:
     made = stream(disc_folder(tmp_path), metal_folder(tmp_path))
     types = [(made[i].object, made[i].defect) for i in range(6)]
-    assert types == [("disc", "spot"), ("metal", "blowhole"), ("metal", "crack")] * 2
+    disc, blowhole, crack = ("disc", "spot"), ("metal", "blowhole"), ("metal", "crack")
+    assert types == [disc, blowhole, blowhole, disc, crack, crack]
 
 
 def test_a_defects_caption_is_its_prompt(tmp_path: Path) -> None:
@@ -96,18 +98,29 @@ def test_a_prepared_foreground_is_used(tmp_path: Path) -> None:
     assert (pair.trimap[:49] == trimap.BACKGROUND).all()
 
 
-def test_an_index_beyond_the_end_ends_a_plain_loop(tmp_path: Path) -> None:
-    made = stream(metal_folder(tmp_path), length=3)
-    assert len(list(made)) == len(made) == 3
+def test_the_stream_has_a_beginning_and_no_end(tmp_path: Path) -> None:
+    made = stream(metal_folder(tmp_path))
+    assert made[10**9].object == "metal"
+    with pytest.raises(IndexError, match="-1"):
+        made[-1]
+
+
+def test_an_object_without_defects_is_left_out_beside_others(tmp_path: Path) -> None:
+    disc, metal = disc_folder(tmp_path), metal_folder(tmp_path)
+    plain = replace(disc, defects=())
+    made, alone = stream(plain, metal), stream(metal)
+    assert all(same(made[i], alone[i]) for i in range(6))
+    without_good = replace(plain, good=())
+    assert same(stream(without_good, metal)[0], alone[0])
 
 
 def test_a_data_set_that_gives_no_pair_is_refused_with_the_reason(tmp_path: Path) -> None:
     folder = disc_folder(tmp_path)
-    with pytest.raises(pairs.PairFault, match=r"disc: .*no good picture"):
+    with pytest.raises(PairFault, match=r"disc: .*no good picture"):
         stream(replace(folder, good=()))
-    with pytest.raises(pairs.PairFault, match="defect"):
+    with pytest.raises(PairFault, match=r"disc: .*no defect"):
         stream(replace(folder, defects=()))
     Image.fromarray(np.zeros((192, 192), np.uint8)).save(tmp_path / "none.png")
     empty = dict.fromkeys(folder.good, str(tmp_path / "none.png"))
-    with pytest.raises(pairs.PairFault, match="fits on its object"):
+    with pytest.raises(PairFault, match="fits on its object"):
         stream(replace(folder, surface="object", foreground=empty))[0]
