@@ -28,12 +28,13 @@ from adabldm.networks import ldm_checkpoint
 from adabldm.networks.autoencoder import decode, encode, from_uint8, to_uint8
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.sampling import keep_masks
-from adabldm.sampling.blending import Source
+from adabldm.sampling.blending import GoodImages
 from adabldm.sampling.ddim import DDIMSchedule, cumulative_alphas, ddim_schedule, ddim_step
 from adabldm.sampling.decoder_adaptation import adapt_decoder
 from adabldm.sampling.exact import sample
 from adabldm.sampling.noise import RecordedNoise
-from adabldm.sampling.predictor import Contexts, NoisePredictor
+from adabldm.sampling.options import ExactOptions
+from adabldm.sampling.predictor import NoisePredictor, TextEmbeddings
 from adabldm.training.objectives import add_noise, epsilon_loss
 
 Tensors = Mapping[str, torch.Tensor]
@@ -271,7 +272,7 @@ class Replay:
         yield from self._inputs(run, recorded)
         schedule = ddim_schedule(self.alphas_cumprod, facts["ddim_steps_asked"], facts["eta"])
         yield from self._schedule(run, schedule, recorded)
-        source, final = yield from self._sampling(run, facts, schedule, recorded)
+        good, final = yield from self._sampling(run, facts, recorded)
         with torch.no_grad():
             decoded = decode(self.vae, final)
         yield _difference(
@@ -279,7 +280,7 @@ class Replay:
         )
         theirs = recorded["out/decoded_before_adapt_u8"]
         yield from _levels(f"{run} decoded image, 8 bits", to_uint8(decoded), theirs)
-        yield from self._adaptation(run, facts, source, recorded)
+        yield from self._adaptation(run, facts, good, recorded)
 
     def _inputs(self, run: str, recorded: Tensors) -> Iterator[Comparison]:
         marks = recorded["in/trimap_u8"][..., 0]
@@ -308,17 +309,17 @@ class Replay:
             yield _difference(f"{run} {name}", ascending, recorded[f"schedule/{name}"], 1e-7)
 
     @torch.no_grad()
-    def _sampling(self, run: str, facts: Mapping, schedule: DDIMSchedule, recorded: Tensors) -> Any:
+    def _sampling(self, run: str, facts: Mapping, recorded: Tensors) -> Any:
         noise = RecordedNoise(recorded)
-        good = recorded["in/x0"]
-        mean = self.vae.encode(good).latent_dist.mean
+        images = recorded["in/x0"]
+        mean = self.vae.encode(images).latent_dist.mean
         yield _difference(
             f"{run} encode mean", mean, recorded["trace/init_encode_mean"], ENCODE_MEAN
         )
-        latents = encode(self.vae, good, noise.draw("init_encode_posterior", None, mean.shape))
+        latents = encode(self.vae, images, noise.draw("init_encode_posterior", None, mean.shape))
         yield _difference(f"{run} encode z", latents, recorded["trace/init_encode_z"], ENCODE_MEAN)
-        source = Source(
-            images=good,
+        good = GoodImages(
+            images=images,
             latents=latents,
             pixel_keep=recorded["in/pixel_keep_mask"],
             latent_keep=recorded["in/latent_keep_mask"],
@@ -327,7 +328,7 @@ class Replay:
             unet=self.unet,
             controlnet=self.controlnet,
             control_image=recorded["in/hint"],
-            contexts=Contexts(
+            texts=TextEmbeddings(
                 prompt=recorded["in/ctx_prompt"],
                 negative=recorded["in/ctx_negative"],
                 empty=recorded["in/ctx_empty"],
@@ -345,24 +346,14 @@ class Replay:
                 if quantity not in worst or found.difference > worst[quantity].difference:
                     worst[quantity] = found
 
-        cutoff = facts["cutoff_index"]
-        final = sample(
-            self.vae,
-            predictor,
-            source,
-            schedule,
-            self.alphas_cumprod,
-            noise,
-            latent_editing_start=cutoff - 19,
-            image_editing_start=cutoff,
-            watch=watch,
-        )
+        options = _options(run, facts)
+        final = sample(self.vae, predictor, good, self.alphas_cumprod, noise, options, watch=watch)
         yield from worst.values()
         yield _difference(f"{run} final latent", final, recorded["out/final_latent"], FINAL)
-        return source, final
+        return good, final
 
     def _adaptation(
-        self, run: str, facts: Mapping, source: Source, recorded: Tensors
+        self, run: str, facts: Mapping, good: GoodImages, recorded: Tensors
     ) -> Iterator[Comparison]:
         gradients: dict[str, torch.Tensor] = {}
         snapshots: dict[int, torch.Tensor] = {}
@@ -383,8 +374,8 @@ class Replay:
             self.vae,
             features,
             recorded["out/decoded_before_adapt"],
-            source.images,
-            source.pixel_keep,
+            good.images,
+            good.pixel_keep,
             steps=facts["n_adapt"],
             rate=facts["optimizer_defaults"]["lr"],
             background_weight=100.0,
@@ -414,6 +405,24 @@ class Replay:
             name = key.removeprefix("adapt/grad0/")
             label = f"{run} adaptation gradient {name} (relative)"
             yield _relative(label, ours[name].view_as(recorded[key]), recorded[key], GRADIENT)
+
+
+def _options(run: str, facts: Mapping) -> ExactOptions:
+    """The stages as the authors' program ran them: latent editing at ``cutoff - 20 < i <= cutoff``,
+    image editing from ``cutoff`` on."""
+    cutoff = facts["cutoff_index"]
+    try:
+        return ExactOptions(
+            steps=facts["ddim_steps_asked"],
+            eta=facts["eta"],
+            guidance=facts["scale"],
+            latent_editing_start=max(0, cutoff - 19),
+            image_editing_start=cutoff,
+            adaptation_steps=facts["n_adapt"],
+            adaptation_rate=facts["optimizer_defaults"]["lr"],
+        )
+    except ValueError as error:
+        raise RecordingFault(f"{run}: {error}") from error
 
 
 def _loss_curve(run: str, ours: torch.Tensor, theirs: torch.Tensor) -> Iterator[Comparison]:
