@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from adabldm.pipeline import AdaBLDMPipeline as AdaBLDMPipeline
+    from adabldm.sampling.options import ExactOptions as ExactOptions
+    from adabldm.sampling.options import FastOptions as FastOptions
     from adabldm.sampling.options import SamplerOptions as SamplerOptions
 
-_HOMES = {"AdaBLDMPipeline": "adabldm.pipeline", "SamplerOptions": "adabldm.sampling.options"}
-__all__ = ["AdaBLDMPipeline", "SamplerOptions"]
+_OPTIONS = "adabldm.sampling.options"
+_HOMES = {
+    "AdaBLDMPipeline": "adabldm.pipeline",
+    "ExactOptions": _OPTIONS,
+    "FastOptions": _OPTIONS,
+    "SamplerOptions": _OPTIONS,
+}
+__all__ = ["AdaBLDMPipeline", "ExactOptions", "FastOptions", "SamplerOptions"]
 
 
 def __getattr__(name: str) -> Any:

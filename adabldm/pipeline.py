@@ -15,18 +15,19 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from adabldm.core import images as pictures
 from adabldm.core import trimap
 from adabldm.core.devices import align, to_device
-from adabldm.core.timing import Clock
+from adabldm.core.timing import StageTimer
 from adabldm.judging import pair
 from adabldm.networks.autoencoder import decode, from_uint8, to_uint8
-from adabldm.sampling import keep_masks, modes
-from adabldm.sampling.blending import Source
+from adabldm.sampling import keep_masks
+from adabldm.sampling.blending import GoodImages
 from adabldm.sampling.ddim import cumulative_alphas
 from adabldm.sampling.decoder_adaptation import Adapted, adaptation_terms
 from adabldm.sampling.encoding_cache import Encodings
+from adabldm.sampling.modes import mode_of
 from adabldm.sampling.noise import CounterNoise
-from adabldm.sampling.options import RequestTrace, SamplerOptions
+from adabldm.sampling.options import ExactOptions, ModeOptions, RequestTrace
 from adabldm.sampling.output import AdaBLDMOutput, SamplingFault
-from adabldm.sampling.predictor import Contexts, NoisePredictor
+from adabldm.sampling.predictor import NoisePredictor, TextEmbeddings
 
 
 class AdaBLDMPipeline(DiffusionPipeline):
@@ -95,7 +96,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         prompts: Sequence[str],
         seeds: Sequence[int],
         negative_prompts: Sequence[str] | None = None,
-        options: SamplerOptions | None = None,
+        options: ModeOptions | None = None,
         compute_batch: int | None = None,
     ) -> AdaBLDMOutput:
         """Make one pair a request.
@@ -108,7 +109,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         Raises ``ValueError`` for sequences of different lengths or an illegal trimap, and
         :class:`SamplingFault` if the model's values are not finite.
         """
-        options = options or SamplerOptions()
+        options = options or ExactOptions()
         negative_prompts = negative_prompts or [""] * len(images)
         # 1. Check
         lengths = {len(images), len(trimaps), len(prompts), len(seeds), len(negative_prompts)}
@@ -152,16 +153,16 @@ class AdaBLDMPipeline(DiffusionPipeline):
         prompts: list[str],
         negative_prompts: list[str],
         seeds: list[int],
-        options: SamplerOptions,
+        options: ModeOptions,
         wanted: int,
     ) -> list[tuple[np.ndarray, np.ndarray, RequestTrace]]:
         """Image, image before adaptation, and trace, of the first ``wanted`` of the batch."""
-        device, clock = self.device, Clock()
+        device, timer, mode = self.device, StageTimer(), mode_of(options)
         marks = to_device(trimaps, device)
-        good = from_uint8(to_device(sources, device)).to(self.vae.dtype)
+        images = from_uint8(to_device(sources, device)).to(self.vae.dtype)
         noise = CounterNoise(seeds, device)
-        with clock.stage("encode", device):
-            contexts = Contexts(
+        with timer.stage("encode", device):
+            texts = TextEmbeddings(
                 prompt=self.encode_prompts(prompts),
                 negative=self.encode_prompts(negative_prompts),
                 empty=self.encode_prompts([""] * len(prompts)),
@@ -170,62 +171,56 @@ class AdaBLDMPipeline(DiffusionPipeline):
             shape = (len(seeds), self.vae.config.latent_channels, latent_side, latent_side)
             drawn = noise.draw("init_encode_posterior", None, shape)
             latents = self.encodings.posterior(self.vae, sources).draw(drawn)
-        source = Source(
-            images=good,
+        good = GoodImages(
+            images=images,
             latents=latents,
             pixel_keep=keep_masks.pixel_keep_mask(marks),
             latent_keep=keep_masks.latent_keep_mask(marks, self.factor),
         )
         # 4. Stages 1 and 2
-        with clock.stage("sample", device), modes.precision(device, options):
-            final = self._sample(source, marks, contexts, noise, options)
-            blended = decode(self.vae, final).to(good.dtype)
+        with timer.stage("sample", device), mode.precision(device):
+            alphas_cumprod = cumulative_alphas(self.scheduler).to(device)
+            predictor = self._predictor(marks, texts, options.guidance)
+            final = mode.sample(self.vae, predictor, good, alphas_cumprod, noise, options)
+            blended = decode(self.vae, final).to(images.dtype)
         # 5. Stage 3, each request with a decoder of its own
-        with clock.stage("adapt", device):
+        with timer.stage("adapt", device):
             asked = slice(wanted)
-            part = source.part(asked)
-            adapted = modes.adapt(self.vae, final[asked], blended[asked], part, options)
-        return self._finish(sources, trimaps, blended, part, adapted, clock)
+            part = good.part(asked)
+            adapted = mode.adapt(self.vae, final[asked], blended[asked], part, options)
+        return self._finish(sources, trimaps, blended, part, adapted, timer)
 
-    def _sample(
-        self,
-        source: Source,
-        marks: torch.Tensor,
-        contexts: Contexts,
-        noise: CounterNoise,
-        options: SamplerOptions,
-    ) -> torch.Tensor:
-        alphas_cumprod = cumulative_alphas(self.scheduler).to(self.device)
-        predictor = NoisePredictor(
+    def _predictor(
+        self, marks: torch.Tensor, texts: TextEmbeddings, guidance: float
+    ) -> NoisePredictor:
+        return NoisePredictor(
             unet=self.unet,
             controlnet=self.controlnet,
             control_image=keep_masks.control_image(marks).to(self.controlnet.dtype),
-            contexts=contexts,
-            guidance=options.guidance,
+            texts=texts,
+            guidance=guidance,
         )
-        return modes.sample_latents(self.vae, predictor, source, alphas_cumprod, noise, options)
 
     def _finish(
         self,
         sources: np.ndarray,
         trimaps: np.ndarray,
         blended: torch.Tensor,
-        source: Source,
+        good: GoodImages,
         adapted: list[Adapted],
-        clock: Clock,
+        timer: StageTimer,
     ) -> list[tuple[np.ndarray, np.ndarray, RequestTrace]]:
-        seconds = {name: value / len(adapted) for name, value in clock.seconds.items()}
+        seconds = {name: value / len(adapted) for name, value in timer.seconds.items()}
         finished = []
-        for index, result in enumerate(adapted):
+        for index, (result, own) in enumerate(zip(adapted, good.each(), strict=True)):
             if not torch.isfinite(result.image).all():
                 raise SamplingFault("the model's image holds values that are not finite")
             image = to_uint8(result.image)[0].cpu().numpy()
             quality = pair.pair_quality(image, sources[index], trimaps[index] == trimap.DEFECT)
             if result.losses:
                 quality["adaptation_loss"] = result.losses[-1]
-            one = source.part(index)
             decoded = blended[index : index + 1]
-            terms = adaptation_terms(result.image, decoded, one.images, one.pixel_keep)
+            terms = adaptation_terms(result.image, decoded, own.images, own.pixel_keep)
             quality["foreground_loss"], quality["background_loss"] = map(float, terms)
             trace = RequestTrace(losses=result.losses, seconds=seconds, quality=quality)
             before = to_uint8(decoded)[0].cpu().numpy()

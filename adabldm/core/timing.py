@@ -11,8 +11,8 @@ import torch
 
 
 @dataclass
-class Clock:
-    """Seconds a stage, summed."""
+class StageTimer:
+    """``seconds`` of each stage by its name; a stage that is run again is summed."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 

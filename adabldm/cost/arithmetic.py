@@ -24,7 +24,7 @@ from adabldm.loading import HINT_CHANNELS
 from adabldm.networks import sd15
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.sampling.closed_form import smooth_correction
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.options import ModeOptions
 
 UNET, CONTROL, ENCODER, DECODER = "U-Net", "control branch", "encoder", "decoder"
 TRAINING, CORRECTION = "decoder training step", "correction"
@@ -81,7 +81,7 @@ class _Elements(TorchDispatchMode):
         return result
 
 
-def cost_of_calls(parts: Parts, options: SamplerOptions) -> dict[str, int]:
+def cost_of_calls(parts: Parts, options: ModeOptions) -> dict[str, int]:
     """Operations of one call of each part, for one image; nothing is computed."""
 
     def meta(*shape: int) -> torch.Tensor:
@@ -101,7 +101,7 @@ def cost_of_calls(parts: Parts, options: SamplerOptions) -> dict[str, int]:
     vae.decoder.requires_grad_(True)
     costs[TRAINING] = flops(lambda: vae.decoder(z).sum().backward())
     costs[CORRECTION] = 0
-    if isinstance(options, FastOptions) and options.smoothness is not None:
+    if options.smoothness is not None:
         costs[CORRECTION] = correction_cost(
             parts.side, options.background_weight, options.smoothness
         )
@@ -132,12 +132,12 @@ def correction_cost(side: int, background_weight: float, smoothness: float) -> i
 
 
 @contextmanager
-def counted_calls(pipeline: AdaBLDMPipeline, options: SamplerOptions) -> Iterator[Counter[str]]:
+def counted_calls(pipeline: AdaBLDMPipeline, options: ModeOptions) -> Iterator[Counter[str]]:
     """Counts, while ``pipeline`` makes one image with ``options``, how many images each part works
     on. A decoder copy that is being trained counts as a training step.
     """
     calls: Counter[str] = Counter()
-    calls[CORRECTION] = int(isinstance(options, FastOptions) and options.smoothness is not None)
+    calls[CORRECTION] = int(options.smoothness is not None)
 
     def counting(part: str) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:

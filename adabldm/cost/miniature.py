@@ -17,7 +17,7 @@ from adabldm.data import drawn_metal
 from adabldm.networks import small
 from adabldm.networks.ldm_checkpoint import authors_scheduler
 from adabldm.pipeline import AdaBLDMPipeline
-from adabldm.sampling.options import SamplerOptions
+from adabldm.sampling.options import ModeOptions
 
 SIDE, CHANNELS = 16, (8, 8)
 
@@ -56,7 +56,7 @@ def miniature() -> AdaBLDMPipeline:
     )
 
 
-def calls_of(options: SamplerOptions) -> Counter[str]:
+def calls_of(options: ModeOptions) -> Counter[str]:
     """How often one image calls each of :data:`adabldm.cost.arithmetic.PARTS`."""
     with torch.random.fork_rng():
         pipeline = miniature()

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 import torch
 
 from adabldm.core.devices import uncompiled
-from adabldm.sampling.options import FastOptions, SamplerOptions
 
 MARGIN = 0.15
 """Share of the memory that a batch must leave: other requests' work differs, memory crumbles."""
-TRIED_STEPS = 10
-"""Steps of a trial in ``exact``: the fewest of which one still edits images."""
 
 
 class Memory(Protocol):
@@ -74,20 +70,3 @@ def _fits(run: Callable[[int], object], size: int, memory: Memory) -> bool:
     except torch.OutOfMemoryError:
         return False
     return memory.peak_share() <= 1 - MARGIN
-
-
-def trial_options(options: SamplerOptions) -> SamplerOptions:
-    """``options`` with as little work as still takes their memory: a few steps of every stage."""
-    steps = TRIED_STEPS
-    if isinstance(options, FastOptions):
-        steps = options.image_edits + 2
-    elif not all(
-        isinstance(boundary, float)
-        for boundary in (options.latent_editing_start, options.image_editing_start)
-    ):
-        steps = options.steps
-    return replace(
-        options,
-        steps=min(steps, options.steps),
-        adaptation_steps=min(1, options.adaptation_steps),
-    )

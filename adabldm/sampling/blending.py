@@ -12,30 +12,34 @@ Watch = Callable[[str, int, torch.Tensor], None]
 """Called as ``watch(quantity, step, tensor)`` with intermediate results."""
 
 
-def ignore(quantity: str, step: int, value: torch.Tensor) -> None:
+def unwatched(quantity: str, step: int, value: torch.Tensor) -> None:
     """The :data:`Watch` that watches nothing."""
     del quantity, step, value
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """The good images of a batch: ``images`` (N, 3, H, W) in [-1, 1]; their ``latents``
-    (N, C, h, w); ``pixel_keep`` (N, 1, H, W) and ``latent_keep`` (N, 1, h, w), 1 = keep."""
+class GoodImages:
+    """A batch's good images and where they are kept: ``images`` (N, 3, H, W) in [-1, 1], their
+    ``latents`` (N, C, h, w), ``pixel_keep`` (N, 1, H, W) and ``latent_keep`` (N, 1, h, w) of 1 =
+    keep and 0."""
 
     images: torch.Tensor
     latents: torch.Tensor
     pixel_keep: torch.Tensor
     latent_keep: torch.Tensor
 
-    def part(self, which: int | slice) -> Source:
+    def part(self, chosen: slice) -> GoodImages:
         """Some of the batch, as a batch."""
-        chosen = slice(which, which + 1) if isinstance(which, int) else which
-        return Source(
+        return GoodImages(
             images=self.images[chosen],
             latents=self.latents[chosen],
             pixel_keep=self.pixel_keep[chosen],
             latent_keep=self.latent_keep[chosen],
         )
+
+    def each(self) -> list[GoodImages]:
+        """Batches of one."""
+        return [self.part(slice(i, i + 1)) for i in range(len(self.images))]
 
 
 def edit_latents(

@@ -16,8 +16,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
+from diffusers import AutoencoderKL
+
+from adabldm.sampling import decoder_adaptation
+from adabldm.sampling.blending import GoodImages
+from adabldm.sampling.decoder_adaptation import Adapted, adaptation_loss
+from adabldm.sampling.options import FastOptions
 
 ACCURACY = 1e-4
 """Relative error in the energy norm to which the equation is solved, at most."""
@@ -106,3 +113,39 @@ def conjugate_gradients(
         before, size = size, dot(residual, scaled)
         direction = scaled + ratio(size, before) * direction
     return x
+
+
+def adapt(
+    vae: AutoencoderKL,
+    latents: torch.Tensor,
+    blended: torch.Tensor,
+    good: GoodImages,
+    options: FastOptions,
+) -> list[Adapted]:
+    """One result a request: :func:`adabldm.sampling.decoder_adaptation.adapt`'s, corrected, with
+    the losses before and after the correction added.
+
+    ``latents`` (N, C, h, w) scaled; ``blended`` D(z) (N, 3, H, W); ``good`` of the same N.
+    """
+    adapted = decoder_adaptation.adapt(vae, latents, blended, good, options)
+    if options.smoothness is None:
+        return adapted
+    weight = options.background_weight
+    corrected = smooth_correction(
+        torch.cat([one.image for one in adapted]),
+        blended,
+        good.images,
+        good.pixel_keep,
+        background_weight=weight,
+        smoothness=options.smoothness,
+    )
+    results = []
+    for one, image, before, own in zip(
+        adapted, corrected.split(1), blended.split(1), good.each(), strict=True
+    ):
+        losses = [
+            float(adaptation_loss(made, before, own.images, own.pixel_keep, weight))
+            for made in (one.image, image)
+        ]
+        results.append(replace(one, image=image, losses=(*one.losses, *losses)))
+    return results

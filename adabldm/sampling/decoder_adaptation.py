@@ -1,4 +1,4 @@
-"""Stage 3, online decoder adaptation (paper, section III-D, equations 7 to 9)."""
+"""Stage 3 of ``exact``, online decoder adaptation (paper, section III-D, equations 7 to 9)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 from adabldm.networks.autoencoder import decoder_input
+from adabldm.sampling.blending import GoodImages
+from adabldm.sampling.options import ModeOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +83,31 @@ def adapt_decoder(
     with torch.no_grad():
         image = decoder(features)
     return Adapted(image=image, losses=tuple(torch.stack(losses).tolist() if losses else ()))
+
+
+def adapt(
+    vae: AutoencoderKL,
+    latents: torch.Tensor,
+    blended: torch.Tensor,
+    good: GoodImages,
+    options: ModeOptions,
+) -> list[Adapted]:
+    """One result a request, each by a decoder of its own; D(z) itself if no step is asked for.
+
+    ``latents`` (N, C, h, w) scaled; ``blended`` D(z) (N, 3, H, W); ``good`` of the same N.
+    """
+    if options.adaptation_steps == 0:
+        return [Adapted(image=one, losses=()) for one in blended.split(1)]
+    return [
+        adapt_decoder(
+            vae,
+            latents[i : i + 1],
+            blended[i : i + 1],
+            own.images,
+            own.pixel_keep,
+            steps=options.adaptation_steps,
+            rate=options.adaptation_rate,
+            background_weight=options.background_weight,
+        )
+        for i, own in enumerate(good.each())
+    ]

@@ -1,4 +1,4 @@
-"""The sampler of ``fast``: the paper's three stages on a second-order solver with few steps.
+"""Stages 1 and 2 of ``fast``: the paper's on a second-order solver with few steps.
 
 DPM-Solver++(2M) (Lu et al., *DPM-Solver++: fast solver for guided sampling of diffusion
 probabilistic models*, 2022, algorithm 2) works on x0_hat, which is what image editing edits. UniPC
@@ -9,16 +9,16 @@ models*, 2023) is the same step, and a correction of it that costs no call of th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
 from adabldm.networks.autoencoder import decode, encode
-from adabldm.sampling.blending import Source, Watch, edit_images, edit_latents, ignore
+from adabldm.sampling.blending import GoodImages, Watch, edit_images, edit_latents, unwatched
 from adabldm.sampling.noise import NoiseSource
-from adabldm.sampling.options import Solver
+from adabldm.sampling.options import FastOptions
 from adabldm.sampling.predictor import NoisePredictor
 
 FIRST = 0.98
@@ -130,16 +130,14 @@ def unipc_correction(
     return shrink * z_before - schedule.signal(step) * math.expm1(-h) * x0
 
 
-def sample_fast(
+def sample(
     vae: AutoencoderKL,
     predictor: NoisePredictor,
-    source: Source,
-    schedule: FastSchedule,
+    good: GoodImages,
+    alphas_cumprod: torch.Tensor,
     noise: NoiseSource,
-    *,
-    solver: Solver = "dpm-solver++",
-    guided_edits: bool = True,
-    watch: Watch = ignore,
+    options: FastOptions,
+    watch: Watch = unwatched,
 ) -> torch.Tensor:
     """Stages 1 and 2 for a batch; returns the final latents (N, C, h, w), scaled.
 
@@ -147,24 +145,31 @@ def sample_fast(
     up to the first image-editing step. Image editing is made on x0_hat; the edited image is noised
     to the level of the next step, and the solver starts anew from there.
     """
-    shape = source.latents.shape
+    schedule = fast_schedule(
+        alphas_cumprod,
+        steps=options.steps,
+        image_edits=options.image_edits,
+        latent_editing_start=options.latent_editing_start,
+        image_editing_start=options.image_editing_start,
+    )
+    shape = good.latents.shape
     z = z_before = noise.draw("x_T", None, shape)
     known: list[torch.Tensor] = []
     for i, t in enumerate(schedule.timesteps.tolist()):
         editing = i >= schedule.image_editing
         if schedule.latent_editing <= i <= schedule.image_editing:
             drawn = noise.draw("latent_blend_q_sample", i, shape)
-            z_good = schedule.signal(i) * source.latents + schedule.sigma(i) * drawn
-            z = edit_latents(z, z_good, source.latent_keep)
+            z_good = schedule.signal(i) * good.latents + schedule.sigma(i) * drawn
+            z = edit_latents(z, z_good, good.latent_keep)
         watch("x_in", i, z)
-        if guided_edits or not editing:
+        if options.guided_edits or not editing:
             eps = predictor.guide(*predictor.passes(z, t))
         else:
             eps = predictor.conditional(z, t)
         x0_hat = (z - schedule.sigma(i) * eps) / schedule.signal(i)
         watch("pred_x0", i, x0_hat)
         if editing:
-            composed = edit_images(decode(vae, x0_hat), source.images, source.pixel_keep)
+            composed = edit_images(decode(vae, x0_hat), good.images, good.pixel_keep)
             z0 = encode(vae, composed, noise.draw("pixel_blend_encode_posterior", i, shape))
             drawn = noise.draw("pixel_blend_q_sample", i, shape)
             z = schedule.signal(i + 1) * z0 + schedule.sigma(i + 1) * drawn
@@ -172,12 +177,21 @@ def sample_fast(
             watch("pixel_blend_z", i, z0)
         else:
             known = [*known[-2:], x0_hat]
-            if solver == "unipc" and len(known) > 1:
+            if options.solver == "unipc" and len(known) > 1:
                 corrected = unipc_correction(schedule, i, z_before, known)
                 free = i < schedule.latent_editing
-                z = corrected if free else edit_latents(corrected, z, source.latent_keep)
+                z = corrected if free else edit_latents(corrected, z, good.latent_keep)
             z_before = z
-            second = solver != "ddim" and len(known) > 1
+            second = options.solver != "ddim" and len(known) > 1
             z = dpm_solver_step(schedule, i, z, x0_hat, known[-2] if second else None)
         watch("x_out", i, z)
     return z
+
+
+def trial(options: FastOptions) -> FastOptions:
+    """``options`` with as little work as still takes their memory: two steps before the edits."""
+    return replace(
+        options,
+        steps=min(options.image_edits + 2, options.steps),
+        adaptation_steps=min(1, options.adaptation_steps),
+    )

@@ -17,9 +17,9 @@ def timestep(z: torch.Tensor, t: int) -> torch.Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contexts:
-    """Text embeddings (N, L, D): of the prompt, of the negative prompt, and of the empty text,
-    which is all that the control branch sees."""
+class TextEmbeddings:
+    """Embeddings (N, L, D): of the prompt, of the negative prompt, and of the empty text, which is
+    all that the control branch sees."""
 
     prompt: torch.Tensor
     negative: torch.Tensor
@@ -37,7 +37,7 @@ class NoisePredictor:
     unet: UNet2DConditionModel
     controlnet: ControlNetModel
     control_image: torch.Tensor
-    contexts: Contexts
+    texts: TextEmbeddings
     guidance: float
 
     def control(self, z: torch.Tensor, t: int) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -46,7 +46,7 @@ class NoisePredictor:
         down, middle = self.controlnet(
             z,
             timestep(z, t),
-            encoder_hidden_states=self.contexts.empty,
+            encoder_hidden_states=self.texts.empty,
             controlnet_cond=self.control_image,
             return_dict=False,
         )
@@ -58,7 +58,7 @@ class NoisePredictor:
         both = self.unet(
             torch.cat([z, z]),
             timestep(z, t),
-            encoder_hidden_states=torch.cat([self.contexts.negative, self.contexts.prompt]),
+            encoder_hidden_states=torch.cat([self.texts.negative, self.texts.prompt]),
             down_block_additional_residuals=[torch.cat([part, part]) for part in down],
             mid_block_additional_residual=torch.cat([middle, middle]),
             return_dict=False,
@@ -72,7 +72,7 @@ class NoisePredictor:
         predicted = self.unet(
             z,
             timestep(z, t),
-            encoder_hidden_states=self.contexts.prompt,
+            encoder_hidden_states=self.texts.prompt,
             down_block_additional_residuals=down,
             mid_block_additional_residual=middle,
             return_dict=False,

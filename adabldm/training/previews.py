@@ -17,7 +17,7 @@ from adabldm.networks.autoencoder import from_uint8, to_uint8
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.placement import transform
 from adabldm.planning.object_pictures import Product
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.options import FastOptions, ModeOptions
 from adabldm.training.examples import Prompts
 
 TRIES = 20
@@ -81,7 +81,7 @@ def reconstructions(
 
 @torch.no_grad()
 def pairs(
-    pipeline: AdaBLDMPipeline, requests: Sequence[Request], options: SamplerOptions = MODE
+    pipeline: AdaBLDMPipeline, requests: Sequence[Request], options: ModeOptions = MODE
 ) -> tuple[dict[str, float], np.ndarray]:
     """Rows of good picture, trimap, result; and the share of results with a visible defect."""
     made = pipeline(

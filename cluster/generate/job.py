@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 
 from adabldm.core.faults import InputFault
-from adabldm.sampling.options import SamplerOptions
+from adabldm.sampling.options import ModeOptions
 from cluster.generate.compute_batch import AUTO, ComputeBatch
 from cluster.generate.driver import Driver, Tally
 from cluster.generate.flow import Pool, window_rows
@@ -40,7 +40,7 @@ class Generation:
     model: str
     output: str
     pool: Pool
-    options: SamplerOptions
+    options: ModeOptions
     keep: tuple[str, ...] = ()
     allowed_roots: Sequence[str] = ()
     named_branches: Sequence[str] = ()

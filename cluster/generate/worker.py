@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from adabldm.core import images, trimap
 from adabldm.placement import transform
-from adabldm.sampling.options import RequestTrace, SamplerOptions
+from adabldm.sampling.options import ModeOptions, RequestTrace
 from adabldm.sampling.output import AdaBLDMOutput
 from cluster.generate.compute_batch import ComputeBatch, ComputeBatches, is_out_of_memory
 from cluster.generate.decoding import Decoded, decode
@@ -66,7 +66,7 @@ class WorkerSettings:
     the pipeline's call, or ``auto``: as many as fit in memory."""
 
     output: Location
-    options: SamplerOptions
+    options: ModeOptions
     device: str
     keep: tuple[str, ...] = ()
     compute_batch: ComputeBatch = None
@@ -155,10 +155,10 @@ class Worker:
         backend, seconds = self._backend_of(decoded[0])
 
         def trial(size: int) -> None:
-            from adabldm.sampling.batch_fitting import trial_options
+            from adabldm.sampling.modes import mode_of
 
             chosen = [decoded[i % len(decoded)] for i in range(size)]
-            _call(backend, chosen, trial_options(settings.options), size)
+            _call(backend, chosen, mode_of(settings.options).trial(settings.options), size)
 
         together = self._batches.of(decoded[0].row["model"], trial)
         out = _call(backend, decoded, settings.options, together)
@@ -224,7 +224,7 @@ class Worker:
 
 
 def _call(
-    backend: Backend, decoded: list[Decoded], options: SamplerOptions, together: int | None
+    backend: Backend, decoded: list[Decoded], options: ModeOptions, together: int | None
 ) -> AdaBLDMOutput:
     return backend(
         images=[one.image for one in decoded],

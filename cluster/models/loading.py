@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from adabldm.branches.card import CARD, WEIGHTS, BranchFault
-from adabldm.sampling.options import SamplerOptions
+from adabldm.sampling.options import ModeOptions
 from cluster.models.inspect import EMBEDDED, is_sleeping, model_files, model_location
 from cluster.models.sleeping import SleepingPipeline
 from cluster.storage.local_cache import fetched
@@ -34,7 +34,7 @@ class Backend(Protocol):
         prompts: Any,
         negative_prompts: Any,
         seeds: Any,
-        options: SamplerOptions,
+        options: ModeOptions,
         compute_batch: int | None,
     ) -> Any: ...
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from adabldm.core import images as pictures
 from adabldm.core import trimap
-from adabldm.sampling.options import RequestTrace, SamplerOptions
+from adabldm.sampling.options import ModeOptions, RequestTrace
 from adabldm.sampling.output import AdaBLDMOutput
 
 
@@ -44,7 +44,7 @@ class SleepingPipeline:
         prompts: Sequence[str],
         seeds: Sequence[int],
         negative_prompts: Sequence[str] | None = None,
-        options: SamplerOptions | None = None,
+        options: ModeOptions | None = None,
         compute_batch: int | None = None,
     ) -> AdaBLDMOutput:
         """As :meth:`adabldm.pipeline.AdaBLDMPipeline.__call__`; a trace tells when (seconds since

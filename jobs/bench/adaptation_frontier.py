@@ -22,7 +22,7 @@ from adabldm.networks.autoencoder import from_uint8, to_uint8
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.sampling.closed_form import smooth_correction
 from adabldm.sampling.keep_masks import pixel_keep_mask
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.options import ExactOptions, FastOptions
 from jobs.bench.adaptation_training import (
     LAST_BLOCK_RATE,
     MUON_RATE,
@@ -200,7 +200,7 @@ def exact_case(pipeline: AdaBLDMPipeline, request: dict[str, Any]) -> Case:
         lambda *call: decoded.append((call[1][0], call[2]))
     )
     try:
-        out = pipeline(**request, options=SamplerOptions(adaptation_steps=0))
+        out = pipeline(**request, options=ExactOptions(adaptation_steps=0))
     finally:
         hook.remove()
     latents, before = decoded[-1]

@@ -32,7 +32,7 @@ from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.planning.object_pictures import Product
 from adabldm.planning.unseen_cases import draw_case
 from adabldm.sampling.encoding_cache import Encodings
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.options import ExactOptions, FastOptions, ModeOptions
 from jobs.bench import adaptation_frontier, adaptation_together, savings
 from jobs.progress import Tracker
 from jobs.sheets.picture_grid import save_sheet
@@ -101,7 +101,7 @@ class Variant:
     """A row of the table."""
 
     name: str
-    options: SamplerOptions
+    options: ModeOptions
     other_seed: bool = False
     made: list[Made] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
@@ -118,7 +118,7 @@ def variants() -> list[Variant]:
     """Both modes; each departure of ``fast`` alone; and ``fast`` with each taken back or driven
     further, one at a time."""
     return [
-        Variant(name="exact", options=SamplerOptions()),
+        Variant(name="exact", options=ExactOptions()),
         Variant(name="fast", options=FastOptions()),
         Variant(
             name="15 solver steps alone", options=replace(PAPER, steps=15, solver="dpm-solver++")

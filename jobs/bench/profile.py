@@ -21,7 +21,7 @@ from torch.profiler import ProfilerActivity, profile
 from adabldm.core.devices import tune
 from adabldm.networks.embedded import embedded_path
 from adabldm.pipeline import AdaBLDMPipeline
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.options import ExactOptions, FastOptions, ModeOptions
 from jobs.bench.method import requests
 
 KINDS = {
@@ -67,7 +67,7 @@ def profiled(
     name: str,
     pipeline: AdaBLDMPipeline,
     request: dict[str, Any],
-    options: SamplerOptions,
+    options: ModeOptions,
     trace: Path | None = None,
 ) -> Profile:
     """One image, after one that warms up and one that is timed."""
@@ -129,7 +129,10 @@ def main(
     pipeline = AdaBLDMPipeline.from_pretrained(model or embedded_path()).to(device)
     pipeline.set_progress_bar_config(disable=True)
     request = next(requests(data, 1, pipeline.image_size))
-    ways = [("exact, as loaded", SamplerOptions()), ("fast, as loaded", FastOptions())]
+    ways: list[tuple[str, ModeOptions]] = [
+        ("exact, as loaded", ExactOptions()),
+        ("fast, as loaded", FastOptions()),
+    ]
     profiles = [profiled(name, pipeline, request, how, trace) for name, how in ways]
     tune(pipeline)
     profiles.append(profiled("fast, tuned", pipeline, request, FastOptions(), trace))

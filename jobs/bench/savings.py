@@ -56,12 +56,12 @@ def passes_apart(pipeline: AdaBLDMPipeline) -> AbstractContextManager[None]:
                 self.unet(
                     z,
                     timestep(z, t),
-                    encoder_hidden_states=context,
+                    encoder_hidden_states=text,
                     down_block_additional_residuals=down,
                     mid_block_additional_residual=middle,
                     return_dict=False,
                 )[0]
-                for context in (self.contexts.negative, self.contexts.prompt)
+                for text in (self.texts.negative, self.texts.prompt)
             )
 
         return apart

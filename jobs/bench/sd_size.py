@@ -38,7 +38,7 @@ from adabldm.networks import sd15
 from adabldm.networks import small as small_model
 from adabldm.networks.embedded import embedded_path
 from adabldm.pipeline import AdaBLDMPipeline
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.options import FastOptions, ModeOptions, options_of
 from adabldm.training.branch import branch_phase
 from adabldm.training.examples import Example
 from adabldm.training.loop import Trainer
@@ -61,7 +61,7 @@ class Line:
     peak: float
 
 
-class Watch:
+class Stopwatch:
     """Collects lines; a line's seconds are those since the line before it."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def parameters(module: nn.Module) -> int:
 def write_model(folder: Path) -> list[Line]:
     """Random weights of Stable Diffusion 1.5's shapes, in its diffusers layout."""
     torch.manual_seed(0)
-    watch = Watch()
+    stopwatch = Stopwatch()
     tokenizer = small_model.build_tokenizer([PROMPT], merges=20)
     StableDiffusionPipeline(
         vae=sd15.build_autoencoder(),
@@ -96,32 +96,32 @@ def write_model(folder: Path) -> list[Line]:
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder)
-    watch.line("written")
-    return watch.lines
+    stopwatch.line("written")
+    return stopwatch.lines
 
 
-def opened(folder: Path, side: int, watch: Watch) -> AdaBLDMPipeline:
+def opened(folder: Path, side: int, stopwatch: Stopwatch) -> AdaBLDMPipeline:
     pipeline = open_base(folder, image_size=side)
-    watch.line("opened")
+    stopwatch.line("opened")
     return pipeline
 
 
-def part_lines(pipeline: AdaBLDMPipeline, watch: Watch) -> None:
+def part_lines(pipeline: AdaBLDMPipeline, stopwatch: Stopwatch) -> None:
     """How large each part is, and the shape of what comes out of it for one picture."""
     side, factor = pipeline.image_size, pipeline.factor
     cells = side // factor
     latent = (1, pipeline.vae.config.latent_channels, cells, cells)
     with torch.no_grad():
         text = pipeline.encode_prompts([PROMPT])
-        watch.line("text encoder", parameters(pipeline.text_encoder), f"{tuple(text.shape)}")
+        stopwatch.line("text encoder", parameters(pipeline.text_encoder), f"{tuple(text.shape)}")
         mean = pipeline.vae.encode(torch.zeros(1, 3, side, side)).latent_dist.mean
-        watch.line("autoencoder", parameters(pipeline.vae), f"{tuple(mean.shape)}, encoded")
+        stopwatch.line("autoencoder", parameters(pipeline.vae), f"{tuple(mean.shape)}, encoded")
         noise, hint = torch.randn(latent), torch.zeros(1, 3, side, side)
         down, middle = pipeline.controlnet(noise, 1, text, hint, return_dict=False)
         note = f"{len(down)} residuals and {tuple(middle.shape)}"
-        watch.line("control branch", parameters(pipeline.controlnet), note)
+        stopwatch.line("control branch", parameters(pipeline.controlnet), note)
         predicted = pipeline.unet(noise, 1, text, return_dict=False)[0]
-        watch.line("U-Net", parameters(pipeline.unet), f"{tuple(predicted.shape)}")
+        stopwatch.line("U-Net", parameters(pipeline.unet), f"{tuple(predicted.shape)}")
 
 
 class LastLoss:
@@ -172,23 +172,23 @@ def drawn_examples(side: int, count: int) -> list[Example]:
 
 def train(folder: Path, side: int, batch: int) -> list[Line]:
     """Open the model, look at its parts, make one training step."""
-    watch = Watch()
-    pipeline = opened(folder, side, watch)
-    part_lines(pipeline, watch)
+    stopwatch = Stopwatch()
+    pipeline = opened(folder, side, stopwatch)
+    part_lines(pipeline, stopwatch)
     step = TrainOptions(steps=1, batch_size=batch)
     loss = training_step(pipeline, drawn_examples(side, batch), step)
     trained = parameters(pipeline.controlnet)
-    watch.line("one training step", trained, f"batch {batch}, loss {loss:.3f}")
-    return watch.lines
+    stopwatch.line("one training step", trained, f"batch {batch}, loss {loss:.3f}")
+    return stopwatch.lines
 
 
-def chosen(mode: str, steps: int | None) -> SamplerOptions:
+def chosen(mode: str, steps: int | None) -> ModeOptions:
     """The mode's own options; with fewer sampling ``steps`` if asked."""
     if steps is None:
-        return SamplerOptions.of(mode)
+        return options_of(mode)
     if mode == "fast":
         return FastOptions(steps=steps, image_edits=min(FastOptions().image_edits, steps - 1))
-    return SamplerOptions.of(mode, steps=steps)
+    return options_of(mode, steps=steps)
 
 
 def generate(folder: Path, side: int, mode: str, steps: int | None) -> list[Line]:
@@ -199,8 +199,8 @@ def generate(folder: Path, side: int, mode: str, steps: int | None) -> list[Line
         calls_of_an_image(options),
         costs := arithmetic.cost_of_calls(arithmetic.stable_diffusion(side), options),
     )
-    watch = Watch()
-    pipeline = opened(folder, side, watch)
+    stopwatch = Stopwatch()
+    pipeline = opened(folder, side, stopwatch)
     pipeline.set_progress_bar_config(disable=True)
     with (
         arithmetic.counted_calls(pipeline, options) as calls,
@@ -210,8 +210,8 @@ def generate(folder: Path, side: int, mode: str, steps: int | None) -> list[Line
     tflop = sum(arithmetic.work(calls, costs).values()) / 1e3
     quality = made.traces[0].quality
     loss = quality["foreground_loss"] + options.background_weight * quality["background_loss"]
-    watch.line("one image", None, f"{mode}, {tflop:.1f} TFLOP, adaptation loss {loss:.4f}")
-    return watch.lines
+    stopwatch.line("one image", None, f"{mode}, {tflop:.1f} TFLOP, adaptation loss {loss:.4f}")
+    return stopwatch.lines
 
 
 def one_request(side: int) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def one_request(side: int) -> dict[str, Any]:
     }
 
 
-def calls_of_an_image(options: SamplerOptions) -> Counter[str]:
+def calls_of_an_image(options: ModeOptions) -> Counter[str]:
     """Counted on the embedded model: they follow from the options, whatever the model's size."""
     small = AdaBLDMPipeline.from_pretrained(embedded_path())
     with arithmetic.counted_calls(small, options) as calls:

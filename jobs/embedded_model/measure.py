@@ -30,7 +30,7 @@ from adabldm.networks.embedded import embedded_path
 from adabldm.pipeline import AdaBLDMOutput, AdaBLDMPipeline
 from adabldm.planning.object_pictures import Product
 from adabldm.planning.unseen_cases import UnseenCase, draw_case
-from adabldm.sampling.options import SamplerOptions
+from adabldm.sampling.options import ModeOptions, options_of
 from jobs.embedded_model import blind_sheet
 from jobs.embedded_model.defect_crops import Sample
 from jobs.embedded_model.figures_table import COLUMNS, print_figures
@@ -90,7 +90,7 @@ def autoencoder_figures(
 
 
 def generate(
-    pipeline: AdaBLDMPipeline, cases: Sequence[UnseenCase], options: SamplerOptions, title: str
+    pipeline: AdaBLDMPipeline, cases: Sequence[UnseenCase], options: ModeOptions, title: str
 ) -> list[Made]:
     """The model's answers, one at a time; progress, rate and time left go to standard error."""
     found = []
@@ -171,7 +171,7 @@ def measure_object(
     *,
     noun: str,
     count: int,
-    options: SamplerOptions,
+    options: ModeOptions,
     sheets: Path | None = None,
 ) -> dict[str, Any]:
     """All figures of one object, as JSON can hold them; sheets go to the folder ``sheets``.
@@ -247,7 +247,7 @@ def main(
     """
     torch.set_num_threads(threads)
     try:
-        nouns, options = nouns_of(noun or []), SamplerOptions.of(mode)
+        nouns, options = nouns_of(noun or []), options_of(mode)
         objects = [
             folder for uri in data for folder in open_dataset(uri, shots=shots, split_file=split)
         ]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from adabldm.core.faults import InputFault, JobFault
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.options import ExactOptions, FastOptions, options_of
 
 if TYPE_CHECKING:
     from cluster.generate.driver import Tally
     from cluster.generate.job import Generation
 
 CALL_ROWS = 4
-DEFAULTS, FAST = SamplerOptions(), FastOptions()
+DEFAULTS, FAST = ExactOptions(), FastOptions()
 FAILED_ROWS = 3
 STOPPED = 1
 
@@ -124,7 +124,7 @@ def main(
     try:
         asked_for = {"steps": steps, "adaptation_steps": adaptation_steps, "guidance": guidance}
         chosen = {name: value for name, value in asked_for.items() if value is not None}
-        options = SamplerOptions.of(mode, **chosen)
+        options = options_of(mode, **chosen)
     except ValueError as error:
         raise InputFault(f"--{str(error).replace('_', '-', 1)}") from error
     asked = Generation(

@@ -15,14 +15,15 @@ def main(
 ) -> None:
     """Replay a recording of the authors' program and compare every quantity.
 
-    Ends with exit code 1 if any is outside its tolerance.
+    What a recording does not have is left out, and said. Ends with exit code 1 if any quantity is
+    outside its tolerance.
 
     \b
     Example:
       adabldm parity recordings/a
     """
     from adabldm.networks.ldm_checkpoint import CheckpointFault
-    from adabldm.parity import RecordingFault, replay
+    from adabldm.parity import RecordingFault, missing_parts, replay
 
     print(f"{'quantity':<68} {'max_abs_diff':>12} {'tolerance':>10}  ok")
     failed = total = 0
@@ -37,6 +38,8 @@ def main(
             )
     except (RecordingFault, CheckpointFault) as fault:
         raise InputFault.of("recording", str(recording), str(fault)) from fault
+    for part in missing_parts(recording):
+        print(f"left out: {part} is not in the recording")
     print(f"{total - failed} of {total} quantities agree with {recording}")
     if failed:
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from adabldm.pipeline import AdaBLDMPipeline, SamplingFault
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.options import ExactOptions, FastOptions
 from tests.support.tiny import FEW_STEPS, SIDE, requests, same, tiny_pipeline
 
 FAST = FastOptions(steps=6, image_edits=2)
@@ -126,9 +126,9 @@ def test_the_shared_decoder_is_never_changed(pipeline):
 
 
 def test_adaptation_brings_the_background_back_to_the_good_image(pipeline):
-    none = pipeline(**requests(1), options=SamplerOptions(steps=5, adaptation_steps=0))
+    none = pipeline(**requests(1), options=ExactOptions(steps=5, adaptation_steps=0))
     some = pipeline(
-        **requests(1), options=SamplerOptions(steps=5, adaptation_steps=30, adaptation_rate=3e-3)
+        **requests(1), options=ExactOptions(steps=5, adaptation_steps=30, adaptation_rate=3e-3)
     )
     assert some.traces[0].losses[-1] < 0.7 * some.traces[0].losses[0]
     assert (
@@ -177,51 +177,3 @@ def test_sequences_of_different_lengths_are_refused(pipeline):
 
 def test_an_empty_call_gives_nothing(pipeline):
     assert pipeline(images=[], trimaps=[], prompts=[], seeds=[]).images == []
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("steps", 0),
-        ("steps", 1001),
-        ("guidance", float("nan")),
-        ("eta", 2.0),
-        ("adaptation_steps", -1),
-        ("image_editing_start", 1.5),
-        ("latent_editing_start", 0.95),
-    ],
-)
-def test_an_illegal_option_is_named_with_its_value(field, value):
-    with pytest.raises(ValueError, match=f"^{field}: "):
-        SamplerOptions(**{field: value})
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("mode", "exact"),
-        ("steps", 201),
-        ("eta", 1.0),
-        ("solver", "euler"),
-        ("steps", 5),
-        ("image_edits", -1),
-        ("smoothness", -1.0),
-        ("smoothness", float("nan")),
-        ("background_weight", 0.0),
-        ("latent_editing_start", 3),
-        ("image_editing_start", 1.0),
-        ("image_editing_start", 0.49),
-    ],
-)
-def test_an_illegal_option_of_fast_is_named_with_its_value(field, value):
-    with pytest.raises(ValueError, match=f"^{field}: {value!r}: "):
-        FastOptions(**({"latent_editing_start": 0.1} | {field: value}))
-
-
-def test_a_mode_has_its_own_defaults():
-    assert SamplerOptions.of("exact") == SamplerOptions()
-    assert SamplerOptions.of("fast", guidance=3.0) == FastOptions(guidance=3.0)
-    with pytest.raises(ValueError, match="mode: 'quick': must be one of exact, fast"):
-        SamplerOptions.of("quick")
-    with pytest.raises(ValueError, match=r"mode: 'fast': .*SamplerOptions\.of"):
-        SamplerOptions(mode="fast")

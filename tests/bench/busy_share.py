@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adabldm.sampling.options import SamplerOptions
+from adabldm.sampling.options import ExactOptions
 from cluster.generate.flow import Pool, run
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
@@ -80,7 +80,7 @@ def rests_of(workers: int, requests: int, model: str, batch: int) -> Rests:
         (window,) = pending_windows(manifest, checks, roster, rows)
         roster.close()
         settings = WorkerSettings(
-            output=Location.of(str(folder / "out")), options=SamplerOptions(), device="cpu"
+            output=Location.of(str(folder / "out")), options=ExactOptions(), device="cpu"
         )
         pool = Pool(least=workers, most=workers, gpus=0, batch_size=batch)
         found = []

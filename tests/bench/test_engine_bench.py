@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from adabldm.sampling.options import SamplerOptions
+from adabldm.sampling.options import ExactOptions
 from cluster.generate.flow import Pool, run
 from cluster.generate.windows import Window, pending_windows
 from cluster.generate.worker import Worker, WorkerSettings
@@ -20,7 +20,7 @@ from cluster.storage.location import Location
 from tests.support.making import checks_of, write_manifest
 
 LOOP_REQUESTS, CEILING_REQUESTS = 24, 400
-OPTIONS = SamplerOptions(steps=10, adaptation_steps=5)
+OPTIONS = ExactOptions(steps=10, adaptation_steps=5)
 
 
 def window_of(folder: Path, model: str, rows: int) -> Window:

@@ -11,10 +11,10 @@ from adabldm.data import drawn_metal
 from adabldm.networks import small
 from adabldm.networks.ldm_checkpoint import authors_scheduler
 from adabldm.pipeline import AdaBLDMPipeline
-from adabldm.sampling.options import SamplerOptions
+from adabldm.sampling.options import ExactOptions
 
 SIDE = 64
-FEW_STEPS = SamplerOptions(steps=5, adaptation_steps=3, adaptation_rate=1e-3)
+FEW_STEPS = ExactOptions(steps=5, adaptation_steps=3, adaptation_rate=1e-3)
 
 
 def tiny_pipeline(seed: int = 0) -> AdaBLDMPipeline:

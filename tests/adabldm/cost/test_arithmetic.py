@@ -18,11 +18,11 @@ from adabldm.cost.arithmetic import (
     cost_of_calls,
     counted_calls,
 )
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.options import ExactOptions, FastOptions, ModeOptions
 from tests.support.tiny import requests, tiny_pipeline
 
 
-def calls(options: SamplerOptions) -> Counter[str]:
+def calls(options: ModeOptions) -> Counter[str]:
     pipeline = tiny_pipeline()
     with counted_calls(pipeline, options) as counted:
         pipeline(**requests(1), options=options)
@@ -30,7 +30,7 @@ def calls(options: SamplerOptions) -> Counter[str]:
 
 
 def test_exact_makes_the_papers_calls_and_the_control_branch_one_a_step():
-    assert calls(SamplerOptions(steps=10, adaptation_steps=3)) == {
+    assert calls(ExactOptions(steps=10, adaptation_steps=3)) == {
         UNET: 20,
         CONTROL: 10,
         ENCODER: 1 + 1,
@@ -55,7 +55,7 @@ def test_fast_is_twenty_times_less_arithmetic_at_stable_diffusions_size():
     large = arithmetic.stable_diffusion()
     exact = Counter({UNET: 100, CONTROL: 50, ENCODER: 6, DECODER: 7, TRAINING: 200})
     total = {}
-    for options, counted in ((SamplerOptions(), exact), (FastOptions(), calls(FastOptions()))):
+    for options, counted in ((ExactOptions(), exact), (FastOptions(), calls(FastOptions()))):
         costs = cost_of_calls(large, options)
         assert costs[UNET] / 1e9 == pytest.approx(180.1, abs=0.1)
         assert costs[CONTROL] / 1e9 == pytest.approx(62.7, abs=0.1)

@@ -8,9 +8,9 @@ from adabldm.sampling.batch_fitting import (
     UnboundedMemory,
     largest_batch,
     memory_of,
-    trial_options,
 )
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.modes import mode_of
+from adabldm.sampling.options import ExactOptions, FastOptions
 from tests.support.tiny import requests, same, tiny_pipeline
 
 
@@ -67,15 +67,15 @@ def test_a_machine_without_gpu_has_no_memory_to_ask():
 @pytest.mark.parametrize(
     "options",
     [
-        SamplerOptions(),
-        SamplerOptions(steps=3, adaptation_steps=0),
-        SamplerOptions(latent_editing_start=20, image_editing_start=40),
+        ExactOptions(),
+        ExactOptions(steps=3, adaptation_steps=0),
+        ExactOptions(latent_editing_start=20, image_editing_start=40),
         FastOptions(),
         FastOptions(steps=3, image_edits=2),
     ],
 )
 def test_a_trial_is_short_and_still_goes_through_every_stage(options):
-    trial = trial_options(options)
+    trial = mode_of(options).trial(options)
     assert type(trial) is type(options)
     assert trial.steps <= options.steps
     assert trial.adaptation_steps == min(1, options.adaptation_steps)

@@ -7,7 +7,7 @@ from diffusers import DDIMScheduler
 
 from adabldm.networks.ldm_checkpoint import authors_scheduler
 from adabldm.sampling.ddim import cumulative_alphas, ddim_schedule, ddim_step, q_sample
-from adabldm.sampling.options import boundary_step
+from adabldm.sampling.options import first_step
 
 ALPHAS = cumulative_alphas(authors_scheduler())
 
@@ -73,7 +73,7 @@ def test_eta_adds_noise_and_zero_adds_none():
 
 
 def test_boundaries_are_steps_or_fractions():
-    assert boundary_step(0.52, 50) == 26
-    assert boundary_step(0.9, 50) == 45
-    assert boundary_step(7, 50) == 7
-    assert np.isclose(boundary_step(0.9, 20), 18)
+    assert first_step(0.52, 50) == 26
+    assert first_step(0.9, 50) == 45
+    assert first_step(7, 50) == 7
+    assert np.isclose(first_step(0.9, 20), 18)

@@ -3,11 +3,12 @@ from __future__ import annotations
 import torch
 
 from adabldm.networks.autoencoder import encode
-from adabldm.sampling.blending import Source, edit_images, edit_latents
-from adabldm.sampling.ddim import cumulative_alphas, ddim_schedule
+from adabldm.sampling.blending import GoodImages, edit_images, edit_latents
+from adabldm.sampling.ddim import cumulative_alphas
 from adabldm.sampling.exact import sample
 from adabldm.sampling.noise import CounterNoise
-from adabldm.sampling.predictor import Contexts, NoisePredictor
+from adabldm.sampling.options import ExactOptions
+from adabldm.sampling.predictor import NoisePredictor, TextEmbeddings
 from tests.support.tiny import SIDE, tiny_pipeline
 
 
@@ -20,7 +21,7 @@ def run_sampler(latent_start: int, image_start: int, steps: int = 10) -> list[tu
         unet=pipeline.unet,
         controlnet=pipeline.controlnet,
         control_image=torch.zeros(1, 3, SIDE, SIDE),
-        contexts=Contexts(prompt=empty, negative=empty, empty=empty),
+        texts=TextEmbeddings(prompt=empty, negative=empty, empty=empty),
         guidance=9.0,
     )
     alphas = cumulative_alphas(pipeline.scheduler)
@@ -30,17 +31,19 @@ def run_sampler(latent_start: int, image_start: int, steps: int = 10) -> list[tu
         sample(
             pipeline.vae,
             predictor,
-            Source(
+            GoodImages(
                 images=images,
                 latents=latents,
                 pixel_keep=torch.ones(1, 1, SIDE, SIDE),
                 latent_keep=torch.ones(1, 1, 8, 8),
             ),
-            ddim_schedule(alphas, steps, 0.0),
             alphas,
             noise,
-            latent_editing_start=latent_start,
-            image_editing_start=image_start,
+            ExactOptions(
+                steps=steps,
+                latent_editing_start=latent_start,
+                image_editing_start=image_start,
+            ),
             watch=lambda quantity, step, _: seen.append((quantity, step)),
         )
     return seen

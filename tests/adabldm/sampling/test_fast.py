@@ -11,19 +11,19 @@ from diffusers import UniPCMultistepScheduler
 
 from adabldm.networks.autoencoder import encode
 from adabldm.networks.ldm_checkpoint import authors_scheduler
-from adabldm.sampling.blending import Source
+from adabldm.sampling.blending import GoodImages
 from adabldm.sampling.ddim import cumulative_alphas, ddim_schedule, ddim_step
 from adabldm.sampling.fast import (
     FastSchedule,
     dpm_solver_step,
     fast_schedule,
-    sample_fast,
+    sample,
     unipc_correction,
 )
 from adabldm.sampling.keep_masks import latent_keep_mask, pixel_keep_mask
 from adabldm.sampling.noise import CounterNoise
 from adabldm.sampling.options import FastOptions
-from adabldm.sampling.predictor import Contexts, NoisePredictor
+from adabldm.sampling.predictor import NoisePredictor, TextEmbeddings
 from tests.support.tiny import SIDE, tiny_pipeline
 
 ALPHAS = cumulative_alphas(authors_scheduler())
@@ -148,7 +148,7 @@ def test_the_corrected_solver_is_diffusers_unipc():
         assert torch.allclose(z, sample, atol=1e-6), i
 
 
-def run(steps: int = 8, edits: int = 3, **more: Any) -> tuple[torch.Tensor, Source, list, int]:
+def run(steps: int = 8, edits: int = 3, **more: Any) -> tuple[torch.Tensor, GoodImages, list, int]:
     pipeline = tiny_pipeline()
     marks = torch.full((1, SIDE, SIDE), 127, dtype=torch.uint8)
     marks[:, 24:32, 24:32] = 255
@@ -160,28 +160,28 @@ def run(steps: int = 8, edits: int = 3, **more: Any) -> tuple[torch.Tensor, Sour
         unet=pipeline.unet,
         controlnet=pipeline.controlnet,
         control_image=torch.zeros(1, 3, SIDE, SIDE),
-        contexts=Contexts(prompt=empty, negative=empty, empty=empty),
+        texts=TextEmbeddings(prompt=empty, negative=empty, empty=empty),
         guidance=9.0,
     )
     seen: list[tuple[str, int]] = []
     with torch.no_grad():
         images = torch.zeros(1, 3, SIDE, SIDE)
-        source = Source(
+        good = GoodImages(
             images=images,
             latents=encode(pipeline.vae, images, torch.zeros(1, 4, 8, 8)),
             pixel_keep=pixel_keep_mask(marks),
             latent_keep=latent_keep_mask(marks, 8),
         )
-        final = sample_fast(
+        final = sample(
             pipeline.vae,
             predictor,
-            source,
-            schedule_of(steps, edits),
+            good,
+            ALPHAS,
             CounterNoise([1]),
+            FastOptions(**{"steps": steps, "image_edits": edits, "guided_edits": True} | more),
             watch=lambda quantity, step, _: seen.append((quantity, step)),
-            **more,
         )
-    return final, source, seen, calls
+    return final, good, seen, calls
 
 
 def test_all_three_stages_run_and_the_last_steps_edit_images():
@@ -208,7 +208,7 @@ def test_edits_without_guidance_cost_one_pass():
 
 def test_without_image_edits_the_background_ends_as_the_good_latents():
     """Latent editing then goes on to the last step, whose noise is nearly none."""
-    final, source, seen, _ = run(steps=12, edits=0)
+    final, good, seen, _ = run(steps=12, edits=0)
     assert not [step for quantity, step in seen if quantity == "pixel_blend_z"]
     assert torch.isfinite(final).all()
-    assert final.shape == source.latents.shape
+    assert final.shape == good.latents.shape

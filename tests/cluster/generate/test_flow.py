@@ -10,7 +10,7 @@ import pytest
 
 from adabldm.core import trimap
 from adabldm.data import drawn_metal
-from adabldm.sampling.options import SamplerOptions
+from adabldm.sampling.options import ExactOptions
 from cluster.generate.flow import SHARES, Pool, block_sizes, run
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
@@ -82,7 +82,7 @@ def test_a_pool_grows_while_rows_are_waiting(ray_address: str, tmp_path: Path) -
     (window,) = pending_windows(manifest, checks, roster, 80)
     roster.close()
     place = Location.of(str(tmp_path / "out"))
-    settings = WorkerSettings(output=place, options=SamplerOptions(), device="cpu")
+    settings = WorkerSettings(output=place, options=ExactOptions(), device="cpu")
     facts = [row for table in run(window.table(), pool(3), settings) for row in table.to_pylist()]
     assert len(facts) == 80
     assert len({dict(row["quality"])["worker"] for row in facts}) > 1

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from adabldm.core import images
-from adabldm.sampling.options import SamplerOptions
+from adabldm.sampling.options import ExactOptions
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import EXTRAS, Worker, WorkerSettings
 from cluster.manifest.reader import Manifest
@@ -29,7 +29,7 @@ def work(folder: Path, model: str, rows: int = 6, change=None) -> pa.Table:
 
 def settings(output: Path, **more: object) -> WorkerSettings:
     place = Location.of(str(output))
-    return WorkerSettings(output=place, options=SamplerOptions(), device="cpu", **more)
+    return WorkerSettings(output=place, options=ExactOptions(), device="cpu", **more)
 
 
 def by_id(facts: pa.Table) -> dict[str, Row]:
@@ -132,7 +132,7 @@ def test_a_store_that_refuses_is_no_fault_of_the_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["sleep://0", "embedded"])
 def test_the_real_model_and_the_sleeping_one_are_called_alike(model: str, tmp_path: Path) -> None:
-    options = SamplerOptions(steps=4, adaptation_steps=1)
+    options = ExactOptions(steps=4, adaptation_steps=1)
     place = Location.of(str(tmp_path / "out"))
     worker = Worker(WorkerSettings(output=place, options=options, device="cpu", keep=EXTRAS))
     facts = worker(work(tmp_path / "in", model, 3)).to_pylist()

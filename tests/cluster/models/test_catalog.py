@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from adabldm.branches.card import CARD, WEIGHTS, BranchCard
-from adabldm.sampling.options import SamplerOptions
+from adabldm.sampling.options import ExactOptions
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import Worker, WorkerSettings
 from cluster.manifest.reader import Manifest
@@ -22,7 +22,7 @@ from tests.support.branches import FINGERPRINT, base_weights, write_branch
 from tests.support.making import Row, checks_of, write_manifest
 from tests.support.tiny import tiny_pipeline
 
-OPTIONS = SamplerOptions(steps=4, adaptation_steps=1)
+OPTIONS = ExactOptions(steps=4, adaptation_steps=1)
 MODELS = ["metal/crack", None, "tile", "metal/crack", None, "tile"]
 BASE = Base(model="base", fingerprint=FINGERPRINT)
 

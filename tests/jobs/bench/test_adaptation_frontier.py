@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL
 from PIL import Image
 
 from adabldm.sampling.decoder_adaptation import adapt_decoder
-from adabldm.sampling.options import SamplerOptions
+from adabldm.sampling.options import ExactOptions
 from jobs.bench import adaptation_frontier, adaptation_together, savings
 from jobs.bench.adaptation_frontier import TRAININGS, exact_case, variants
 from jobs.bench.adaptation_training import (
@@ -42,7 +42,7 @@ def test_the_whole_decoders_variant_is_what_exact_does() -> None:
     _pass_through_to_the_decoder(pipeline.vae)
     case = exact_case(pipeline, requests(1))
     made = {one.name: one for one in variants(pipeline.vae, case)}
-    unadapted = pipeline(**requests(1), options=SamplerOptions(adaptation_steps=0))
+    unadapted = pipeline(**requests(1), options=ExactOptions(adaptation_steps=0))
     assert np.abs(unadapted.blended[0] - _pixels(case.before)).max() == 0
     exact = adapt_decoder(
         pipeline.vae, case.latents, case.before, case.good, case.keep,

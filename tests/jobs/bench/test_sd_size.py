@@ -11,7 +11,7 @@ from adabldm.cost import arithmetic
 from adabldm.cost.arithmetic import stable_diffusion
 from adabldm.loading import open_base
 from adabldm.networks import sd15
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.options import ExactOptions, FastOptions
 from adabldm.training.options import TrainOptions
 from jobs.bench.sd_size import (
     calls_of_an_image,
@@ -48,7 +48,7 @@ def test_the_first_step_moves_the_zero_convolutions_and_nothing_of_the_base(tmp_
 
 
 def test_fewer_steps_are_legal_in_both_modes_and_the_work_is_known_before() -> None:
-    assert chosen("exact", None) == SamplerOptions()
+    assert chosen("exact", None) == ExactOptions()
     assert chosen("exact", 3).steps == 3
     fast = chosen("fast", 3)
     assert isinstance(fast, FastOptions)

@@ -10,7 +10,7 @@ import pytest
 
 from adabldm.cost import arithmetic
 from adabldm.cost.miniature import calls_of
-from adabldm.sampling.options import FastOptions, SamplerOptions
+from adabldm.sampling.options import ExactOptions, FastOptions, ModeOptions
 from jobs import cli
 from tests.support.making import Row, write_manifest
 from tests.support.tiny import requests, tiny_pipeline
@@ -154,12 +154,12 @@ def test_arithmetic_is_that_of_the_jobs_model_and_mode(dry_run: Run, tmp_path: P
 @pytest.mark.parametrize(
     "options",
     [
-        SamplerOptions(steps=10, adaptation_steps=3),
+        ExactOptions(steps=10, adaptation_steps=3),
         FastOptions(),
         FastOptions(steps=9, image_edits=2, guided_edits=True, adaptation_steps=2),
     ],
 )
-def test_a_miniature_takes_the_calls_of_a_larger_model(options: SamplerOptions) -> None:
+def test_a_miniature_takes_the_calls_of_a_larger_model(options: ModeOptions) -> None:
     pipeline = tiny_pipeline()
     with arithmetic.counted_calls(pipeline, options) as calls:
         pipeline(**requests(1), options=options)
