@@ -28,9 +28,9 @@ from jobs.bench.adaptation_training import (
     MUON_RATE,
     RATE,
     WEIGHT,
-    Case,
-    Training,
-    Tried,
+    AdaptationCase,
+    AdaptationResult,
+    DecoderTraining,
     adapted_decoder,
     muon,
     trained,
@@ -38,17 +38,19 @@ from jobs.bench.adaptation_training import (
 from jobs.bench.frontier_plot import Point, draw_frontier
 from jobs.progress import Tracker
 
-WHOLE = Training(family="whole decoder", when=(10, 25, 50, 100, 200), rate=RATE)
+WHOLE = DecoderTraining(family="whole decoder", when=(10, 25, 50, 100, 200), rate=RATE)
 EXACT = f"{WHOLE.family} {max(WHOLE.when)}"
-LAST = Training(family="last up-block", when=(10, 50, 200), rate=LAST_BLOCK_RATE, last=True)
+LAST = DecoderTraining(family="last up-block", when=(10, 50, 200), rate=LAST_BLOCK_RATE, last=True)
 TRAININGS = (
     WHOLE,
-    Training(family="whole decoder, Muon", when=(10, 25, 50, 100), rate=MUON_RATE, optimizers=muon),
+    DecoderTraining(
+        family="whole decoder, Muon", when=(10, 25, 50, 100), rate=MUON_RATE, optimizers=muon
+    ),
     LAST,
     replace(LAST, family="last up-block, Muon", rate=MUON_RATE, optimizers=muon),
     replace(LAST, family="last up-block, crop", crop=True),
 )
-WARM = Training(family="warm start", when=(1, 10, 50), rate=RATE)
+WARM = DecoderTraining(family="warm start", when=(1, 10, 50), rate=RATE)
 SMOOTHNESS = (1.0, 3.0, 10.0, 20.0, 50.0, 150.0)
 BOTH = 20.0
 RIDGE = 1e-6
@@ -66,12 +68,14 @@ EQUAL_DB = 60.0
 """Variants with more are not plotted: they would flatten the rest."""
 
 
-def variants(vae: AutoencoderKL, case: Case, others: Sequence[Case] = ()) -> Iterator[Tried]:
+def variants(
+    vae: AutoencoderKL, case: AdaptationCase, others: Sequence[AdaptationCase] = ()
+) -> Iterator[AdaptationResult]:
     """Every variant on one case. Warm starts begin from a decoder adapted to ``others``, as many
     steps as the whole decoder's; without others there are none."""
-    yield Tried(family="none", name="no adaptation", image=case.before, gflop=0.0)
+    yield AdaptationResult(family="none", name="no adaptation", image=case.before, gflop=0.0)
     pasted = case.good * case.keep + case.before * (1 - case.keep)
-    yield Tried(family="paste", name="plain paste", image=pasted, gflop=0.0)
+    yield AdaptationResult(family="paste", name="plain paste", image=pasted, gflop=0.0)
     for way in TRAININGS:
         yield from trained(vae, case, way)
     if others:
@@ -79,18 +83,22 @@ def variants(vae: AutoencoderKL, case: Case, others: Sequence[Case] = ()) -> Ite
     with FlopCounterMode(display=False) as counter:
         solved = output_convolution(vae, case)
     gflop = counter.get_total_flops() / 1e9
-    yield Tried(family="least squares", name="output convolution", image=solved, gflop=gflop)
+    yield AdaptationResult(
+        family="least squares", name="output convolution", image=solved, gflop=gflop
+    )
     for smoothness in SMOOTHNESS:
         made = smooth(case, case.before, smoothness)
         name = _smooth_name(smoothness)
         cost = arithmetic.correction_cost(case.good.shape[-1], WEIGHT, smoothness) / 1e9
-        yield Tried(family="smooth correction", name=name, image=made, gflop=cost)
+        yield AdaptationResult(family="smooth correction", name=name, image=made, gflop=cost)
     made = smooth(case, solved, BOTH)
     gflop += arithmetic.correction_cost(case.good.shape[-1], WEIGHT, BOTH) / 1e9
-    yield Tried(family="both", name=f"least squares + smooth {BOTH:g}", image=made, gflop=gflop)
+    yield AdaptationResult(
+        family="both", name=f"least squares + smooth {BOTH:g}", image=made, gflop=gflop
+    )
 
 
-def smooth(case: Case, image: torch.Tensor, smoothness: float) -> torch.Tensor:
+def smooth(case: AdaptationCase, image: torch.Tensor, smoothness: float) -> torch.Tensor:
     return smooth_correction(
         image,
         case.before,
@@ -102,7 +110,7 @@ def smooth(case: Case, image: torch.Tensor, smoothness: float) -> torch.Tensor:
 
 
 @torch.no_grad()
-def output_convolution(vae: AutoencoderKL, case: Case) -> torch.Tensor:
+def output_convolution(vae: AutoencoderKL, case: AdaptationCase) -> torch.Tensor:
     """The decoder's image with its output convolution refitted by weighted ridge regression on the
     3 x 3 patches of the features before it, in float64."""
     seen: list[torch.Tensor] = []
@@ -126,7 +134,7 @@ def measure(
 ) -> list[Point]:
     """Every variant on the latents of ``exact``, means over ``requests``: tables and the plot."""
     cases = [exact_case(pipeline, request) for request in requests]
-    found: list[list[Tried]] = []
+    found: list[list[AdaptationResult]] = []
     with Tracker("adaptation, requests", len(cases)) as tracker:
         for number, case in enumerate(cases):
             others = cases[:number] + cases[number + 1 :]
@@ -151,7 +159,7 @@ def measure(
     return points
 
 
-def _mean(same: Sequence[Tried], cases: Sequence[Case]) -> Point:
+def _mean(same: Sequence[AdaptationResult], cases: Sequence[AdaptationCase]) -> Point:
     """One variant over all cases."""
     chosen = {_smooth_name(FastOptions().smoothness or 0.0): "fast", EXACT: "exact"}
     rows = [figures(one.image, case) for one, case in zip(same, cases, strict=True)]
@@ -171,7 +179,7 @@ def _smooth_name(smoothness: float) -> str:
 Terms = tuple[float, float]
 
 
-def _goal(case: Case, tried: Sequence[Tried]) -> Terms:
+def _goal(case: AdaptationCase, tried: Sequence[AdaptationResult]) -> Terms:
     """The loss's terms that ``exact`` ends with."""
     return next(case.terms(one.image) for one in tried if one.name == EXACT)
 
@@ -181,7 +189,7 @@ def _reaches(terms: Terms, goal: Terms) -> bool:
     return sum(terms) <= sum(goal) * (1 + 1e-3)
 
 
-def _print_courses(found: Sequence[Sequence[Tried]], goals: Sequence[Terms]) -> None:
+def _print_courses(found: Sequence[Sequence[AdaptationResult]], goals: Sequence[Terms]) -> None:
     """When each training could have stopped: at the loss that ``exact`` ends with."""
     print(f"\nsteps to the loss of {EXACT}, request by request")
     for family in dict.fromkeys(one.family for one in found[0] if one.course):
@@ -193,7 +201,7 @@ def _print_courses(found: Sequence[Sequence[Tried]], goals: Sequence[Terms]) -> 
         print(f"  {family:28}" + ", ".join(told))
 
 
-def exact_case(pipeline: AdaBLDMPipeline, request: dict[str, Any]) -> Case:
+def exact_case(pipeline: AdaBLDMPipeline, request: dict[str, Any]) -> AdaptationCase:
     """The request as ``exact`` has it before adaptation."""
     decoded: list[tuple[torch.Tensor, torch.Tensor]] = []
     hook = pipeline.vae.decoder.register_forward_hook(
@@ -204,7 +212,7 @@ def exact_case(pipeline: AdaBLDMPipeline, request: dict[str, Any]) -> Case:
     finally:
         hook.remove()
     latents, before = decoded[-1]
-    return Case(
+    return AdaptationCase(
         latents=latents,
         before=before,
         good=from_uint8(torch.from_numpy(np.stack(out.sources))),
@@ -212,7 +220,7 @@ def exact_case(pipeline: AdaBLDMPipeline, request: dict[str, Any]) -> Case:
     )
 
 
-def figures(image: torch.Tensor, case: Case) -> tuple[float, ...]:
+def figures(image: torch.Tensor, case: AdaptationCase) -> tuple[float, ...]:
     """The values of :data:`TITLES`."""
     made, before, good = (to_uint8(one)[0].numpy() for one in (image, case.before, case.good))
     mask = (case.keep[0, 0] == 0).numpy().astype(np.uint8)

@@ -19,8 +19,8 @@ from adabldm.sampling.decoder_adaptation import adaptation_loss
 from jobs.bench.adaptation_training import (
     LAST_BLOCK_RATE,
     WEIGHT,
-    Case,
-    Training,
+    AdaptationCase,
+    DecoderTraining,
     split_decoder,
     trained,
 )
@@ -29,7 +29,9 @@ STEPS = 10
 
 
 @torch.no_grad()
-def adapted_together(vae: AutoencoderKL, cases: Sequence[Case], steps: int) -> torch.Tensor:
+def adapted_together(
+    vae: AutoencoderKL, cases: Sequence[AdaptationCase], steps: int
+) -> torch.Tensor:
     """Images (N, 3, H, W) after ``steps`` AdamW steps of the last up-block, a copy a case."""
     before, part = split_decoder(copy.deepcopy(vae.decoder), last=True)
     features = torch.stack([before(case.latents) for case in cases])
@@ -57,9 +59,9 @@ def adapted_together(vae: AutoencoderKL, cases: Sequence[Case], steps: int) -> t
     return images(weights, features).squeeze(1)
 
 
-def measure_together(vae: AutoencoderKL, cases: Sequence[Case]) -> float:
+def measure_together(vae: AutoencoderKL, cases: Sequence[AdaptationCase]) -> float:
     """Print both ways' processor seconds a request; returns their images' largest difference."""
-    way = Training(family="last up-block", when=(STEPS,), rate=LAST_BLOCK_RATE, last=True)
+    way = DecoderTraining(family="last up-block", when=(STEPS,), rate=LAST_BLOCK_RATE, last=True)
     began = time.process_time()
     alone = [next(trained(vae, case, way)).image for case in cases]
     between = time.process_time()

@@ -27,7 +27,7 @@ nothing; as many more are computed around a crop and thrown away."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class AdaptationCase:
     """One request after sampling: ``latents`` (1, C, h, w) as the decoder gets them; ``before``
     D(z) and ``good`` (1, 3, H, W); ``keep`` (1, 1, H, W)."""
 
@@ -43,10 +43,10 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tried:
+class AdaptationResult:
     """A variant's ``image`` (1, 3, H, W) and the GFLOP of convolutions and matrix products that it
-    took; ``family`` groups the points of one curve. ``course`` holds :meth:`Case.terms` before each
-    training step that led here, and now."""
+    took; ``family`` groups the points of one curve. ``course`` holds
+    :meth:`AdaptationCase.terms` before each training step that led here, and now."""
 
     family: str
     name: str
@@ -73,7 +73,7 @@ def muon(part: nn.Module, rate: float) -> Optimizers:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class DecoderTraining:
     """A way to train: ``last`` the last up-block alone, ``crop`` around the mask alone; the image
     is taken after each of ``when`` steps."""
 
@@ -143,7 +143,7 @@ def split_decoder(
     return before, part
 
 
-def adapted_decoder(vae: AutoencoderKL, cases: Sequence[Case], steps: int) -> nn.Module:
+def adapted_decoder(vae: AutoencoderKL, cases: Sequence[AdaptationCase], steps: int) -> nn.Module:
     """A decoder as ``exact`` adapts it, but to many cases, by turns."""
     decoder = copy.deepcopy(vae.decoder).requires_grad_(True)
     updates = adamw(decoder, RATE)
@@ -155,8 +155,8 @@ def adapted_decoder(vae: AutoencoderKL, cases: Sequence[Case], steps: int) -> nn
 
 
 def trained(
-    vae: AutoencoderKL, case: Case, way: Training, start: nn.Module | None = None
-) -> Iterator[Tried]:
+    vae: AutoencoderKL, case: AdaptationCase, way: DecoderTraining, start: nn.Module | None = None
+) -> Iterator[AdaptationResult]:
     """A part of a decoder of its own trained; the image after each of ``way.when`` steps.
 
     The copy is of the model's decoder, or of ``start``. What the trained part sees is computed
@@ -166,16 +166,16 @@ def trained(
     before, part = split_decoder(copy.deepcopy(start or vae.decoder), way.last)
     with torch.no_grad():
         features = before(case.latents)
-    shown, window = case, None
+    shown, crop = case, None
     if way.crop:
         fix_norms(part, features)
-        window = around(case.keep)
-        features, shown = features[window.outer], window.of(case)
+        crop = around(case.keep)
+        features, shown = features[crop.outer], crop.of(case)
     part.requires_grad_(True)
     updates = way.optimizers(part, way.rate)
 
     def placed(image: torch.Tensor) -> torch.Tensor:
-        return image if window is None else window.put(image, case)
+        return image if crop is None else crop.put(image, case)
 
     each, course = 0.0, []
     for step in range(1, max(way.when) + 1):
@@ -190,7 +190,7 @@ def trained(
         if step in way.when:
             with torch.no_grad():
                 made = placed(part(features))
-            yield Tried(
+            yield AdaptationResult(
                 family=way.family,
                 name=f"{way.family} {step}",
                 image=made,
@@ -199,7 +199,9 @@ def trained(
             )
 
 
-def _step(part: nn.Module, features: torch.Tensor, case: Case, updates: Optimizers) -> torch.Tensor:
+def _step(
+    part: nn.Module, features: torch.Tensor, case: AdaptationCase, updates: Optimizers
+) -> torch.Tensor:
     """Make one; returns the image before it."""
     image = part(features)
     loss = adaptation_loss(image, case.before, case.good, case.keep, WEIGHT)
@@ -214,29 +216,30 @@ Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Window:
-    """A crop of a picture (1, C, H, W): ``outer`` is computed, ``inner`` of it is used, which lies
-    at ``inside`` in what was computed."""
+class Crop:
+    """The part of a picture (1, C, H, W) around its mask, as indices: ``outer`` into the picture is
+    what a decoder computes; ``inner`` into the picture is what is used of that, and ``inside`` is
+    the same pixels as indices into what was computed."""
 
     outer: Box
     inner: Box
     inside: Box
 
-    def of(self, case: Case) -> Case:
-        return Case(
+    def of(self, case: AdaptationCase) -> AdaptationCase:
+        return AdaptationCase(
             latents=case.latents,
             before=case.before[self.outer],
             good=case.good[self.outer],
             keep=case.keep[self.outer],
         )
 
-    def put(self, image: torch.Tensor, case: Case) -> torch.Tensor:
+    def put(self, image: torch.Tensor, case: AdaptationCase) -> torch.Tensor:
         result = case.good.clone()
         result[self.inner] = image[self.inside]
         return result
 
 
-def around(keep: torch.Tensor) -> Window:
+def around(keep: torch.Tensor) -> Crop:
     """The crop around the mask in ``keep`` (1, 1, H, W)."""
     rows, columns = (keep[0, 0] == 0).nonzero(as_tuple=True)
     inner, outer, inside = [], [], []
@@ -248,4 +251,4 @@ def around(keep: torch.Tensor) -> Window:
         outer.append(slice(begin, end))
         inside.append(slice(first - begin, last - begin))
     whole = slice(None), slice(None)
-    return Window(outer=(*whole, *outer), inner=(*whole, *inner), inside=(*whole, *inside))
+    return Crop(outer=(*whole, *outer), inner=(*whole, *inner), inside=(*whole, *inside))

@@ -15,7 +15,7 @@ from adabldm.sampling.options import ExactOptions
 from jobs.bench import adaptation_frontier, adaptation_together, savings
 from jobs.bench.adaptation_frontier import TRAININGS, exact_case, variants
 from jobs.bench.adaptation_training import (
-    Training,
+    DecoderTraining,
     adapted_decoder,
     around,
     fix_norms,
@@ -27,7 +27,7 @@ from tests.support.tiny import requests, tiny_pipeline
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    def shorter(way: Training) -> Training:
+    def shorter(way: DecoderTraining) -> DecoderTraining:
         return replace(way, when=(1, 2))
 
     monkeypatch.setattr(adaptation_frontier, "TRAININGS", tuple(map(shorter, TRAININGS)))
@@ -96,20 +96,20 @@ def test_a_crop_is_normalised_as_in_its_picture() -> None:
     before, part = split_decoder(copy.deepcopy(pipeline.vae.decoder), last=True)
     with torch.no_grad():
         features = before(case.latents)
-        window = around(case.keep)
-        assert window.inner != window.outer
-        assert features[window.outer].numel() < features.numel()
-        unfixed = window.put(part(features[window.outer]), case)[window.inner]
+        crop = around(case.keep)
+        assert crop.inner != crop.outer
+        assert features[crop.outer].numel() < features.numel()
+        unfixed = crop.put(part(features[crop.outer]), case)[crop.inner]
         fix_norms(part, features)
-        fixed = window.put(part(features[window.outer]), case)[window.inner]
-    assert torch.allclose(fixed, case.before[window.inner], atol=1e-5)
-    assert not torch.allclose(unfixed, case.before[window.inner], atol=1e-2)
+        fixed = crop.put(part(features[crop.outer]), case)[crop.inner]
+    assert torch.allclose(fixed, case.before[crop.inner], atol=1e-5)
+    assert not torch.allclose(unfixed, case.before[crop.inner], atol=1e-2)
 
 
 def test_outside_a_crop_the_picture_is_the_good_one() -> None:
     pipeline = tiny_pipeline()
     case = exact_case(pipeline, requests(1))
-    way = Training(family="crop", when=(3,), rate=1e-3, last=True, crop=True)
+    way = DecoderTraining(family="crop", when=(3,), rate=1e-3, last=True, crop=True)
     (made,) = trained(pipeline.vae, case, way)
     outside = torch.ones_like(case.keep)
     outside[around(case.keep).inner] = 0
