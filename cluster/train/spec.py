@@ -31,7 +31,7 @@ Texts = Mapping[tuple[str, str | None], tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class TrainingSpec:
     """One model or branch to be trained.
 
     ``base`` is the URI of the model that a branch is of, None for a whole model; ``rank`` makes a
@@ -92,7 +92,7 @@ def split_digest(objects: Sequence[ObjectFolder]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def bind(training: Training) -> None:
+def bind(training: TrainingSpec) -> None:
     """Bind the output to this training. Raises :class:`InputFault` if it holds another one."""
     free = FREE if training.base is not None else FREE[1:]
     options = asdict(training.options)
@@ -117,7 +117,7 @@ def bind(training: Training) -> None:
 class StepsSoFar:
     """How far a training is, read from its logs."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: TrainingSpec) -> None:
         self._training = training
 
     def read(self) -> tuple[int, float | None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adabldm.core.faults import InputFault, JobFault
+from adabldm.core.faults import ExitCode, InputFault, JobFault
 from adabldm.sampling.options import FastOptions, SamplerOptions
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 CALL_ROWS = 4
 DEFAULTS, FAST = SamplerOptions(), FastOptions()
-FAILED_ROWS = 3
-STOPPED = 1
 
 
 def main(
@@ -166,10 +164,10 @@ def run(asked: Generation) -> None:
         outcome = generate(asked, progress)
     except JobFault as fault:
         print(f"stopped: {fault}. The same command continues.", file=sys.stderr)
-        raise typer.Exit(STOPPED) from fault
+        raise typer.Exit(ExitCode.STOPPED) from fault
     except KeyboardInterrupt:
         print("interrupted. The same command continues.", file=sys.stderr)
-        raise typer.Exit(STOPPED) from None
+        raise typer.Exit(ExitCode.STOPPED) from None
     finally:
         if tracker is not None:
             tracker.__exit__(None, None, None)
@@ -180,7 +178,7 @@ def run(asked: Generation) -> None:
         f"{outcome.output.shown}"
     )
     if failed:
-        raise typer.Exit(FAILED_ROWS)
+        raise typer.Exit(ExitCode.SOME_FAILED)
 
 
 def parse_workers(text: str) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adabldm.core.faults import InputFault
+from adabldm.core.faults import ExitCode, InputFault
 
 
 def main(
@@ -39,4 +39,4 @@ def main(
         raise InputFault.of("recording", str(recording), str(fault)) from fault
     print(f"{total - failed} of {total} quantities agree with {recording}")
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.STOPPED)

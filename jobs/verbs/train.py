@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from adabldm.core.faults import InputFault, JobFault
+from adabldm.core.faults import ExitCode, InputFault, JobFault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adabldm.core.objects import ObjectFolder
     from adabldm.training.options import BranchOptions, WholeModelOptions
-    from cluster.train.spec import Texts, Training
+    from cluster.train.spec import Texts, TrainingSpec
 
-SOME_FAILED = 3
 PAIRS, BATCH, STEPS, RATE = 20_000, 4, 50_000, 1e-5
 """The paper's settings (section IV-A): 10 epochs of 20,000 pairs, four a step."""
 
@@ -118,7 +117,7 @@ def main(
     adabldm train prepared/tile --steps 400 --gpus-per-worker 0 --output branch
     """
     # Here, because the networks' libraries take seconds to load and `--help` needs none of them.
-    from cluster.train.spec import Training, checked_base
+    from cluster.train.spec import TrainingSpec, checked_base
     from jobs.verbs.plan import read_objects
 
     objects = read_objects(dataset_uri, defect or [], layout=layout, shots=shots)
@@ -131,7 +130,7 @@ def main(
     if from_scratch:
         if each != "none":
             raise InputFault.of("--each", each, "makes branches; --from-scratch makes no branch")
-        job = Training(
+        job = TrainingSpec(
             name="model", objects=tuple(objects), output=output,
             options=_whole(steps, accumulate, seed), **common,
         )  # fmt: skip
@@ -161,10 +160,11 @@ def main(
     }  # fmt: skip
     if each == "none":
         name = ", ".join(folder.name for folder in objects)
-        _train_one(Training(name=name, objects=tuple(objects), output=output, **common), workers)
+        one = TrainingSpec(name=name, objects=tuple(objects), output=output, **common)
+        _train_one(one, workers)
         return
     jobs = [
-        Training(name=name, objects=(folder,), output=f"{output.rstrip('/')}/{name}", **common)
+        TrainingSpec(name=name, objects=(folder,), output=f"{output.rstrip('/')}/{name}", **common)
         for name, folder in _parts(objects, each)
     ]
     _train_each(jobs, workers, output)
@@ -219,7 +219,7 @@ def _parts(objects: Sequence[ObjectFolder], each: str) -> list[tuple[str, Object
     ]
 
 
-def _train_one(job: Training, workers: int) -> None:
+def _train_one(job: TrainingSpec, workers: int) -> None:
     from cluster.train.launch import train
     from jobs.progress import Tracker
 
@@ -231,7 +231,7 @@ def _train_one(job: Training, workers: int) -> None:
     typer.echo(f"trained {what} on {job.name}, {_told(job, began)}: {job.result.shown}")
 
 
-def _check_parts(job: Training, workers: int) -> None:
+def _check_parts(job: TrainingSpec, workers: int) -> None:
     """Every process's share must be whole."""
     for name, options in job.options.phases.items():
         parts = options.accumulate * workers
@@ -241,7 +241,7 @@ def _check_parts(job: Training, workers: int) -> None:
             raise InputFault.of(where, options.batch_size, rule)
 
 
-def _train_each(jobs: Sequence[Training], workers: int, output: str) -> None:
+def _train_each(jobs: Sequence[TrainingSpec], workers: int, output: str) -> None:
     from cluster.train.launch import train_each
     from jobs.progress import Tracker
 
@@ -257,10 +257,10 @@ def _train_each(jobs: Sequence[Training], workers: int, output: str) -> None:
     made = len(jobs) - len(failed)
     typer.echo(f"trained {made} of {len(jobs)} branches, {_told(jobs[0], began)}: {output}")
     if failed and made:
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(ExitCode.SOME_FAILED)
     if failed:
         raise JobFault("no branch could be trained")
 
 
-def _told(job: Training, began: float) -> str:
+def _told(job: TrainingSpec, began: float) -> str:
     return f"{job.steps} steps in {time.monotonic() - began:.0f} s"

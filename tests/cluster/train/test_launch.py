@@ -19,7 +19,7 @@ from adabldm.loading import open_base
 from adabldm.training.options import PHASES, BranchOptions, TrainOptions, WholeModelOptions
 from cluster.models.inspect import model_fingerprint
 from cluster.train.launch import run_process, train, train_each
-from cluster.train.spec import Training, bind, split_digest
+from cluster.train.spec import TrainingSpec, bind, split_digest
 from jobs.verbs.demo import draw_data_set
 from tests.support.tiny import tiny_pipeline
 
@@ -41,14 +41,14 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def job(folder) -> Training:
+def job(folder) -> TrainingSpec:
     base = folder / "base"
     tiny_pipeline().save_pretrained(base)
     objects = open_dataset(str(draw_data_set(folder / "data")))
     objects = [replace(objects[0], surface="texture")]
     name = objects[0].name
     texts = {(name, d): (f"a metal with a {d}",) for d in objects[0].defect_types}
-    return Training(
+    return TrainingSpec(
         name=name,
         objects=tuple(objects),
         texts={**texts, (name, None): ("a metal",)},
