@@ -21,10 +21,11 @@ from cluster.manifest.reader import Manifest
 from cluster.manifest.request_checks import RequestChecks
 from cluster.manifest.roster import Roster
 from cluster.manifest.validation import validate
-from cluster.models.catalog import Base, open_branches
-from cluster.models.inspect import has_control_branch, image_size, model_fingerprint
+from cluster.models.catalog import open_branches
+from cluster.models.inspect import ModelFacts
+from cluster.models.kinds import inspect_model
 from cluster.models.loading import ModelFault
-from cluster.models.row_models import RowModels
+from cluster.models.row_models import NO_BRANCH, RowModels
 from cluster.output.index import Ledger
 from cluster.output.run_json import RunBinding, unbind
 from cluster.storage.location import PARTIAL, Location, location
@@ -77,6 +78,7 @@ class Checked:
 
     output: Location
     ledger: Ledger
+    model: ModelFacts
     binding: RunBinding
     manifest: Manifest
     checks: RequestChecks
@@ -93,21 +95,22 @@ def checked(asked: Generation) -> Iterator[Checked]:
     """
     output = location("output", asked.output)
     ledger = Ledger(output)
+    model = inspect_model(asked.model)
     binding = RunBinding(
-        model=asked.model,
-        model_fingerprint=model_fingerprint(asked.model),
-        config=_config(asked),
+        model=model.uri, model_fingerprint=model.fingerprint, config=_config(asked)
     )
     if not binding.check(output) and ledger.exists:
         raise InputFault.of("output", output.shown, "has an index but no run.json")
     manifest = Manifest(asked.manifest, asked.allowed_roots)
-    _refuse_without_branch(asked.model, manifest)
-    checks = RequestChecks(manifest, _row_models(asked, manifest, binding.model_fingerprint))
+    _refuse_without_branch(model, manifest)
+    branches = open_branches(asked.named_branches, asked.branches, model)
+    checks = RequestChecks(manifest, RowModels(manifest.resolve, model, inspect_model, branches))
     schema = index_schema(manifest, ledger)
     with closing(validate(manifest, checks)) as roster:
         yield Checked(
             output=output,
             ledger=ledger,
+            model=model,
             binding=binding,
             manifest=manifest,
             checks=checks,
@@ -156,29 +159,13 @@ def generate(asked: Generation, progress: Progress) -> Outcome:
         return _outcome(job, tally, failed_before)
 
 
-NO_BRANCH = "has no control branch: train one with `adabldm train`"
-
-
-def _refuse_without_branch(model: str, manifest: Manifest) -> None:
+def _refuse_without_branch(model: ModelFacts, manifest: Manifest) -> None:
     """The job's model needs a control branch if any row is left to it."""
-    if has_control_branch(model):
+    if model.has_control_branch:
         return
-    if any(row.get("model") in (None, "", model) for _, rows in manifest.chunks() for row in rows):
-        raise InputFault.of("model", model, NO_BRANCH)
-
-
-def _fingerprint_with_branch(model: str) -> str:
-    """The fingerprint of a model that a row names."""
-    fingerprint = model_fingerprint(model)
-    if not has_control_branch(model):
-        raise InputFault.of("model", model, NO_BRANCH)
-    return fingerprint
-
-
-def _row_models(asked: Generation, manifest: Manifest, fingerprint: str) -> RowModels:
-    base = Base(model=asked.model, fingerprint=fingerprint, image_size=image_size(asked.model))
-    branches = open_branches(asked.named_branches, asked.branches, base)
-    return RowModels(manifest, base, _fingerprint_with_branch, branches)
+    left = (None, "", model.uri)
+    if any(row.get("model") in left for _, rows in manifest.chunks() for row in rows):
+        raise InputFault.of("model", model.uri, NO_BRANCH)
 
 
 def _config(asked: Generation) -> dict[str, object]:

@@ -8,6 +8,7 @@ when more than N requests are computed together.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Sequence
@@ -19,6 +20,12 @@ from adabldm.core import images as pictures
 from adabldm.core import trimap
 from adabldm.sampling.options import RequestTrace, SamplerOptions
 from adabldm.sampling.output import AdaBLDMOutput
+
+
+def sleeping_fingerprint(uri: str) -> str:
+    """SHA-256 of what makes its pictures: its version, whatever its pace and its faults."""
+    version = parse_qs(urlsplit(uri).query).get("version", ["1"])[0]
+    return hashlib.sha256(f"sleep {version}".encode()).hexdigest()
 
 
 class SleepingPipeline:

@@ -41,7 +41,7 @@ def train_branch(training: TrainingSpec, device: torch.device) -> None:
     from adabldm.training.branch import BRANCH, BranchTraining
     from adabldm.training.loop import Peers
     from adabldm.training.options import BranchOptions
-    from cluster.models.loading import local_model
+    from cluster.models.local_copies import local_model
 
     assert isinstance(training.options, BranchOptions) and training.base  # noqa: S101, PT018
     pipeline = open_base(local_model(training.base, training.base_fingerprint).path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from adabldm.core.faults import InputFault
 from adabldm.core.objects import ObjectFolder
-from cluster.models.inspect import model_fingerprint
+from cluster.models.kinds import inspect_model
 from cluster.output.run_json import RunBinding
 from cluster.storage.location import Location, location
 from cluster.train.store import PhaseStore
@@ -146,7 +146,7 @@ Progress = Callable[[int, str], None]
 def checked_base(uri: str) -> str:
     """The fingerprint of the base at ``uri``. Raises :class:`InputFault`."""
     try:
-        return model_fingerprint(uri)
+        return inspect_model(uri).fingerprint
     except InputFault as fault:
         raise InputFault(
             *(f"--base: {line.removeprefix('model: ')}" for line in fault.lines)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 from adabldm.core.faults import InputFault
-from cluster.generate.job import Checked, Generation, checked
+from cluster.generate.job import Generation, checked
 from cluster.generate.rate import Rate, measured_rate
-from cluster.models.inspect import is_sleeping
-from cluster.models.loading import load_backend
+from cluster.models.kinds import kind_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +54,6 @@ def forecast(asked: Generation, images_per_second: float | None) -> Forecast:
     The rate is ``images_per_second`` of a worker, or is measured here. Raises as
     :func:`cluster.generate.job.checked` and :func:`cluster.generate.rate.measured_rate`.
     """
-    if not is_sleeping(asked.model):
-        _quiet()
     with checked(asked) as job:
         rate = None
         if job.roster.count(done=False):
@@ -66,32 +62,9 @@ def forecast(asked: Generation, images_per_second: float | None) -> Forecast:
         return Forecast(
             requests=job.roster.count(),
             pending=job.roster.count(done=False),
-            gflop=_gflop(asked, job),
+            gflop=kind_of(asked.model).gflop(job.model, asked.options),
             rate=rate,
         )
-
-
-def _quiet() -> None:
-    """Keep what the libraries say while they load a model out of what is told."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    for one in (diffusers_logging, transformers_logging):
-        one.set_verbosity_error()
-        one.disable_progress_bar()
-
-
-def _gflop(asked: Generation, job: Checked) -> dict[str, float]:
-    """GFLOP of an image of the job's own model, by part."""
-    if is_sleeping(asked.model):
-        return {}
-    from adabldm.cost.arithmetic import Parts, cost_of_calls, work
-    from adabldm.cost.miniature import calls_of
-    from adabldm.pipeline import AdaBLDMPipeline
-
-    pipeline = load_backend(asked.model, "cpu", job.binding.model_fingerprint)
-    parts = Parts.of(cast(AdaBLDMPipeline, pipeline))
-    return work(calls_of(asked.options), cost_of_calls(parts, asked.options))
 
 
 def lines(asked: Generation, seen: Forecast, price: float | None) -> list[str]:
