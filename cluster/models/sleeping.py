@@ -90,8 +90,10 @@ class SleepingPipeline:
         part = np.random.default_rng([seed % 2**64, 1]).random()
         return shortest * (1 + (self._spread - 1) * part)
 
-    def _refuse_too_many(self, together: int) -> None:
-        if self._room is not None and together > self._room:
+    def _refuse_too_many(self, compute_batch: int) -> None:
+        if self._room is not None and compute_batch > self._room:
             import torch
 
-            raise torch.OutOfMemoryError(f"{together} requests, there is room for {self._room}")
+            raise torch.OutOfMemoryError(
+                f"{compute_batch} requests, there is room for {self._room}"
+            )

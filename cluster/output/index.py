@@ -25,46 +25,6 @@ from cluster.storage.location import Location, delta_options
 FOLDER = "index"
 SCHEMES = {"file": "file", "s3": "s3", "gcs": "gs", "gs": "gs", "abfs": "az", "az": "az"}
 """The Delta library's name for each fsspec protocol that it can write to."""
-FIGURES = pa.map_(pa.string(), pa.float64())
-INDEX = pa.schema(
-    [
-        pa.field("request_id", pa.string()),
-        pa.field("object", pa.string()),
-        pa.field("defect", pa.string()),
-        pa.field("status", pa.string()),
-        pa.field("reason", pa.string()),
-        pa.field("image", pa.string()),
-        pa.field("mask", pa.string()),
-        pa.field("image_sha256", pa.string()),
-        pa.field("mask_sha256", pa.string()),
-        pa.field(
-            "extras",
-            pa.list_(
-                pa.struct(
-                    [
-                        pa.field("name", pa.string()),
-                        pa.field("path", pa.string()),
-                        pa.field("sha256", pa.string()),
-                    ]
-                )
-            ),
-        ),
-        pa.field("seed", pa.int64()),
-        pa.field("prompt", pa.string()),
-        pa.field("negative_prompt", pa.string()),
-        pa.field("model", pa.string()),
-        pa.field("request_fingerprint", pa.string()),
-        pa.field("source_sha256", pa.string()),
-        pa.field("trimap_sha256", pa.string()),
-        pa.field("model_fingerprint", pa.string()),
-        pa.field("config_fingerprint", pa.string()),
-        pa.field("quality", FIGURES),
-        pa.field("seconds", FIGURES),
-    ]
-)
-"""Columns of the index; a manifest's further columns follow. ``status`` is ok, rejected or failed;
-paths are inside the output; ``extras`` are the pictures kept besides the pair."""
-
 EPOCH, COMMITS = "adabldm-driver", "adabldm-commits"
 COMMIT_ATTEMPTS = 5
 FIRST_WAIT_SECONDS = 0.2

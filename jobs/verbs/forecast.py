@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from adabldm.core.faults import InputFault
-from cluster.generate.job import Generation, checked
+from cluster.generate.job import GenerationSpec, checked
 from cluster.generate.rate import Rate, measured_rate
 from cluster.models.kinds import kind_of
 
@@ -47,27 +47,27 @@ def check_figures(dry_run: bool, rate: float | None, price: float | None) -> Non
             raise InputFault.of(name, value, rule)
 
 
-def forecast(asked: Generation, images_per_second: float | None) -> Forecast:
+def forecast(spec: GenerationSpec, images_per_second: float | None) -> Forecast:
     """Check the job as ``generate`` does and foresee it; starts no Ray, writes nothing to the
     output.
 
     The rate is ``images_per_second`` of a worker, or is measured here. Raises as
     :func:`cluster.generate.job.checked` and :func:`cluster.generate.rate.measured_rate`.
     """
-    with checked(asked) as job:
+    with checked(spec) as job:
         rate = None
         if job.roster.count(done=False):
             given = images_per_second
-            rate = Rate(images_per_second=given) if given else measured_rate(asked, job)
+            rate = Rate(images_per_second=given) if given else measured_rate(spec, job)
         return Forecast(
             requests=job.roster.count(),
             pending=job.roster.count(done=False),
-            gflop=kind_of(asked.model).gflop(job.model, asked.options),
+            gflop=kind_of(spec.model).gflop(job.model, spec.options),
             rate=rate,
         )
 
 
-def lines(asked: Generation, seen: Forecast, price: float | None) -> list[str]:
+def lines(spec: GenerationSpec, seen: Forecast, price: float | None) -> list[str]:
     """The forecast in words; ``price`` of a worker's hour."""
     told = [
         "dry run: nothing was started, nothing was written",
@@ -77,7 +77,7 @@ def lines(asked: Generation, seen: Forecast, price: float | None) -> list[str]:
     ]
     if seen.rate is None:
         return [*told, "nothing is left to do"]
-    pool, hours = asked.pool, seen.worker_hours
+    pool, hours = spec.pool, seen.worker_hours
     source = "as given"
     if seen.rate.requests is not None:
         source = f"measured here on {seen.rate.requests} requests, its start and first call apart"

@@ -12,7 +12,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from adabldm.sampling.options import SamplerOptions
 from cluster.generate.flow import Pool
-from cluster.generate.job import Generation, checked
+from cluster.generate.job import GenerationSpec, checked
 from cluster.models.kinds import PIPELINE, inspect_model, kind_of
 from cluster.storage.location import Location
 from tests.support.making import Row, write_manifest
@@ -57,7 +57,7 @@ def test_each_model_of_a_job_is_looked_at_once(counted: Location, tmp_path: Path
             row["model"] = counted.join("other").uri
         rows[1]["model"] = counted.uri + "/./other"
 
-    job = Generation(
+    job = GenerationSpec(
         manifest=str(write_manifest(tmp_path / "in", 12, change)),
         model=counted.join("base").uri,
         output=str(tmp_path / "out"),

@@ -7,7 +7,8 @@ from deltalake.exceptions import CommitFailedError
 
 from adabldm.core.faults import JobFault
 from cluster.output import index as module
-from cluster.output.index import COMMIT_ATTEMPTS, INDEX, Ledger, Superseded
+from cluster.output.index import COMMIT_ATTEMPTS, Ledger, Superseded
+from cluster.output.schema import INDEX
 from cluster.storage.location import Location
 
 
