@@ -49,6 +49,8 @@ FACTS = pa.schema(
     ]
 )
 
+_KNOWN = frozenset(SCHEMA.names)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -77,7 +79,7 @@ class Request:
             negative_prompt=row.get("negative_prompt") or "",
             seed=row["seed"],
             model=row.get("model") or None,
-            riding={name: value for name, value in row.items() if name not in SCHEMA.names},
+            riding={name: value for name, value in row.items() if name not in _KNOWN},
         )
 
 
