@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from adabldm.sampling.options import SamplerOptions
@@ -46,8 +46,9 @@ class ModelKind(Protocol):
     def swapper(self, backend: Backend) -> Swapper | None:
         """What puts branches into a loaded one; None where there are no weights to swap."""
 
-    def gflop(self, facts: ModelFacts, options: SamplerOptions) -> dict[str, float]:
-        """GFLOP of an image by part; empty where there is no arithmetic."""
+    def gflop(self, load: Callable[[], Backend], options: SamplerOptions) -> dict[str, float]:
+        """GFLOP of an image by part, of the model that ``load`` gives; empty where there is no
+        arithmetic."""
 
 
 class PipelineKind:
@@ -77,12 +78,12 @@ class PipelineKind:
 
         return Swapper(backend)
 
-    def gflop(self, facts: ModelFacts, options: SamplerOptions) -> dict[str, float]:
+    def gflop(self, load: Callable[[], Backend], options: SamplerOptions) -> dict[str, float]:
         from adabldm.cost.arithmetic import Parts, cost_of_calls, work
         from adabldm.cost.miniature import calls_of
 
-        pipeline = cast("AdaBLDMPipeline", self.load(facts.uri, "cpu", facts.fingerprint))
-        return work(calls_of(options), cost_of_calls(Parts.of(pipeline), options))
+        parts = Parts.of(cast("AdaBLDMPipeline", load()))
+        return work(calls_of(options), cost_of_calls(parts, options))
 
 
 class SleepingKind:
@@ -101,8 +102,8 @@ class SleepingKind:
         del backend
         return None
 
-    def gflop(self, facts: ModelFacts, options: SamplerOptions) -> dict[str, float]:
-        del facts, options
+    def gflop(self, load: Callable[[], Backend], options: SamplerOptions) -> dict[str, float]:
+        del load, options
         return {}
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from adabldm.branches.card import CARD
 from adabldm.core.faults import InputFault
 from cluster.models.catalog import FoundBranch, read_branch, refuse_other_weights
-from cluster.models.inspect import EMBEDDED, ModelFacts
+from cluster.models.inspect import EMBEDDED, ModelFacts, model_location
 from cluster.models.kinds import kind_of
 from cluster.storage.hashing import sha256
 from cluster.storage.location import Location
@@ -56,6 +56,8 @@ class RowModels:
     ) -> None:
         self._resolve = resolve
         self._base = base
+        has_files = kind_of(base.uri).has_files
+        self._base_uri = model_location(base.uri).uri if has_files else base.uri
         self._inspect = inspect
         self._branches = branches
         self._known: Once[RowModel] = Once(KEPT_MODELS)
@@ -89,7 +91,7 @@ class RowModels:
 
     def _whole_model(self, uri: str) -> RowModel:
         """A model that a row names by itself. Raises :class:`InputFault`."""
-        facts = self._inspect(uri)
+        facts = self._base if uri == self._base_uri else self._inspect(uri)
         if not facts.has_control_branch:
             raise InputFault.of("model", uri, NO_BRANCH)
         return RowModel(model=uri, model_fingerprint=facts.fingerprint)

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 
 from adabldm.core.faults import InputFault
-from cluster.generate.job import GenerationSpec, checked
+from cluster.generate.job import CheckedJob, GenerationSpec, checked
 from cluster.generate.rate import Rate, measured_rate
-from cluster.models.kinds import kind_of
+from cluster.models.kinds import Backend, kind_of
+from cluster.models.loading import ModelFault, load_backend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +63,21 @@ def forecast(spec: GenerationSpec, images_per_second: float | None) -> Forecast:
         return Forecast(
             requests=job.roster.count(),
             pending=job.roster.count(done=False),
-            gflop=kind_of(spec.model).gflop(job.model, spec.options),
+            gflop=_gflop(spec, job),
             rate=rate,
         )
+
+
+def _gflop(spec: GenerationSpec, job: CheckedJob) -> dict[str, float]:
+    """GFLOP of an image of the job's own model, by part."""
+
+    def load() -> Backend:
+        return load_backend(job.model.uri, "cpu", job.model.fingerprint)
+
+    try:
+        return kind_of(job.model.uri).gflop(load, spec.options)
+    except ModelFault as error:
+        raise InputFault(str(error)) from error
 
 
 def lines(spec: GenerationSpec, seen: Forecast, price: float | None) -> list[str]:

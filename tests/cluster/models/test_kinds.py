@@ -13,7 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from adabldm.sampling.options import SamplerOptions
 from cluster.generate.flow import Pool
 from cluster.generate.job import GenerationSpec, checked
-from cluster.models.kinds import PIPELINE, inspect_model, kind_of
+from cluster.models.kinds import PIPELINE, Backend, inspect_model, kind_of
 from cluster.storage.location import Location
 from tests.support.making import Row, write_manifest
 from tests.support.tiny import tiny_pipeline
@@ -55,7 +55,8 @@ def test_each_model_of_a_job_is_looked_at_once(counted: Location, tmp_path: Path
     def change(rows: list[Row]) -> None:
         for row in rows[::2]:
             row["model"] = counted.join("other").uri
-        rows[1]["model"] = counted.uri + "/./other"
+        rows[1]["model"] = f"{counted.uri}/./other"
+        rows[3]["model"] = f"{counted.uri}/./base"
 
     job = GenerationSpec(
         manifest=str(write_manifest(tmp_path / "in", 12, change)),
@@ -92,4 +93,10 @@ def test_a_scheme_names_its_kind_and_all_others_are_pipelines() -> None:
     assert facts.image_size is None
     assert facts.fingerprint == inspect_model("sleep://7?version=2&raise=x").fingerprint
     assert facts.fingerprint != inspect_model("sleep://5").fingerprint
-    assert sleeping.gflop(facts, SamplerOptions()) == {}
+
+
+def test_a_pipeline_that_only_sleeps_is_not_loaded_for_its_arithmetic() -> None:
+    def refuse() -> Backend:
+        raise AssertionError("it was loaded")
+
+    assert kind_of("sleep://5").gflop(refuse, SamplerOptions()) == {}
