@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from adabldm.core.faults import InputFault, JobFault
+from adabldm.core.faults import ExitCode, InputFault, JobFault
 from jobs.verbs import (
     demo,
     generate,
@@ -33,8 +33,6 @@ for verb in (
 ):  # fmt: skip
     app.command(verb.__name__.rpartition(".")[2])(verb.main)
 
-STOPPED, BAD_INPUT = 1, 2
-
 
 def main() -> None:
     """Run the command line.
@@ -46,10 +44,10 @@ def main() -> None:
     except InputFault as fault:
         for line in fault.lines:
             print(line, file=sys.stderr)
-        sys.exit(BAD_INPUT)
+        sys.exit(ExitCode.BAD_INPUT)
     except JobFault as fault:
         print(fault, file=sys.stderr)
-        sys.exit(STOPPED)
+        sys.exit(ExitCode.STOPPED)
 
 
 if __name__ == "__main__":

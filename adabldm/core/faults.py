@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ends: all went well; it stopped, and the same command continues; its input was
+    refused and nothing was written; it went through, and some of what was asked for failed."""
+
+    OK = 0
+    STOPPED = 1
+    BAD_INPUT = 2
+    SOME_FAILED = 3
 
 
 class InputFault(ValueError):

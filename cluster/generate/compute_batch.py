@@ -1,4 +1,4 @@
-"""How many requests a worker computes together: as asked, as many as fit, and half of it when
+"""How many requests a worker computes together: a given number, as many as fit, and half of it when
 memory runs out."""
 
 from __future__ import annotations
@@ -8,18 +8,19 @@ from collections.abc import Callable
 from typing import Literal
 
 AUTO: Literal["auto"] = "auto"
-AUTO_ROWS = 32
-"""Rows a call, and so the most that are computed together, where the worker finds the number."""
+AUTO_BATCH_SIZE = 32
+"""Batch size, and so the largest compute batch, where the worker finds the compute batch."""
 
 ComputeBatch = int | Literal["auto"] | None
-"""None leaves it to the pipeline: on a CPU one, which makes a request's bits its own."""
+"""How many requests are computed together on a device, of the batch that a call has. None leaves it
+to the pipeline: on a CPU one, which makes a request's bits its own."""
 
 
 class ComputeBatches:
     """The compute batch of each model of a worker on ``device``."""
 
-    def __init__(self, asked: ComputeBatch, device: str) -> None:
-        self._asked, self._device = asked, device
+    def __init__(self, wanted: ComputeBatch, device: str) -> None:
+        self._wanted, self._device = wanted, device
         self._sizes: dict[str, int] = {}
 
     def of(self, model: str, trial: Callable[[int], object]) -> int | None:
@@ -27,10 +28,10 @@ class ComputeBatches:
 
         Raises what ``trial`` raises, out-of-memory apart.
         """
-        if self._asked is None:
+        if self._wanted is None:
             return None
         if model not in self._sizes:
-            self._sizes[model] = self._find(trial) if self._asked == AUTO else self._asked
+            self._sizes[model] = self._find(trial) if self._wanted == AUTO else self._wanted
         return self._sizes[model]
 
     def halve(self, model: str) -> bool:
@@ -46,7 +47,7 @@ class ComputeBatches:
     def _find(self, trial: Callable[[int], object]) -> int:
         from adabldm.sampling.batch_fitting import largest_batch, memory_of
 
-        return largest_batch(trial, AUTO_ROWS, memory_of(self._device))
+        return largest_batch(trial, AUTO_BATCH_SIZE, memory_of(self._device))
 
 
 def is_out_of_memory(error: Exception) -> bool:

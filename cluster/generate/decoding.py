@@ -1,4 +1,4 @@
-"""A row's pictures, as its worker needs them."""
+"""A request's pictures, as its worker needs them."""
 
 from __future__ import annotations
 
@@ -7,59 +7,62 @@ from dataclasses import dataclass
 import numpy as np
 
 from adabldm.core import images, trimap
-from cluster.manifest.picture_checks import Picture, PictureFault
-from cluster.manifest.reader import Row
+from cluster.generate.protocol import Work
+from cluster.manifest.picture_checks import PictureFault, PictureSource
 from cluster.manifest.recipe import placed_trimap
+from cluster.manifest.schema import Blob
 from cluster.storage.hashing import sha256
 from cluster.storage.location import Location
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """``row`` with its good ``image``, uint8 (H, W, 3), and its ``trimap``, uint8 (H, W)."""
+    """``work`` with its good ``image``, uint8 (H, W, 3), and its ``trimap``, uint8 (H, W)."""
 
-    row: Row
+    work: Work
     image: np.ndarray
     trimap: np.ndarray
 
 
-def decode(row: Row) -> Decoded:
-    """The row's good image and trimap. Raises the picture faults, and ``OSError``."""
-    picture = _picture(row["image"])
-    data = _read("image", picture)
-    if sha256(data) != row["source_sha256"]:
-        raise PictureFault(f"image: {picture.shown}: is not the file that was checked")
-    image = _pixels("image", picture, data, "RGB")
-    if row["trimap"] is not None:
-        given = _picture(row["trimap"])
+def decode(work: Work) -> Decoded:
+    """The good image and the trimap of ``work``. Raises the picture faults, and ``OSError``."""
+    source = _picture(work.image)
+    data = _read("image", source)
+    if sha256(data) != work.source_sha256:
+        raise PictureFault(f"image: {source.shown}: is not the file that was checked")
+    image = _pixels("image", source, data, "RGB")
+    if work.trimap is not None:
+        given = _picture(work.trimap)
         marks = _pixels("trimap", given, _read("trimap", given), "L")
         if marks.shape != image.shape[:2]:
             raise PictureFault(f"trimap: {given.shown}: is not of the image's size")
     else:
-        marks = placed_trimap(row["placement"], drawn, *image.shape[:2])
+        assert work.placement is not None  # noqa: S101
+        marks = placed_trimap(work.placement, drawn, *image.shape[:2])
     trimap.check(marks)
-    return Decoded(row, image, marks)
+    return Decoded(work, image, marks)
 
 
-def drawn(field: str, blob: Row) -> np.ndarray:
+def drawn(field: str, blob: Blob) -> np.ndarray:
+    """The grey picture in ``blob``, uint8 (H, W). Raises :class:`PictureFault`, ``OSError``."""
     picture = _picture(blob)
     return _pixels(field, picture, _read(field, picture), "L")
 
 
-def _picture(blob: Row) -> Picture:
+def _picture(blob: Blob) -> PictureSource:
     if blob["bytes"] is not None:
-        return Picture(blob["bytes"], None)
-    return Picture(None, Location.of(blob["path"]))
+        return PictureSource(blob["bytes"], None)
+    return PictureSource(None, Location.of(blob["path"] or ""))
 
 
-def _read(field: str, picture: Picture) -> bytes:
+def _read(field: str, picture: PictureSource) -> bytes:
     try:
         return picture.read()
     except PictureFault as error:
         raise PictureFault(f"{field}: {picture.shown}: {error}") from error
 
 
-def _pixels(field: str, picture: Picture, data: bytes, mode: str) -> np.ndarray:
+def _pixels(field: str, picture: PictureSource, data: bytes, mode: str) -> np.ndarray:
     try:
         return images.decode(data, mode)
     except images.ImageFault as error:

@@ -1,4 +1,9 @@
-"""The driver: takes facts from the workers and alone commits them, in sequence."""
+"""The driver: takes facts from the workers and alone commits them, in sequence.
+
+A request is planned -> sampled -> judged -> stored -> committed: the windows have what is planned,
+the workers do the next three (:mod:`cluster.generate.worker`), and here its row is committed, which
+publishes it (:meth:`Driver._take`, :meth:`Driver._commit`).
+"""
 
 from __future__ import annotations
 
@@ -13,8 +18,18 @@ import pyarrow as pa
 
 from adabldm.core.faults import JobFault
 from cluster.generate.flow import Pool, run
-from cluster.generate.windows import Window
-from cluster.generate.worker import EXTRAS, FAILED, NO_ROOM, UNLOADABLE, UNSTORED, WorkerSettings
+from cluster.generate.protocol import (
+    EXTRAS,
+    FAILED,
+    NO_ROOM,
+    UNLOADABLE,
+    UNSTORED,
+    Fact,
+    facts_of,
+    index_row,
+)
+from cluster.generate.windows import PendingWindow
+from cluster.generate.worker import WorkerSettings
 from cluster.manifest.reader import Row
 from cluster.models.loading import ModelFault
 from cluster.output.index import Ledger, Superseded
@@ -60,7 +75,7 @@ class Driver:
     _since: float = 0.0
     _hopeless: bool = False
 
-    def drive(self, windows: Iterator[Window]) -> Tally:
+    def drive(self, windows: Iterator[PendingWindow]) -> Tally:
         """Work through ``windows``.
 
         Raises :class:`~cluster.models.loading.ModelFault` and :class:`JobFault`; whatever was done
@@ -79,7 +94,7 @@ class Driver:
         self.ledger.tidy(INDEX_FILES)
         return self.tally
 
-    def _facts(self, window: Window) -> Generator[Row | None, None, None]:
+    def _facts(self, window: PendingWindow) -> Generator[Fact | None, None, None]:
         """Facts of the window's requests as they come, None when time passes without any."""
         arrived: SimpleQueue[pa.Table | BaseException | None] = SimpleQueue()
         stopped = Event()
@@ -107,12 +122,12 @@ class Driver:
                     return
                 if isinstance(item, BaseException):
                     raise _told(item)
-                yield from item.to_pylist()
+                yield from facts_of(item)
         finally:
             stopped.set()
 
-    def _take(self, window: Window, fact: Row | None) -> None:
-        if fact is not None and fact["request_id"] in window.rows:
+    def _take(self, window: PendingWindow, fact: Fact | None) -> None:
+        if fact is not None and fact.request_id in window.requests:
             self._refuse_trouble(fact)
             if not self._waiting:
                 self._since = time.monotonic()
@@ -134,31 +149,22 @@ class Driver:
             reason = self._waiting[-1]["reason"]
             raise JobFault(f"the first {len(self._waiting)} requests all failed: {reason}")
 
-    def _refuse_trouble(self, fact: Row) -> None:
+    def _refuse_trouble(self, fact: Fact) -> None:
         """Stop for what is no fault of the request's."""
-        if fact["status"] == UNLOADABLE:
-            raise ModelFault(fact["reason"])
-        if fact["status"] == NO_ROOM:
+        if fact.status == UNLOADABLE:
+            raise ModelFault(fact.reason)
+        if fact.status == NO_ROOM:
             rule = "one request by itself does not fit in a worker's memory"
-            raise JobFault(f"{fact['request_id']}: {rule} ({fact['reason']})")
-        if fact["status"] == UNSTORED:
-            raise JobFault(f"{fact['request_id']}: {fact['reason']}")
+            raise JobFault(f"{fact.request_id}: {rule} ({fact.reason})")
+        if fact.status == UNSTORED:
+            raise JobFault(f"{fact.request_id}: {fact.reason}")
 
-    def _index_row(self, window: Window, fact: Row) -> Row:
+    def _index_row(self, window: PendingWindow, fact: Fact) -> Row:
         """The request's row of the index; the window forgets it, so there is one only."""
-        row, prints = window.rows.pop(fact["request_id"]), window.prints.pop(fact["request_id"])
-        identity = {name: row[name] for name in row if name in self.schema.names}
-        return {
-            **identity,
-            "negative_prompt": row.get("negative_prompt") or "",
-            "model": row.get("model") or self.model,
-            "request_fingerprint": prints.request,
-            "source_sha256": prints.source,
-            "trimap_sha256": prints.trimap,
-            "model_fingerprint": prints.model,
-            "config_fingerprint": self.config_fingerprint,
-            **fact,
-        }
+        request, prints = window.requests.pop(fact.request_id), window.prints.pop(fact.request_id)
+        return index_row(
+            request, prints, fact, model=self.model, config_fingerprint=self.config_fingerprint
+        )
 
     def _commit(self) -> None:
         """Commit what waits; then clear away what failed requests may have left."""

@@ -12,13 +12,14 @@ import math
 import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from adabldm.core.faults import JobFault
-from cluster.generate.worker import FACTS, FAILED, Worker, WorkerSettings
+from cluster.generate.protocol import FAILED, Fact, fact_table
+from cluster.generate.worker import Worker, WorkerSettings
 
 RETRIES = 3
 ISOLATED_RETRIES = 1
@@ -36,13 +37,18 @@ STALLED_SECONDS = 24 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """``least`` to ``most`` workers of ``gpus`` each (0: one CPU each), fed ``batch_size`` rows a
-    call at most."""
+    """``least`` to ``most`` workers of ``gpus`` each (0: one CPU each), each of which takes at most
+    ``batch_size`` requests a call."""
 
     least: int
     most: int
     gpus: float
     batch_size: int
+
+    @property
+    def device(self) -> Literal["cuda", "cpu"]:
+        """What a worker computes on."""
+        return "cuda" if self.gpus else "cpu"
 
     @property
     def queued(self) -> int:
@@ -73,8 +79,8 @@ def block_sizes(count: int, pool: Pool) -> list[int]:
 
 
 def run(rows: pa.Table, pool: Pool, settings: WorkerSettings) -> Generator[pa.Table, None, None]:
-    """Work on ``rows`` (:data:`~cluster.generate.worker.WORK`); yields
-    :data:`~cluster.generate.worker.FACTS` as they come, each row once.
+    """Work on ``rows`` (:data:`~cluster.generate.protocol.WORK`); yields
+    :data:`~cluster.generate.protocol.FACTS` as they come, each row once.
 
     Raises :class:`JobFault` when workers die whatever the row. Needs a connection to Ray.
     """
@@ -96,15 +102,19 @@ def run(rows: pa.Table, pool: Pool, settings: WorkerSettings) -> Generator[pa.Ta
         if not survivors and (left or len(dead) >= HOPELESS):
             raise JobFault("every worker died on every request that it was given")
         if dead:
-            lost = [{"request_id": i, "status": FAILED, "reason": WORKER_DIED} for i in dead]
-            yield pa.Table.from_pylist(lost, schema=FACTS)
+            yield fact_table(
+                Fact(request_id=lost, status=FAILED, reason=WORKER_DIED) for lost in dead
+            )
 
 
 def _pass(
     rows: pa.Table, pool: Pool, settings: WorkerSettings, *, isolated: bool
 ) -> Iterator[pa.Table]:
-    """Feed ``rows`` to a pool of workers, a batch (or, isolated, a row) a block, which is a call; a
-    block that is lost is missing in what comes out."""
+    """Send ``rows`` through a pool of workers once; yields the facts that come back.
+
+    A worker's call gets one block: a batch of rows, or a single row if ``isolated``. Rows whose
+    block was lost, because its worker died too often, have no facts.
+    """
     import ray.data
 
     # Ray has no newer name for max_task_retries yet.

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from adabldm.core.faults import InputFault
 from adabldm.sampling.options import ModeOptions
-from cluster.generate.compute_batch import AUTO, ComputeBatch
+from cluster.generate.compute_batch import ComputeBatch
 from cluster.generate.driver import Driver, Tally
 from cluster.generate.flow import Pool, window_rows
 from cluster.generate.resume import index_schema, mark_committed
@@ -21,20 +21,23 @@ from cluster.manifest.reader import Manifest
 from cluster.manifest.request_checks import RequestChecks
 from cluster.manifest.roster import Roster
 from cluster.manifest.validation import validate
-from cluster.models.catalog import Base, open_branches
-from cluster.models.inspect import has_control_branch, image_size, model_fingerprint
+from cluster.models.catalog import open_branches
+from cluster.models.inspect import ModelFacts
+from cluster.models.kinds import inspect_model
 from cluster.models.loading import ModelFault
-from cluster.models.row_models import RowModels
+from cluster.models.row_models import NO_BRANCH, RowModels
 from cluster.output.index import Ledger
 from cluster.output.run_json import RunBinding, unbind
 from cluster.storage.location import PARTIAL, Location, location
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generation:
-    """What ``generate`` is asked for; URIs as typed. ``named_branches`` are ALIAS=URI,
-    ``branches`` is a folder of them. With ``fit_batch`` a worker on a GPU computes as many of a
-    call's rows together as fit in its memory, else all of them."""
+class GenerationSpec:
+    """What ``generate`` is asked for; URIs as typed.
+
+    ``named_branches`` are ALIAS=URI, ``branches`` is a folder of them. A worker takes
+    ``pool.batch_size`` requests a call and computes ``compute_batch`` of them together.
+    """
 
     manifest: str
     model: str
@@ -45,14 +48,7 @@ class Generation:
     allowed_roots: Sequence[str] = ()
     named_branches: Sequence[str] = ()
     branches: str | None = None
-    fit_batch: bool = False
-
-    @property
-    def compute_batch(self) -> ComputeBatch:
-        """How many requests are computed together: on a CPU each is by itself."""
-        if not self.pool.gpus:
-            return None
-        return AUTO if self.fit_batch else self.pool.batch_size
+    compute_batch: ComputeBatch = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +67,13 @@ Progress = Callable[[int, int, Tally, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class CheckedJob:
     """A job whose input is in order: what is to be made, and what its output holds already;
     ``failed_before`` requests failed in earlier runs."""
 
     output: Location
     ledger: Ledger
+    model: ModelFacts
     binding: RunBinding
     manifest: Manifest
     checks: RequestChecks
@@ -86,28 +83,27 @@ class Checked:
 
 
 @contextmanager
-def checked(asked: Generation) -> Iterator[Checked]:
+def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
     """Check everything; nothing is started or written.
 
     Raises :class:`InputFault`.
     """
-    output = location("output", asked.output)
+    output = location("output", spec.output)
     ledger = Ledger(output)
-    binding = RunBinding(
-        model=asked.model,
-        model_fingerprint=model_fingerprint(asked.model),
-        config=_config(asked),
-    )
+    model = inspect_model(spec.model)
+    binding = RunBinding(model=model.uri, model_fingerprint=model.fingerprint, config=_config(spec))
     if not binding.check(output) and ledger.exists:
         raise InputFault.of("output", output.shown, "has an index but no run.json")
-    manifest = Manifest(asked.manifest, asked.allowed_roots)
-    _refuse_without_branch(asked.model, manifest)
-    checks = RequestChecks(manifest, _row_models(asked, manifest, binding.model_fingerprint))
+    manifest = Manifest(spec.manifest, spec.allowed_roots)
+    _refuse_without_branch(model, manifest)
+    branches = open_branches(spec.named_branches, spec.branches, model)
+    checks = RequestChecks(manifest, RowModels(manifest.resolve, model, inspect_model, branches))
     schema = index_schema(manifest, ledger)
     with closing(validate(manifest, checks)) as roster:
-        yield Checked(
+        yield CheckedJob(
             output=output,
             ledger=ledger,
+            model=model,
             binding=binding,
             manifest=manifest,
             checks=checks,
@@ -117,101 +113,98 @@ def checked(asked: Generation) -> Iterator[Checked]:
         )
 
 
-def generate(asked: Generation, progress: Progress) -> Outcome:
+def generate(spec: GenerationSpec, progress: Progress) -> Outcome:
     """Check everything, then make what is not committed yet.
 
     Raises :class:`InputFault` before anything is written, and
     :class:`~adabldm.core.faults.JobFault` when the job cannot go on.
     """
-    with checked(asked) as job:
-        roster, output, ledger = job.roster, job.output, job.ledger
-        if roster.count(done=False) == 0:
-            _clear_partial(output)
-            return _outcome(job, Tally(), job.failed_before)
-        bound_now = job.binding.bind(output)
-        failed_before, seen = job.failed_before, ledger.version
-        ledger.claim(job.schema)
-        if ledger.version != seen + 1:  # Another driver committed while this one was checking.
-            failed_before = mark_committed(job.manifest, ledger, roster)
-        before = roster.count(done=True)
-        driver = Driver(
-            ledger=ledger,
-            schema=job.schema,
-            pool=asked.pool,
-            settings=worker_settings(asked, output),
-            model=asked.model,
-            config_fingerprint=job.binding.config_fingerprint,
-            progress=lambda tally, waiting: progress(roster.count(), before, tally, waiting),
+    with checked(spec) as job:
+        tally, failed_before = Tally(), job.failed_before
+        if job.roster.count(done=False):
+            claim = _claim(job)
+            failed_before = claim.failed_before
+            tally = _drive(spec, job, claim, progress)
+        _clear_partial(job.output)
+        return Outcome(
+            output=job.output,
+            requests=job.roster.count(),
+            made=tally.made,
+            failed=tally.failed,
+            failed_before=failed_before,
         )
-        try:
-            with ray_session(asked.pool.most, asked.pool.gpus):
-                rows = window_rows(asked.pool)
-                tally = driver.drive(pending_windows(job.manifest, job.checks, roster, rows))
-        except (ModelFault, InputFault) as error:
-            if bound_now and driver.tally.committed == 0:
-                ledger.discard()
-                unbind(output)
-            raise InputFault(str(error)) from error
-        _clear_partial(output)
-        return _outcome(job, tally, failed_before)
 
 
-NO_BRANCH = "has no control branch: train one with `adabldm train`"
+@dataclass(frozen=True, kw_only=True)
+class _Claim:
+    """Whether the output was ``bound_now`` for the first time, and ``failed_before`` as it is since
+    no other driver can commit."""
+
+    bound_now: bool
+    failed_before: int
 
 
-def _refuse_without_branch(model: str, manifest: Manifest) -> None:
+def _claim(job: CheckedJob) -> _Claim:
+    """Bind the output to the job and become its only driver."""
+    bound_now = job.binding.bind(job.output)
+    failed_before, seen = job.failed_before, job.ledger.version
+    job.ledger.claim(job.schema)
+    if job.ledger.version != seen + 1:  # Another driver committed while this one was checking.
+        failed_before = mark_committed(job.manifest, job.ledger, job.roster)
+    return _Claim(bound_now=bound_now, failed_before=failed_before)
+
+
+def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progress) -> Tally:
+    """Make what is left. An output that was bound in vain is left as it was found."""
+    roster, before = job.roster, job.roster.count(done=True)
+    driver = Driver(
+        ledger=job.ledger,
+        schema=job.schema,
+        pool=spec.pool,
+        settings=worker_settings(spec, job.output),
+        model=spec.model,
+        config_fingerprint=job.binding.config_fingerprint,
+        progress=lambda tally, waiting: progress(roster.count(), before, tally, waiting),
+    )
+    windows = pending_windows(job.manifest, job.checks, roster, window_rows(spec.pool))
+    try:
+        with ray_session(spec.pool.most, spec.pool.gpus):
+            return driver.drive(windows)
+    except (ModelFault, InputFault) as error:
+        if claim.bound_now and driver.tally.committed == 0:
+            job.ledger.discard()
+            unbind(job.output)
+        raise InputFault(str(error)) from error
+
+
+def _refuse_without_branch(model: ModelFacts, manifest: Manifest) -> None:
     """The job's model needs a control branch if any row is left to it."""
-    if has_control_branch(model):
+    if model.has_control_branch:
         return
-    if any(row.get("model") in (None, "", model) for _, rows in manifest.chunks() for row in rows):
-        raise InputFault.of("model", model, NO_BRANCH)
+    left = (None, "", model.uri)
+    if any(row.get("model") in left for _, rows in manifest.chunks() for row in rows):
+        raise InputFault.of("model", model.uri, NO_BRANCH)
 
 
-def _fingerprint_with_branch(model: str) -> str:
-    """The fingerprint of a model that a row names."""
-    fingerprint = model_fingerprint(model)
-    if not has_control_branch(model):
-        raise InputFault.of("model", model, NO_BRANCH)
-    return fingerprint
-
-
-def _row_models(asked: Generation, manifest: Manifest, fingerprint: str) -> RowModels:
-    base = Base(model=asked.model, fingerprint=fingerprint, image_size=image_size(asked.model))
-    branches = open_branches(asked.named_branches, asked.branches, base)
-    return RowModels(manifest, base, _fingerprint_with_branch, branches)
-
-
-def _config(asked: Generation) -> dict[str, object]:
+def _config(spec: GenerationSpec) -> dict[str, object]:
     """Every setting that shapes the files."""
-    gpu = asked.pool.gpus > 0
     return {
-        **asdict(asked.options),
-        "keep": sorted(asked.keep),
-        "device": "cuda" if gpu else "cpu",
+        **asdict(spec.options),
+        "keep": sorted(spec.keep),
+        "device": spec.pool.device,
         # On a GPU a batch's shape may change last bits; on a CPU each request is by itself.
-        "batch_size": asked.compute_batch,
+        "batch_size": spec.compute_batch,
     }
 
 
-def worker_settings(asked: Generation, output: Location) -> WorkerSettings:
+def worker_settings(spec: GenerationSpec, output: Location) -> WorkerSettings:
     """How the job's workers work, writing to ``output``."""
-    gpu = asked.pool.gpus > 0
     return WorkerSettings(
         output=output,
-        options=asked.options,
-        device="cuda" if gpu else "cpu",
-        keep=asked.keep,
-        compute_batch=asked.compute_batch,
-    )
-
-
-def _outcome(job: Checked, tally: Tally, failed_before: int) -> Outcome:
-    return Outcome(
-        output=job.output,
-        requests=job.roster.count(),
-        made=tally.made,
-        failed=tally.failed,
-        failed_before=failed_before,
+        options=spec.options,
+        device=spec.pool.device,
+        keep=spec.keep,
+        compute_batch=spec.compute_batch,
     )
 
 

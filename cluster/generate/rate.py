@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from adabldm.core.faults import InputFault, JobFault
-from cluster.generate.job import Checked, Generation, worker_settings
+from cluster.generate.job import CheckedJob, GenerationSpec, worker_settings
+from cluster.generate.protocol import OK, UNLOADABLE, facts_of
 from cluster.generate.windows import pending_windows
-from cluster.generate.worker import OK, UNLOADABLE, Worker
+from cluster.generate.worker import Worker
 from cluster.storage.location import Location
 
 TRIED = 3
@@ -27,21 +28,21 @@ class Rate:
     requests: int | None = None
 
 
-def measured_rate(asked: Generation, job: Checked) -> Rate:
+def measured_rate(spec: GenerationSpec, job: CheckedJob) -> Rate:
     """The rate at which a worker in this process makes the first pending requests, from reading
     their pictures to storing the pairs (in a temporary folder), its start and first call apart.
 
     Raises :class:`InputFault` for a model that does not load or a GPU that is not there, and
     :class:`JobFault` for requests that fail.
     """
-    gpu = asked.pool.gpus > 0
+    gpu = spec.pool.device == "cuda"
     if gpu:
         _refuse_without_gpu()
-    count = asked.pool.batch_size if gpu else TRIED
+    count = spec.pool.batch_size if gpu else TRIED
     window = next(pending_windows(job.manifest, job.checks, job.roster, count))
     rows = window.table().slice(0, count)
     with tempfile.TemporaryDirectory(prefix="adabldm-") as scratch:
-        worker = Worker(worker_settings(asked, Location.of(scratch)))
+        worker = Worker(worker_settings(spec, Location.of(scratch)))
         _made(worker, rows if gpu else rows.slice(0, 1))
         began = time.perf_counter()
         _made(worker, rows)
@@ -50,11 +51,11 @@ def measured_rate(asked: Generation, job: Checked) -> Rate:
 
 
 def _made(worker: Worker, rows: pa.Table) -> None:
-    for fact in worker(rows).to_pylist():
-        if fact["status"] == UNLOADABLE:
-            raise InputFault(fact["reason"])
-        if fact["status"] != OK:
-            raise JobFault(f"no rate: {fact['request_id']}: {fact['reason']}; --rate gives one")
+    for fact in facts_of(worker(rows)):
+        if fact.status == UNLOADABLE:
+            raise InputFault(str(fact.reason))
+        if fact.status != OK:
+            raise JobFault(f"no rate: {fact.request_id}: {fact.reason}; --rate gives one")
 
 
 def _refuse_without_gpu() -> None:

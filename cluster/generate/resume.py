@@ -10,7 +10,8 @@ import pyarrow.types as kinds
 from adabldm.core.faults import InputFault
 from cluster.manifest.reader import Manifest
 from cluster.manifest.roster import Roster
-from cluster.output.index import INDEX, Ledger
+from cluster.output.index import Ledger
+from cluster.output.schema import FAILED, INDEX
 
 SHOWN_FAULTS = 50
 PLAIN_FIELDS = ("object", "defect", "prompt", "negative_prompt", "seed")
@@ -94,7 +95,7 @@ def mark_committed(manifest: Manifest, ledger: Ledger, roster: Roster) -> int:
         roster.mark_done(known)
         for request_id, fingerprint, status in zip(ids, prints, statuses, strict=True):
             if request_id in known:
-                failed += status == "failed"
+                failed += status == FAILED
                 if fingerprint != known[request_id].request:
                     changed.append(request_id)
     if changed:

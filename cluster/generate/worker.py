@@ -1,7 +1,11 @@
-"""The actor: holds the pipeline, turns rows into stored pairs, and tells the facts.
+"""The actor: holds the pipeline, turns work into stored pairs, and tells the facts.
 
-One thread computes; decoding, coding and uploads happen beside it. A row's files depend on the row
-alone, so work that is done twice writes the same bytes to the same places.
+A request is planned -> sampled -> judged -> stored -> committed. Its work has what was planned; the
+pipeline samples it and its trace has what was judged (:meth:`Worker._sample`); its files are stored
+(:meth:`Worker._store`); the driver commits the facts (:mod:`cluster.generate.driver`).
+
+One thread computes; decoding, coding and uploads happen beside it. A request's files depend on the
+request alone, so work that is done twice writes the same bytes to the same places.
 """
 
 from __future__ import annotations
@@ -21,49 +25,34 @@ from adabldm.sampling.options import ModeOptions, RequestTrace
 from adabldm.sampling.output import AdaBLDMOutput
 from cluster.generate.compute_batch import ComputeBatch, ComputeBatches, is_out_of_memory
 from cluster.generate.decoding import Decoded, decode
+from cluster.generate.protocol import (
+    FAILED,
+    NO_ROOM,
+    OK,
+    UNLOADABLE,
+    UNSTORED,
+    Extra,
+    Fact,
+    Status,
+    Work,
+    fact_table,
+    works_of,
+)
 from cluster.manifest.picture_checks import PictureFault
-from cluster.manifest.reader import Row
-from cluster.manifest.schema import SCHEMA
-from cluster.models.loading import Backend, Backends, ModelFault
-from cluster.output.index import FIGURES, INDEX
+from cluster.models.kinds import Backend
+from cluster.models.loading import Backends, ModelFault
 from cluster.output.paths import extra_key, image_key, mask_key
 from cluster.storage.hashing import sha256
 from cluster.storage.location import PARTIAL, Location
 
-WORK = pa.schema(
-    [
-        *SCHEMA,
-        pa.field("model_fingerprint", pa.string()),
-        pa.field("branch", pa.string()),
-        pa.field("branch_fingerprint", pa.string()),
-        pa.field("source_sha256", pa.string()),
-    ]
-)
-"""What a worker gets of a request; paths are URIs. ``branch`` is null where the whole model makes
-the row."""
-
-FACTS = pa.schema(
-    [
-        pa.field("request_id", pa.string()),
-        *(INDEX.field(name) for name in ("status", "reason", "image", "mask")),
-        *(INDEX.field(name) for name in ("image_sha256", "mask_sha256", "extras")),
-        pa.field("quality", FIGURES),
-        pa.field("seconds", FIGURES),
-    ]
-)
-"""What a worker tells of a request."""
-
-OK, FAILED = "ok", "failed"
-UNLOADABLE, UNSTORED, NO_ROOM = "unloadable", "unstored", "no room"
-"""Troubles that are not the row's: the job stops, and the row has no place in the index."""
-EXTRAS = ("source", "trimap", "blended")
 TRANSFER_THREADS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
-    """Where and how a worker works; ``keep`` names of :data:`EXTRAS`; ``compute_batch`` as in
-    the pipeline's call, or ``auto``: as many as fit in memory."""
+    """Where and how a worker works; ``keep`` names of
+    :data:`~cluster.generate.protocol.EXTRAS`; ``compute_batch`` requests are computed together, or
+    ``auto``: as many as fit in memory."""
 
     output: Location
     options: ModeOptions
@@ -76,7 +65,7 @@ class WorkerSettings:
 class _Made:
     """One request's pictures, as the pipeline gave them, and what its model took besides."""
 
-    row: Row
+    work: Work
     image: np.ndarray
     mask: np.ndarray
     extras: dict[str, np.ndarray]
@@ -85,7 +74,8 @@ class _Made:
 
 
 class Worker:
-    """Called by Ray Data with a table of :data:`WORK` rows; returns one of :data:`FACTS`.
+    """Called by Ray Data with a table of :data:`~cluster.generate.protocol.WORK`; returns one of
+    :data:`~cluster.generate.protocol.FACTS`.
 
     Several calls may be under way at once: while one computes, another stores.
     """
@@ -100,53 +90,53 @@ class Worker:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         decoded: list[Decoded] = []
-        facts: list[Row] = []
-        rows = batch.to_pylist()
-        for row, future in [(row, self._transfer.submit(decode, row)) for row in rows]:
+        facts: list[Fact] = []
+        works = works_of(batch)
+        for work, future in [(work, self._transfer.submit(decode, work)) for work in works]:
             try:
                 decoded.append(future.result())
             except (PictureFault, images.ImageFault, trimap.TrimapFault) as error:
-                facts.append(_fact(row, FAILED, reason=str(error)))
+                facts.append(_fact(work, FAILED, reason=str(error)))
             except transform.PlacementFault as error:
-                facts.append(_fact(row, FAILED, reason=f"placement: {error}"))
+                facts.append(_fact(work, FAILED, reason=f"placement: {error}"))
             except OSError as error:
-                facts.append(_fact(row, UNSTORED, reason=f"reading: {error}"))
-        stored: list[tuple[Row, Future[Row]]] = []
+                facts.append(_fact(work, UNSTORED, reason=f"reading: {error}"))
+        stored: list[tuple[Work, Future[Fact]]] = []
         for result in self._compute.submit(self._sample_all, decoded).result():
             if isinstance(result, _Made):
-                stored.append((result.row, self._transfer.submit(self._store, result)))
+                stored.append((result.work, self._transfer.submit(self._store, result)))
             else:
                 facts.append(result)
-        for row, done in stored:
+        for work, done in stored:
             try:
                 facts.append(done.result())
             except OSError as error:
-                facts.append(_fact(row, UNSTORED, reason=f"writing: {error}"))
-        return pa.Table.from_pylist(facts, schema=FACTS)
+                facts.append(_fact(work, UNSTORED, reason=f"writing: {error}"))
+        return fact_table(facts)
 
-    def _sample_all(self, decoded: list[Decoded]) -> list[_Made | Row]:
+    def _sample_all(self, decoded: list[Decoded]) -> list[_Made | Fact]:
         """Run the pipeline of each row's model and branch."""
-        results: list[_Made | Row] = []
+        results: list[_Made | Fact] = []
         for _, group in groupby(decoded, key=_model_of):
             results += self._sample(list(group))
         return results
 
-    def _sample(self, decoded: list[Decoded]) -> list[_Made | Row]:
+    def _sample(self, decoded: list[Decoded]) -> list[_Made | Fact]:
         """Run one model's pipeline; a batch that raises is halved until the culprits stand
         alone. When memory runs out, fewer are computed together and no row is blamed."""
         try:
             return list(self._run(decoded))
         except ModelFault as error:
-            return [_fact(one.row, UNLOADABLE, reason=str(error)) for one in decoded]
+            return [_fact(one.work, UNLOADABLE, reason=str(error)) for one in decoded]
         except Exception as error:
             _leave_a_broken_gpu(error)
             status = NO_ROOM if is_out_of_memory(error) else FAILED
             lines = str(error).splitlines() or [""]
             reason = f"{type(error).__name__}: {lines[0]}"
-        if status == NO_ROOM and self._batches.halve(decoded[0].row["model"]):
+        if status == NO_ROOM and self._batches.halve(decoded[0].work.model):
             return self._sample(decoded)
         if len(decoded) == 1:
-            return [_fact(decoded[0].row, status, reason=reason)]
+            return [_fact(decoded[0].work, status, reason=reason)]
         middle = len(decoded) // 2
         return self._sample(decoded[:middle]) + self._sample(decoded[middle:])
 
@@ -160,12 +150,12 @@ class Worker:
             chosen = [decoded[i % len(decoded)] for i in range(size)]
             _call(backend, chosen, mode_of(settings.options).trial(settings.options), size)
 
-        together = self._batches.of(decoded[0].row["model"], trial)
-        out = _call(backend, decoded, settings.options, together)
+        compute_batch = self._batches.of(decoded[0].work.model, trial)
+        out = _call(backend, decoded, settings.options, compute_batch)
         kept = {"source": out.sources, "trimap": out.trimaps, "blended": out.blended}
         return [
             _Made(
-                row=one.row,
+                work=one.work,
                 image=out.images[i],
                 mask=out.masks[i],
                 extras={name: kept[name][i] for name in settings.keep},
@@ -178,43 +168,42 @@ class Worker:
     def _backend_of(self, one: Decoded) -> tuple[Backend, dict[str, float]]:
         """The pipeline of a row with its branch in place, and the seconds of a ``swap``, if it took
         one. Raises :class:`ModelFault`."""
-        began, row, wanted = time.perf_counter(), one.row, _model_of(one)
+        began, work, wanted = time.perf_counter(), one.work, _model_of(one)
         backend = self._backends.get(
-            row["model"], row["model_fingerprint"], row["branch"], row["branch_fingerprint"]
+            work.model, work.model_fingerprint, work.branch, work.branch_fingerprint
         )
         if self._in_place == wanted:
             return backend, {}
         self._in_place = wanted
         return backend, {"swap": time.perf_counter() - began}
 
-    def _store(self, made: _Made) -> Row:
-        """Write a pair's files and return the row's facts. Raises ``OSError``."""
+    def _store(self, made: _Made) -> Fact:
+        """Write a pair's files and return the request's fact. Raises ``OSError``."""
         began = time.perf_counter()
-        row = made.row
-        names = (row["object"], row["defect"], row["request_id"])
+        work = made.work
+        names = (work.object, work.defect, work.request_id)
         image, mask = image_key(*names), mask_key(*names)
-        extras = [
+        extras: list[Extra] = [
             {
                 "name": name,
-                "path": (path := extra_key(row["request_id"], name)),
+                "path": (path := extra_key(work.request_id, name)),
                 "sha256": self._write(path, pixels),
             }
             for name, pixels in made.extras.items()
         ]
-        hashes = {
-            "mask_sha256": self._write(mask, made.mask),
-            "image_sha256": self._write(image, made.image),
-        }
+        mask_sha256, image_sha256 = self._write(mask, made.mask), self._write(image, made.image)
         seconds = {**made.trace.seconds, **made.seconds, "store": time.perf_counter() - began}
-        return {
-            **_fact(row, OK),
-            **hashes,
-            "image": image,
-            "mask": mask,
-            "extras": extras,
-            "quality": sorted(made.trace.quality.items()),
-            "seconds": sorted(seconds.items()),
-        }
+        return Fact(
+            request_id=work.request_id,
+            status=OK,
+            image=image,
+            mask=mask,
+            image_sha256=image_sha256,
+            mask_sha256=mask_sha256,
+            extras=extras,
+            quality=sorted(made.trace.quality.items()),
+            seconds=sorted(seconds.items()),
+        )
 
     def _write(self, key: str, pixels: np.ndarray) -> str:
         data = images.encode_png(pixels)
@@ -224,21 +213,21 @@ class Worker:
 
 
 def _call(
-    backend: Backend, decoded: list[Decoded], options: ModeOptions, together: int | None
+    backend: Backend, decoded: list[Decoded], options: ModeOptions, compute_batch: int | None
 ) -> AdaBLDMOutput:
     return backend(
         images=[one.image for one in decoded],
         trimaps=[one.trimap for one in decoded],
-        prompts=[one.row["prompt"] for one in decoded],
-        negative_prompts=[one.row["negative_prompt"] for one in decoded],
-        seeds=[one.row["seed"] for one in decoded],
+        prompts=[one.work.prompt for one in decoded],
+        negative_prompts=[one.work.negative_prompt for one in decoded],
+        seeds=[one.work.seed for one in decoded],
         options=options,
-        compute_batch=together,
+        compute_batch=compute_batch,
     )
 
 
 def _model_of(one: Decoded) -> tuple[str, str | None]:
-    return one.row["model"], one.row["branch"]
+    return one.work.model, one.work.branch
 
 
 def _leave_a_broken_gpu(error: Exception) -> None:
@@ -247,5 +236,5 @@ def _leave_a_broken_gpu(error: Exception) -> None:
         os._exit(1)
 
 
-def _fact(row: Row, status: str, reason: str | None = None) -> Row:
-    return {"request_id": row["request_id"], "status": status, "reason": reason}
+def _fact(work: Work, status: Status, reason: str) -> Fact:
+    return Fact(request_id=work.request_id, status=status, reason=reason)

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import ClientError
 
-from adabldm.core.faults import JobFault
+from adabldm.core.faults import ExitCode, JobFault
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
 
-KNOWN_EXITS = (1, 2, 3)
 POLL_SECONDS = 1.0
 RECONNECTIONS = 20
 
@@ -93,8 +92,8 @@ class Cluster:
     def details(self, job: str) -> JobDetails:
         return self._client.get_job_info(job)
 
-    def follow(self, job: str) -> int:
-        """Print the job's log until it ends; its exit code (1 when only Ray knows why)."""
+    def follow(self, job: str) -> ExitCode:
+        """Print the job's log until it ends; its exit code (STOPPED when only Ray knows why)."""
         printed = failures = 0
         while failures < RECONNECTIONS:
             try:
@@ -110,11 +109,11 @@ class Cluster:
             raise JobFault(f"{job}: the cluster does not answer; the job may still run")
         details = self.details(job)
         if str(details.status) == "SUCCEEDED":
-            return 0
-        if details.driver_exit_code in KNOWN_EXITS:
-            return int(details.driver_exit_code)
+            return ExitCode.OK
+        if details.driver_exit_code in list(ExitCode)[1:]:
+            return ExitCode(details.driver_exit_code)
         print(f"{job}: {details.status}: {details.message}", file=sys.stderr)
-        return 1
+        return ExitCode.STOPPED
 
     async def _print_log(self, job: str, printed: int) -> int:
         """Print the log from character ``printed`` on; how many are printed in all."""

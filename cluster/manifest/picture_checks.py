@@ -26,7 +26,7 @@ class PictureFault(ValueError):
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureSource:
     """A picture in a row: inline ``data``, or the file at ``place``."""
 
     data: bytes | None
@@ -54,7 +54,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Facts:
+class PictureFacts:
     """``sha256`` of the file; ``height`` and ``width`` in pixels."""
 
     sha256: str
@@ -81,23 +81,23 @@ class PictureChecks:
     """
 
     def __init__(self) -> None:
-        self._facts: Once[Facts] = Once(KEPT_FACTS)
+        self._facts: Once[PictureFacts] = Once(KEPT_FACTS)
         self._masks: Once[MaskFacts] = Once(KEPT_MASKS)
         self._sizes: Once[tuple[int, int]] = Once(KEPT_SIZES)
 
-    def image(self, picture: Picture) -> Facts:
+    def image(self, picture: PictureSource) -> PictureFacts:
         """Facts of a good image, by its header."""
         return self._once(self._facts, "image", picture, _header)
 
-    def trimap(self, picture: Picture) -> Facts:
+    def trimap(self, picture: PictureSource) -> PictureFacts:
         """Facts of a trimap, whose values are 0, 127 and 255 with some defect."""
         return self._once(self._facts, "trimap", picture, _whole_trimap)
 
-    def foreground(self, picture: Picture) -> Facts:
+    def foreground(self, picture: PictureSource) -> PictureFacts:
         """Facts of an object's mask."""
         return self._once(self._facts, "foreground", picture, _whole)
 
-    def mask(self, picture: Picture) -> MaskFacts:
+    def mask(self, picture: PictureSource) -> MaskFacts:
         """Facts of a defect mask, which must not be empty."""
         return self._once(self._masks, "mask", picture, _whole_mask)
 
@@ -113,7 +113,9 @@ class PictureChecks:
 
         return self._sizes.get((mask.sha256, where.angle, where.scale), draw)
 
-    def _once(self, kept: Once[T], kind: str, picture: Picture, look: Callable[[bytes], T]) -> T:
+    def _once(
+        self, kept: Once[T], kind: str, picture: PictureSource, look: Callable[[bytes], T]
+    ) -> T:
         def make() -> T:
             try:
                 return look(picture.read())
@@ -127,18 +129,18 @@ class PictureChecks:
         return kept.get((kind, picture.place), make)
 
 
-def _header(data: bytes) -> Facts:
-    return Facts(sha256(data), *images.read_size(data))
+def _header(data: bytes) -> PictureFacts:
+    return PictureFacts(sha256(data), *images.read_size(data))
 
 
-def _whole(data: bytes) -> Facts:
-    return Facts(sha256(data), *images.decode(data, "L").shape)
+def _whole(data: bytes) -> PictureFacts:
+    return PictureFacts(sha256(data), *images.decode(data, "L").shape)
 
 
-def _whole_trimap(data: bytes) -> Facts:
+def _whole_trimap(data: bytes) -> PictureFacts:
     pixels = images.decode(data, "L")
     trimap.check(pixels)
-    return Facts(sha256(data), *pixels.shape)
+    return PictureFacts(sha256(data), *pixels.shape)
 
 
 def _whole_mask(data: bytes) -> MaskFacts:

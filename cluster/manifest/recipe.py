@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from adabldm.core import trimap
 from adabldm.placement import transform
-
-Row = dict[str, Any]
+from cluster.manifest.schema import Blob, Recipe, SetDown
 
 
 def placed_trimap(
-    recipe: Row, pixels: Callable[[str, Row], np.ndarray], height: int, width: int
+    recipe: Recipe, pixels: Callable[[str, Blob], np.ndarray], height: int, width: int
 ) -> np.ndarray:
     """The trimap of ``recipe`` (:data:`cluster.manifest.schema.PLACEMENT`), uint8 (height, width).
 
@@ -22,6 +20,7 @@ def placed_trimap(
     Raises :class:`~adabldm.placement.transform.PlacementFault` for a recipe that cannot be carried
     out.
     """
+    set_down: list[SetDown] = [recipe, *(recipe.get("more") or ())]
     parts = [
         (
             pixels("mask", part["mask"]),
@@ -29,7 +28,8 @@ def placed_trimap(
                 angle=part["angle"], scale=part["scale"], top=part["top"], left=part["left"]
             ),
         )
-        for part in (recipe, *(recipe.get("more") or ()))
+        for part in set_down
     ]
-    inside = recipe.get("foreground") and pixels("foreground", recipe["foreground"])
+    foreground = recipe.get("foreground")
+    inside = foreground and pixels("foreground", foreground)
     return trimap.compose(transform.render_all(parts, height, width), inside)

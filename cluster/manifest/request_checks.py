@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
 
 from adabldm.core.names import name_fault, object_fault
 from adabldm.placement import transform
-from cluster.manifest.picture_checks import Facts, Picture, PictureChecks, PictureFault
+from cluster.manifest.picture_checks import PictureChecks, PictureFacts, PictureFault, PictureSource
 from cluster.manifest.reader import Manifest, Row
 from cluster.models.row_models import RowModels
 from cluster.storage.hashing import sha256
@@ -18,8 +18,14 @@ from cluster.storage.hashing import sha256
 T = TypeVar("T")
 INT64 = range(-(2**63), 2**63)
 PLACEMENT_FIELDS = ("angle", "scale", "top", "left")
-Fault = tuple[str, object, str]
-"""Field, value, rule."""
+
+
+class RowFault(NamedTuple):
+    """A rule that a row breaks."""
+
+    field: str
+    value: object
+    rule: str
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Fingerprints:
 class RequestFaults(ValueError):
     """The faults of one row."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[RowFault]) -> None:
         super().__init__(f"{len(faults)} faults")
         self.faults = faults
 
@@ -49,7 +55,7 @@ class RequestChecks:
 
     def __init__(self, manifest: Manifest, models: RowModels) -> None:
         self._manifest = manifest
-        self._models = models
+        self.models = models
         self._pictures = PictureChecks()
 
     def check(self, row: Row) -> Fingerprints:
@@ -72,72 +78,47 @@ class RequestChecks:
         }
         return Fingerprints(_digest(made_of), source.sha256, trimap, model)
 
-    def work_row(self, row: Row) -> Row:
-        """The row as a worker needs it: every path a URI, its model and branch named."""
-        recipe = row.get("placement")
-        return {
-            **{name: row[name] for name in ("request_id", "object", "defect", "prompt", "seed")},
-            "image": self._absolute(row["image"]),
-            "trimap": self._absolute(row.get("trimap")),
-            "placement": recipe
-            and {
-                **self._set_down_absolute(recipe),
-                "foreground": self._absolute(recipe.get("foreground")),
-                "more": [self._set_down_absolute(part) for part in recipe.get("more") or ()]
-                or None,
-            },
-            "negative_prompt": row.get("negative_prompt") or "",
-            **asdict(self._models.of(row.get("model"))),
-        }
-
-    def _set_down_absolute(self, part: Row) -> Row:
-        where = {name: part[name] for name in PLACEMENT_FIELDS}
-        return {**where, "mask": self._absolute(part["mask"])}
-
-    def _absolute(self, blob: Row | None) -> Row | None:
-        if blob is None or blob.get("path") is None or blob.get("bytes") is not None:
-            return blob and {"bytes": blob.get("bytes"), "path": None}
-        return {"bytes": None, "path": self._manifest.resolve(blob["path"]).uri}
-
-    def _picture(self, blob: Any) -> Picture:
+    def _picture(self, blob: Any) -> PictureSource:
         if not isinstance(blob, dict):
             raise PictureFault("must be there")
         data, path = blob.get("bytes"), blob.get("path")
         if data is not None:
-            return Picture(data, None)
+            return PictureSource(data, None)
         if not path:
             raise PictureFault("must have bytes or a path")
         try:
-            return Picture(None, self._manifest.resolve(path))
+            return PictureSource(None, self._manifest.resolve(path))
         except ValueError as error:
             raise PictureFault(str(error)) from error
 
     def _look(
-        self, faults: list[Fault], field: str, holder: Row, look: Callable[[Picture], T]
+        self, faults: list[RowFault], field: str, holder: Row, look: Callable[[PictureSource], T]
     ) -> T | None:
         blob = holder.get(field.rpartition(".")[2])
         try:
             return look(self._picture(blob))
         except PictureFault as error:
-            faults.append((field, _shown(blob), str(error)))
+            faults.append(RowFault(field, _shown(blob), str(error)))
             return None
 
-    def _trimap(self, faults: list[Fault], row: Row, source: Facts | None) -> str:
+    def _trimap(self, faults: list[RowFault], row: Row, source: PictureFacts | None) -> str:
         """SHA-256 of the trimap's file or recipe."""
         given, recipe = row.get("trimap"), row.get("placement")
         if (given is None) == (recipe is None):
             found = "both" if given is not None else None
-            faults.append(("trimap", found, "exactly one of trimap and placement is needed"))
+            faults.append(
+                RowFault("trimap", found, "exactly one of trimap and placement is needed")
+            )
             return ""
         if recipe is not None:
             return self._placement(faults, recipe, source)
         facts = self._look(faults, "trimap", row, self._pictures.trimap)
         if facts and source and facts.size != source.size:
             rule = f"must be of the image's size {_sides(source)}"
-            faults.append(("trimap", _sides(facts), rule))
+            faults.append(RowFault("trimap", _sides(facts), rule))
         return facts.sha256 if facts else ""
 
-    def _placement(self, faults: list[Fault], recipe: Row, source: Facts | None) -> str:
+    def _placement(self, faults: list[RowFault], recipe: Row, source: PictureFacts | None) -> str:
         before = len(faults)
         content = self._set_down(faults, "placement", recipe, source)
         more = [
@@ -151,7 +132,7 @@ class RequestChecks:
             )
             if foreground and source and foreground.size != source.size:
                 rule = f"must be of the image's size {_sides(source)}"
-                faults.append(("placement.foreground", _sides(foreground), rule))
+                faults.append(RowFault("placement.foreground", _sides(foreground), rule))
         if len(faults) > before:
             return ""
         content["foreground"] = foreground and foreground.sha256
@@ -160,17 +141,17 @@ class RequestChecks:
         return _digest(content)
 
     def _set_down(
-        self, faults: list[Fault], field: str, part: Any, source: Facts | None
+        self, faults: list[RowFault], field: str, part: Any, source: PictureFacts | None
     ) -> dict[str, Any]:
         """What one placed defect is made of; nothing where it has faults."""
         if not isinstance(part, dict):
-            faults.append((field, part, "must be there"))
+            faults.append(RowFault(field, part, "must be there"))
             return {}
         before = len(faults)
         for name in PLACEMENT_FIELDS:
             value = part.get(name)
             if value is None or not math.isfinite(value):
-                faults.append((f"{field}.{name}", value, "must be a finite number"))
+                faults.append(RowFault(f"{field}.{name}", value, "must be a finite number"))
         mask = self._look(faults, f"{field}.mask", part, self._pictures.mask)
         if len(faults) > before or mask is None or source is None:
             return {}
@@ -178,7 +159,7 @@ class RequestChecks:
         largest = max(mask.defect.shape) * where["scale"]
         if where["scale"] <= 0 or largest > 2 * (source.height + source.width):
             rule = "must be above 0 and leave the defect inside the picture"
-            faults.append((f"{field}.scale", where["scale"], rule))
+            faults.append(RowFault(f"{field}.scale", where["scale"], rule))
             return {}
         recipe = transform.Placement(**where)
         try:
@@ -186,19 +167,19 @@ class RequestChecks:
             size = self._pictures.placed_size(mask, recipe)
             transform.refuse_outside(size, recipe, *source.size)
         except transform.PlacementFault as error:
-            faults.append((field, where, str(error)))
+            faults.append(RowFault(field, where, str(error)))
         return {**where, "mask": mask.sha256}
 
-    def _model_fingerprint(self, faults: list[Fault], row: Row) -> str:
+    def _model_fingerprint(self, faults: list[RowFault], row: Row) -> str:
         model = row.get("model")
         try:
-            return self._models.of(model).fingerprint
+            return self.models.of(model).fingerprint
         except ValueError as error:
-            faults.append(("model", model, str(error)))
+            faults.append(RowFault("model", model, str(error)))
             return ""
 
 
-def _plain_faults(row: Row) -> list[Fault]:
+def _plain_faults(row: Row) -> list[RowFault]:
     """Faults of the names, the texts and the seed."""
     found: list[tuple[str, str | None]] = [
         ("request_id", name_fault(row.get("request_id"))),
@@ -209,14 +190,14 @@ def _plain_faults(row: Row) -> list[Fault]:
     seed = row.get("seed")
     legal_seed = isinstance(seed, int) and seed in INT64
     found.append(("seed", None if legal_seed else "must be a 64-bit integer"))
-    return [(field, row.get(field), rule) for field, rule in found if rule]
+    return [RowFault(field, row.get(field), rule) for field, rule in found if rule]
 
 
 def _digest(content: dict[str, Any]) -> str:
     return sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
 
 
-def _sides(facts: Facts) -> str:
+def _sides(facts: PictureFacts) -> str:
     return f"{facts.height} x {facts.width}"
 
 

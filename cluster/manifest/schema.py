@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import builtins
+from typing import TypedDict
+
 import pyarrow as pa
 
 BLOB = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 """A picture: inline ``bytes``, or a ``path`` (a URI, or relative to the manifest's folder)."""
+
+
+class Blob(TypedDict):
+    """A row's :data:`BLOB`."""
+
+    bytes: builtins.bytes | None
+    path: str | None
+
 
 _SET_DOWN = [
     pa.field("mask", BLOB),
@@ -25,6 +36,24 @@ PLACEMENT = pa.struct(
 
 A null foreground is a texture. ``more`` may be null or left out.
 """
+
+
+class SetDown(TypedDict):
+    """A row's :data:`FURTHER`; ``angle`` in degrees, ``top`` and ``left`` in pixels."""
+
+    mask: Blob
+    angle: float
+    scale: float
+    top: int
+    left: int
+
+
+class Recipe(SetDown):
+    """A row's :data:`PLACEMENT`."""
+
+    foreground: Blob | None
+    more: list[SetDown] | None
+
 
 SCHEMA = pa.schema(
     [

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from adabldm.core.faults import InputFault
 from cluster.manifest.reader import Manifest, Row
-from cluster.manifest.request_checks import Fault, Fingerprints, RequestChecks, RequestFaults
+from cluster.manifest.request_checks import Fingerprints, RequestChecks, RequestFaults, RowFault
 from cluster.manifest.roster import Roster
 
 SHOWN_FAULTS = 50
@@ -57,20 +57,21 @@ def _checked(
 
 def _faults(
     roster: Roster, number: int, row: Row, result: Fingerprints | RequestFaults
-) -> list[Fault]:
+) -> list[RowFault]:
     found = list(result.faults) if isinstance(result, RequestFaults) else []
     request_id = row.get("request_id")
-    if not any(field == "request_id" for field, _, _ in found):
+    if not any(fault.field == "request_id" for fault in found):
         prints = result if isinstance(result, Fingerprints) else Fingerprints("", "", "", "")
         earlier = roster.add(str(request_id), number, prints)
         if earlier is not None:
-            found.append(("request_id", request_id, f"must be unique, row {earlier} has it too"))
+            rule = f"must be unique, row {earlier} has it too"
+            found.append(RowFault("request_id", request_id, rule))
     return found
 
 
-def _line(number: int, row: Row, fault: Fault) -> str:
-    field, value, rule = fault
-    shown = repr(value)
+def _line(number: int, row: Row, fault: RowFault) -> str:
+    shown = repr(fault.value)
     if len(shown) > 200:
         shown = shown[:200] + "..."
-    return f"row {number} (request_id {row.get('request_id')!r:.250}): {field}: {shown}: {rule}"
+    where = f"row {number} (request_id {row.get('request_id')!r:.250})"
+    return f"{where}: {fault.field}: {shown}: {fault.rule}"

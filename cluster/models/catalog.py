@@ -9,22 +9,12 @@ from dataclasses import dataclass
 from adabldm.branches.card import CARD, WEIGHTS, BranchCard, BranchFault
 from adabldm.core.faults import InputFault
 from adabldm.core.names import MAX_NAME_BYTES, name_fault
-from cluster.models.inspect import EMBEDDED, safetensors_fault
+from cluster.models.inspect import EMBEDDED, ModelFacts, safetensors_fault
 from cluster.storage.hashing import file_sha256
 from cluster.storage.location import Location, location
 
 MAX_CARD_BYTES = 1 << 20
 READERS = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Base:
-    """The job's model, on which its branches must have been trained; ``image_size`` None is not
-    known before it is loaded."""
-
-    model: str
-    fingerprint: str
-    image_size: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +26,10 @@ class FoundBranch:
 
 
 def open_branches(
-    named: Sequence[str], folder: str | None, base: Base
+    named: Sequence[str], folder: str | None, base: ModelFacts
 ) -> Mapping[str, FoundBranch]:
-    """The branches of ``--branch ALIAS=URI`` and below the folder of ``--branches``, by alias.
+    """The branches of ``--branch ALIAS=URI`` and below the folder of ``--branches``, by alias, all
+    trained on the job's model ``base``.
 
     Raises :class:`InputFault`: an alias that is none or that is there twice, a folder without
     branches, and of each branch the first fault of :func:`read_branch`.
@@ -58,7 +49,7 @@ def open_branches(
     return {alias: one for alias, one in results.items() if isinstance(one, FoundBranch)}
 
 
-def read_branch(place: Location, base: Base) -> FoundBranch:
+def read_branch(place: Location, base: ModelFacts) -> FoundBranch:
     """The branch in the folder ``place``, its weights looked at but not read.
 
     Raises :class:`BranchFault` for a card or weights that are none, and for a branch that was
@@ -74,10 +65,10 @@ def read_branch(place: Location, base: Base) -> FoundBranch:
     if rule:
         raise BranchFault(WEIGHTS, place.shown, rule)
     if card.base_fingerprint != base.fingerprint:
-        told = f"was trained on another base than --model {base.model!r} ({base.fingerprint[:12]})"
+        told = f"was trained on another base than --model {base.uri!r} ({base.fingerprint[:12]})"
         raise BranchFault("base_fingerprint", card.base_fingerprint[:12], told)
     if base.image_size not in (None, card.image_size):
-        rule = f"--model {base.model!r} works at {base.image_size} pixels"
+        rule = f"--model {base.uri!r} works at {base.image_size} pixels"
         raise BranchFault("image_size", card.image_size, rule)
     return FoundBranch(place=place, card=card)
 

@@ -6,19 +6,20 @@ import hashlib
 import json
 import pickletools
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from adabldm.core.faults import InputFault
 from adabldm.networks import formats
-from adabldm.networks.formats import CheckpointFault
+from adabldm.networks.formats import CheckpointFault, index_has_control
 from cluster.storage.hashing import file_sha256
 from cluster.storage.location import Location, location
 
 EMBEDDED = "embedded"
-SLEEPING = "sleep"
+READERS = 8
+"""Files that are read at the same time."""
 SINGLE_FILES = (".safetensors", ".ckpt", ".pt")
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle", ".py")
 WEIGHTS_ONLY: dict[str, set[str] | None] = {
@@ -34,9 +35,18 @@ WEIGHTS_ONLY: dict[str, set[str] | None] = {
 """Names (None: all) that a file of weights may mention, by module."""
 
 
-def is_sleeping(uri: str) -> bool:
-    """Whether ``uri`` names the backend that only sleeps (:mod:`cluster.models.sleeping`)."""
-    return uri.startswith(f"{SLEEPING}://")
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What is known of the model ``uri`` without loading it.
+
+    ``fingerprint`` is a SHA-256; a model that ``has_control_branch`` makes pairs by itself; it
+    works at ``image_size`` pixels a side, None where only loading it tells.
+    """
+
+    uri: str
+    fingerprint: str
+    has_control_branch: bool = True
+    image_size: int | None = None
 
 
 def model_location(uri: str) -> Location:
@@ -48,100 +58,88 @@ def model_location(uri: str) -> Location:
     return location("model", uri)
 
 
-def model_fingerprint(uri: str) -> str:
-    """SHA-256 over names and bytes of the model's files, once they are known to be weights only.
+def inspect_files(uri: str) -> ModelFacts:
+    """The facts of the model whose files are at ``uri``, which are listed and read once; its
+    fingerprint is over their names and bytes.
 
-    Raises :class:`InputFault` for a model that is not there or holds pickled code.
+    Raises :class:`InputFault` for a model that is not there, is not whole or holds pickled code.
     """
-    if is_sleeping(uri):
-        version = parse_qs(urlsplit(uri).query).get("version", ["1"])[0]
-        return hashlib.sha256(f"{SLEEPING} {version}".encode()).hexdigest()
     place = model_location(uri)
     try:
-        files = list(model_files(place))
-        for _, file in files:
-            _check_file(uri, file)
-        with ThreadPoolExecutor(8) as pool:
-            digests = list(pool.map(lambda pair: file_sha256(pair[1]), files))
-    except OSError as error:
-        raise InputFault.of("model", uri, f"cannot be read ({error})") from error
-    listing = [[name, digest] for (name, _), digest in zip(files, digests, strict=True)]
-    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
-
-
-def has_control_branch(uri: str) -> bool:
-    """Whether model ``uri`` has a control branch of its own, so that it can make pairs by itself.
-
-    Raises :class:`InputFault`.
-    """
-    if is_sleeping(uri):
-        return True
-    place = model_location(uri)
-    try:
-        if place.is_folder():
-            return formats.index_has_control(_index(place))
-        with place.fs.open(place.path, "rb") as opened:
-            size = place.fs.size(place.path)
-            return formats.file_has_control(opened, place.name, size)
+        files, index = _listed(place)
+        for file in files.values():
+            _check_file(uri, place, file)
+        with ThreadPoolExecutor(READERS) as pool:
+            digests = list(pool.map(file_sha256, files.values()))
+        has_control = _file_has_control(place) if index is None else index_has_control(index)
     except (OSError, CheckpointFault) as error:
-        raise InputFault.of("model", uri, str(error)) from error
+        raise InputFault.of("model", uri, f"cannot be read ({error})") from error
+    listing = [[name, digest] for name, digest in zip(files, digests, strict=True)]
+    return ModelFacts(
+        uri=uri,
+        fingerprint=hashlib.sha256(json.dumps(listing).encode()).hexdigest(),
+        has_control_branch=has_control,
+        image_size=None if index is None else _image_size(place, index),
+    )
 
 
-def model_files(place: Location) -> Iterator[tuple[str, Location]]:
-    """(relative name, file) of everything a model is made of, in order of name.
+def model_files(place: Location) -> Mapping[str, Location]:
+    """Everything a model is made of, by relative name, in order of name.
 
     Of a folder in Stable Diffusion's layout these are the files that loading it opens. A
     single-file checkpoint comes with its ``tokenizer`` folder and ``<stem>.yaml`` beside it.
     Raises :class:`InputFault`.
     """
+    return _listed(place)[0]
+
+
+def _listed(place: Location) -> tuple[Mapping[str, Location], dict[str, Any] | None]:
+    """As :func:`model_files`, and the content of a folder's index (None: a single file)."""
     if place.is_folder():
-        for name in _folder_files(place):
-            yield name, place.join(name)
-        return
+        names, index = _folder_files(place)
+        return {name: place.join(name) for name in names}, index
+    return _single_file(place), None
+
+
+def _single_file(place: Location) -> dict[str, Location]:
     if not place.exists():
         raise InputFault.of("model", place.shown, "there is no such file or folder")
     if not place.name.endswith(SINGLE_FILES):
         raise InputFault.of("model", place.shown, f"a model file ends in {', '.join(SINGLE_FILES)}")
-    yield place.name, place
     tokenizer, config = single_file_companions(place)
     names = sorted(tokenizer.files())
     if not names:
         raise InputFault.of("model", place.shown, "a model file has a folder 'tokenizer' beside it")
-    for name in names:
-        yield f"tokenizer/{name}", tokenizer.join(name)
-    if config.exists():
-        yield config.name, config
+    words = {f"tokenizer/{name}": tokenizer.join(name) for name in names}
+    return {place.name: place, **words, **({config.name: config} if config.exists() else {})}
 
 
-def _folder_files(folder: Location) -> list[str]:
+def _folder_files(folder: Location) -> tuple[list[str], dict[str, Any]]:
     names = [n for n in sorted(folder.files()) if "__pycache__" not in n]
     if formats.INDEX not in names:
         raise InputFault.of("model", folder.shown, f"a model folder has a {formats.INDEX}")
     try:
-        if formats.is_stable_diffusion(_index(folder)):
-            return formats.stable_diffusion_files(names)
+        index = formats.read_index(folder.join(formats.INDEX).read())
+        if formats.is_stable_diffusion(index):
+            return formats.stable_diffusion_files(names), index
     except CheckpointFault as error:
         raise InputFault.of("model", folder.shown, str(error)) from error
-    return names
+    return names, index
 
 
-def _index(folder: Location) -> dict[str, Any]:
-    return formats.read_index(folder.join(formats.INDEX).read())
+def _file_has_control(place: Location) -> bool:
+    with place.fs.open(place.path, "rb") as opened:
+        return formats.file_has_control(opened, place.name, place.fs.size(place.path))
 
 
-def image_size(uri: str) -> int | None:
-    """Side S in pixels that the model folder ``uri`` works at; None where only loading it tells."""
-    if is_sleeping(uri):
-        return None
-    place = model_location(uri)
+def _image_size(folder: Location, index: Mapping[str, Any]) -> int | None:
     try:
-        index = _index(place)
         if formats.is_stable_diffusion(index):
             return None
         if size := index.get("image_size"):
             return int(size)
-        latents = json.loads(place.join("unet/config.json").read())["sample_size"]
-        blocks = json.loads(place.join("vae/config.json").read())["block_out_channels"]
+        latents = json.loads(folder.join("unet/config.json").read())["sample_size"]
+        blocks = json.loads(folder.join("vae/config.json").read())["block_out_channels"]
         return int(latents * 2 ** (len(blocks) - 1))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -153,11 +151,11 @@ def single_file_companions(place: Location) -> tuple[Location, Location]:
     return place.parent.join("tokenizer"), place.parent.join(f"{stem}.yaml")
 
 
-def _check_file(uri: str, file: Location) -> None:
+def _check_file(uri: str, place: Location, file: Location) -> None:
     if file.name.endswith(".safetensors"):
         if rule := safetensors_fault(file):
             raise InputFault.of("model", file.shown, rule)
-    elif file.name.endswith(SINGLE_FILES) and model_location(uri) == file:
+    elif file.name.endswith(SINGLE_FILES) and file == place:
         _check_zip_of_weights(file)
     elif file.name.endswith(PICKLES) and uri != EMBEDDED:
         raise InputFault.of("model", file.shown, "a model folder holds weights as safetensors only")

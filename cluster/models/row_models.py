@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from adabldm.branches.card import CARD
-from cluster.manifest.reader import Manifest
-from cluster.models.catalog import Base, FoundBranch, read_branch, refuse_other_weights
-from cluster.models.inspect import EMBEDDED, is_sleeping
+from adabldm.core.faults import InputFault
+from cluster.models.catalog import FoundBranch, read_branch, refuse_other_weights
+from cluster.models.inspect import EMBEDDED, ModelFacts, model_location
+from cluster.models.kinds import kind_of
 from cluster.storage.hashing import sha256
 from cluster.storage.location import Location
 from cluster.storage.once import Once
 
 KEPT_MODELS = 10_000
 SHOWN_ALIASES = 10
+NO_BRANCH = "has no control branch: train one with `adabldm train`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,23 +40,28 @@ class RowModel:
 
 
 class RowModels:
-    """Finds the models of ``manifest``'s rows; ``fingerprint_of`` gives a whole model's by its URI.
+    """Finds the models of a manifest's rows, each of which is looked at once.
 
-    Safe to share between threads.
+    ``resolve`` gives the place that a row names, or raises ``ValueError``; ``base`` is the job's
+    own model; ``inspect`` as :func:`~cluster.models.kinds.inspect_model`. Safe to share between
+    threads.
     """
 
     def __init__(
         self,
-        manifest: Manifest,
-        base: Base,
-        fingerprint_of: Callable[[str], str],
+        resolve: Callable[[str], Location],
+        base: ModelFacts,
+        inspect: Callable[[str], ModelFacts],
         branches: Mapping[str, FoundBranch],
     ) -> None:
-        self._manifest = manifest
+        self._resolve = resolve
         self._base = base
-        self._fingerprint_of = fingerprint_of
+        has_files = kind_of(base.uri).has_files
+        self._base_uri = model_location(base.uri).uri if has_files else base.uri
+        self._inspect = inspect
         self._branches = branches
         self._known: Once[RowModel] = Once(KEPT_MODELS)
+        self._whole: Once[RowModel] = Once(KEPT_MODELS)
 
     def of(self, said: str | None) -> RowModel:
         """The model of a row that says: nothing (the job's), an alias, or the URI of a branch or of
@@ -69,22 +76,30 @@ class RowModels:
 
     def _find(self, said: str | None) -> RowModel:
         base = self._base
-        if not said or said == base.model:
-            return RowModel(model=base.model, model_fingerprint=base.fingerprint)
+        if not said or said == base.uri:
+            return RowModel(model=base.uri, model_fingerprint=base.fingerprint)
         if said in self._branches:
             return self._on_base(self._branches[said])
-        if said == EMBEDDED or (is_sleeping(said) and is_sleeping(base.model)):
-            return RowModel(model=said, model_fingerprint=self._fingerprint_of(said))
-        place = self._manifest.resolve(said)
+        kind = kind_of(said)
+        if said == EMBEDDED or (kind is kind_of(base.uri) and not kind.has_files):
+            return self._whole_model(said)
+        place = self._resolve(said)
         if place.join(CARD).exists():
             return self._on_base(read_branch(place, base))
         self._refuse_unknown_alias(place)
-        return RowModel(model=place.uri, model_fingerprint=self._fingerprint_of(place.uri))
+        return self._whole.get(place.uri, lambda: self._whole_model(place.uri))
+
+    def _whole_model(self, uri: str) -> RowModel:
+        """A model that a row names by itself. Raises :class:`InputFault`."""
+        facts = self._base if uri == self._base_uri else self._inspect(uri)
+        if not facts.has_control_branch:
+            raise InputFault.of("model", uri, NO_BRANCH)
+        return RowModel(model=uri, model_fingerprint=facts.fingerprint)
 
     def _on_base(self, branch: FoundBranch) -> RowModel:
         refuse_other_weights(branch)
         return RowModel(
-            model=self._base.model,
+            model=self._base.uri,
             model_fingerprint=self._base.fingerprint,
             branch=branch.place.uri,
             branch_fingerprint=branch.card.fingerprint,

@@ -8,6 +8,7 @@ when more than N requests are computed together.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Sequence
@@ -19,6 +20,12 @@ from adabldm.core import images as pictures
 from adabldm.core import trimap
 from adabldm.sampling.options import ModeOptions, RequestTrace
 from adabldm.sampling.output import AdaBLDMOutput
+
+
+def sleeping_fingerprint(uri: str) -> str:
+    """SHA-256 of what makes its pictures: its version, whatever its pace and its faults."""
+    version = parse_qs(urlsplit(uri).query).get("version", ["1"])[0]
+    return hashlib.sha256(f"sleep {version}".encode()).hexdigest()
 
 
 class SleepingPipeline:
@@ -83,8 +90,10 @@ class SleepingPipeline:
         part = np.random.default_rng([seed % 2**64, 1]).random()
         return shortest * (1 + (self._spread - 1) * part)
 
-    def _refuse_too_many(self, together: int) -> None:
-        if self._room is not None and together > self._room:
+    def _refuse_too_many(self, compute_batch: int) -> None:
+        if self._room is not None and compute_batch > self._room:
             import torch
 
-            raise torch.OutOfMemoryError(f"{together} requests, there is room for {self._room}")
+            raise torch.OutOfMemoryError(
+                f"{compute_batch} requests, there is room for {self._room}"
+            )

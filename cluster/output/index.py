@@ -6,12 +6,18 @@ epoch; from then on no commit of the older one can succeed, whether it is dead, 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+)
 
 from adabldm.core.faults import InputFault, JobFault
 from cluster.storage.location import Location, delta_options
@@ -19,48 +25,9 @@ from cluster.storage.location import Location, delta_options
 FOLDER = "index"
 SCHEMES = {"file": "file", "s3": "s3", "gcs": "gs", "gs": "gs", "abfs": "az", "az": "az"}
 """The Delta library's name for each fsspec protocol that it can write to."""
-FIGURES = pa.map_(pa.string(), pa.float64())
-INDEX = pa.schema(
-    [
-        pa.field("request_id", pa.string()),
-        pa.field("object", pa.string()),
-        pa.field("defect", pa.string()),
-        pa.field("status", pa.string()),
-        pa.field("reason", pa.string()),
-        pa.field("image", pa.string()),
-        pa.field("mask", pa.string()),
-        pa.field("image_sha256", pa.string()),
-        pa.field("mask_sha256", pa.string()),
-        pa.field(
-            "extras",
-            pa.list_(
-                pa.struct(
-                    [
-                        pa.field("name", pa.string()),
-                        pa.field("path", pa.string()),
-                        pa.field("sha256", pa.string()),
-                    ]
-                )
-            ),
-        ),
-        pa.field("seed", pa.int64()),
-        pa.field("prompt", pa.string()),
-        pa.field("negative_prompt", pa.string()),
-        pa.field("model", pa.string()),
-        pa.field("request_fingerprint", pa.string()),
-        pa.field("source_sha256", pa.string()),
-        pa.field("trimap_sha256", pa.string()),
-        pa.field("model_fingerprint", pa.string()),
-        pa.field("config_fingerprint", pa.string()),
-        pa.field("quality", FIGURES),
-        pa.field("seconds", FIGURES),
-    ]
-)
-"""Columns of the index; a manifest's further columns follow. ``status`` is ok, rejected or failed;
-paths are inside the output; ``extras`` are the pictures kept besides the pair."""
-
 EPOCH, COMMITS = "adabldm-driver", "adabldm-commits"
 COMMIT_ATTEMPTS = 5
+FIRST_WAIT_SECONDS = 0.2
 
 
 class Superseded(JobFault):
@@ -136,27 +103,35 @@ class Ledger:
     def append(self, rows: pa.Table) -> None:
         """Commit ``rows``, all or none. Raises :class:`Superseded`, :class:`JobFault`."""
         self._commits += 1
-        for attempt in range(COMMIT_ATTEMPTS):
-            table = self._refreshed()
-            if table.transaction_version(EPOCH) != self._epoch:
-                raise Superseded("another driver has taken this output over; it goes on there")
-            if table.transaction_version(COMMITS) == self._commits:
-                return  # An earlier attempt went through although its answer was lost.
-            try:
-                write_deltalake(
-                    table,
-                    rows,
-                    mode="append",
-                    schema_mode="merge",
-                    commit_properties=self._properties(),
-                )
-                return
-            except (DeltaError, OSError) as error:
-                last = error
-                time.sleep(0.2 * 2**attempt)
-        if self._refreshed().transaction_version(EPOCH) != self._epoch:
+        attempts = Retrying(
+            stop=stop_after_attempt(COMMIT_ATTEMPTS),
+            wait=wait_exponential(FIRST_WAIT_SECONDS, exp_base=2),
+            retry=retry_if_exception_type((DeltaError, OSError)),
+        )
+        try:
+            for attempt in attempts:
+                table = self._mine()
+                if table.transaction_version(COMMITS) == self._commits:
+                    return  # An earlier attempt went through although its answer was lost.
+                with attempt:
+                    write_deltalake(
+                        table,
+                        rows,
+                        mode="append",
+                        schema_mode="merge",
+                        commit_properties=self._properties(),
+                    )
+        except RetryError as given_up:
+            self._mine()
+            error = given_up.last_attempt.exception()
+            raise JobFault(f"{self._uri}: cannot be written: {error}") from error
+
+    def _mine(self) -> DeltaTable:
+        """The index as it is now. Raises :class:`Superseded` if it is another driver's."""
+        table = self._refreshed()
+        if table.transaction_version(EPOCH) != self._epoch:
             raise Superseded("another driver has taken this output over; it goes on there")
-        raise JobFault(f"{self._uri}: cannot be written: {last}") from last
+        return table
 
     def tidy(self, most_files: int) -> None:
         """Merge the index's files if there are more than ``most_files``."""

@@ -15,6 +15,7 @@ from adabldm.core.faults import InputFault
 from cluster.manifest.reader import Row
 from cluster.output.index import FOLDER, Ledger
 from cluster.output.run_json import FILE
+from cluster.output.schema import OK
 from cluster.storage.hashing import sha256
 from cluster.storage.location import PARTIAL, Location, TooLargeError
 
@@ -73,7 +74,7 @@ def _objects(row: Row) -> list[tuple[str, str]]:
 
 def _row_faults(output: Location, row: Row) -> list[str]:
     name = f"request_id {row['request_id']!r}"
-    if row["status"] == "ok" and (row["image"] is None or row["mask"] is None):
+    if row["status"] == OK and (row["image"] is None or row["mask"] is None):
         return [f"{name}: is ok without image or mask"]
     faults = []
     contents: dict[str, bytes] = {}

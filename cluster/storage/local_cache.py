@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cluster.storage.location import Location
@@ -14,10 +14,10 @@ from cluster.storage.location import Location
 def fetched(
     kind: str,
     fingerprint: str,
-    files: Iterable[tuple[str, Location]],
+    files: Callable[[], Mapping[str, Location]],
     check: Callable[[Path], object] = lambda _: None,
 ) -> Path:
-    """The folder on this machine with the remote ``files`` (relative name, file).
+    """The folder on this machine with the remote ``files``, by relative name.
 
     It is in the user's cache, under ``kind`` and the content's ``fingerprint``. A fresh copy is
     kept only if ``check`` does not raise on it.
@@ -29,7 +29,7 @@ def fetched(
     cache.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=cache))
     try:
-        for name, file in files:
+        for name, file in files().items():
             target = fresh / name
             target.parent.mkdir(parents=True, exist_ok=True)
             file.fs.get_file(file.path, str(target))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import fsspec
 from fsspec.core import split_protocol
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from adabldm.core.faults import InputFault
 
@@ -23,6 +23,7 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 PARTIAL = ".partial"
 """Folder inside a local output that holds files until they are whole."""
 ATTEMPTS = 3
+FIRST_WAIT_SECONDS = 0.2
 FINAL_ERRORS = (
     FileNotFoundError,
     FileExistsError,
@@ -43,18 +44,22 @@ def insistently(action: Callable[[], T]) -> T:
 
     Raises the last error as an ``OSError``, whatever the store's own library calls it.
     """
-    for attempt in range(ATTEMPTS):
-        try:
-            return action()
-        except (*FINAL_ERRORS, TooLargeError):
-            raise
-        except Exception as error:
-            if attempt == ATTEMPTS - 1:
-                if isinstance(error, OSError):
-                    raise
-                raise OSError(f"{type(error).__name__}: {error}") from error
-            time.sleep(0.2 * 4**attempt)
-    raise AssertionError("unreachable")
+    attempts = Retrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_exponential(FIRST_WAIT_SECONDS, exp_base=4),
+        retry=retry_if_exception(_may_pass),
+        reraise=True,
+    )
+    try:
+        return attempts(action)
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, Exception) and not isinstance(error, (*FINAL_ERRORS, TooLargeError))
 
 
 @dataclass(frozen=True)

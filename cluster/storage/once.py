@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from threading import Lock
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 T = TypeVar("T")
 
@@ -15,9 +16,8 @@ class Once(Generic[T]):
     """Keeps the last ``limit`` results (or errors) by key; each is made by the first to ask."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
         self._lock = Lock()
-        self._kept: OrderedDict[Hashable, Future[T]] = OrderedDict()
+        self._kept: LRUCache[Hashable, Future[T]] = LRUCache(limit)
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The result for ``key``; raises what ``make`` raised."""
@@ -26,10 +26,6 @@ class Once(Generic[T]):
             first = future is None
             if future is None:
                 future = self._kept[key] = Future()
-                if len(self._kept) > self._limit:
-                    self._kept.popitem(last=False)
-            else:
-                self._kept.move_to_end(key)
         if first:
             try:
                 future.set_result(make())

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from adabldm.core.faults import JobFault
 from cluster.launch.session import ray_session
 from cluster.storage.location import Location
-from cluster.train.spec import TRAINING, Progress, StepsSoFar, Training, bind
-
-if TYPE_CHECKING:
-    pass
+from cluster.train.spec import TRAINING, Progress, StepsSoFar, TrainingSpec, bind
 
 RESTARTS = 8
 """So often a training is started again after a process has died."""
@@ -25,7 +22,7 @@ POLL_SECONDS = 2.0
 
 
 @contextmanager
-def _watched(trainings: Sequence[Training], progress: Progress) -> Iterator[None]:
+def _watched(trainings: Sequence[TrainingSpec], progress: Progress) -> Iterator[None]:
     """Tell ``progress`` what the logs say, every few seconds, until the block ends."""
     stopped = Event()
     readers = [StepsSoFar(training) for training in trainings]
@@ -50,7 +47,7 @@ def _watched(trainings: Sequence[Training], progress: Progress) -> Iterator[None
         thread.join()
 
 
-def train(training: Training, progress: Progress) -> None:
+def train(training: TrainingSpec, progress: Progress) -> None:
     """Train over ``training.workers`` processes, on one machine or many.
 
     Raises :class:`InputFault` before anything starts, :class:`JobFault` when it cannot go on.
@@ -94,7 +91,7 @@ def _scratch(folder: Location) -> tuple[str, Any]:
 
 
 def train_each(
-    trainings: Sequence[Training], at_once: int, progress: Progress
+    trainings: Sequence[TrainingSpec], at_once: int, progress: Progress
 ) -> dict[str, str | None]:
     """Train each in a task of its own, as many at a time as the cluster has room for.
 
@@ -120,7 +117,7 @@ def train_each(
         return outcome
 
 
-def _alone(training: Training) -> str | None:
+def _alone(training: TrainingSpec) -> str | None:
     """A whole training in this process; why it failed, or None."""
     try:
         run_process(training, "cuda" if training.gpus else "cpu")
@@ -136,7 +133,7 @@ def _process(config: dict[str, Any]) -> None:
     run_process(config["training"], str(ray.train.torch.get_device()))
 
 
-def run_process(training: Training, device_name: str) -> None:
+def run_process(training: TrainingSpec, device_name: str) -> None:
     """This process's part in ``training``; the first process writes the result."""
     import torch
 

@@ -7,9 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adabldm.planning.object_pictures import Product
 from cluster.storage.location import Location
-from cluster.train.spec import Training, split_digest
+from cluster.train.spec import TrainingSpec, split_digest
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +17,7 @@ PROMPTS_NAMED = 20
 """Prompts that a branch's card shows."""
 
 
-def train_whole_model(training: Training, device: torch.device) -> None:
+def train_whole_model(training: TrainingSpec, device: torch.device) -> None:
     """Train a model from nothing; the first process writes it to the output's ``model``."""
     from adabldm.training.loop import Peers
     from adabldm.training.options import WholeModelOptions
@@ -33,15 +32,16 @@ def train_whole_model(training: Training, device: torch.device) -> None:
             pipeline.to("cpu").save_pretrained(folder, safe_serialization=True)
 
 
-def train_branch(training: Training, device: torch.device) -> None:
+def train_branch(training: TrainingSpec, device: torch.device) -> None:
     """Train a branch of the base; the first process writes it to the output."""
     from adabldm.branches.card import CARD
     from adabldm.branches.files import save_branch
     from adabldm.loading import open_base
+    from adabldm.planning.object_pictures import Product
     from adabldm.training.branch import BRANCH, BranchTraining
     from adabldm.training.loop import Peers
     from adabldm.training.options import BranchOptions
-    from cluster.models.loading import local_model
+    from cluster.models.local_copies import local_model
 
     assert isinstance(training.options, BranchOptions) and training.base  # noqa: S101, PT018
     pipeline = open_base(local_model(training.base, training.base_fingerprint).path)

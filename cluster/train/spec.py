@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from adabldm.core.faults import InputFault
 from adabldm.core.objects import ObjectFolder
 from adabldm.training.texts import Texts
-from cluster.models.inspect import model_fingerprint
+from cluster.models.kinds import inspect_model
 from cluster.output.run_json import RunBinding
 from cluster.storage.location import Location, location
 from cluster.train.store import PhaseStore
@@ -30,7 +30,7 @@ FREE = ("steps", "save_every", "look_every", "accumulate")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class TrainingSpec:
     """One model or branch to be trained.
 
     ``base`` is the URI of the model that a branch is of, None for a whole model; ``rank`` makes a
@@ -91,7 +91,7 @@ def split_digest(objects: Sequence[ObjectFolder]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def bind(training: Training) -> None:
+def bind(training: TrainingSpec) -> None:
     """Bind the output to this training. Raises :class:`InputFault` if it holds another one."""
     free = FREE if training.base is not None else FREE[1:]
     options = asdict(training.options)
@@ -116,7 +116,7 @@ def bind(training: Training) -> None:
 class StepsSoFar:
     """How far a training is, read from its logs."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: TrainingSpec) -> None:
         self._training = training
 
     def read(self) -> tuple[int, float | None]:
@@ -145,7 +145,7 @@ Progress = Callable[[int, str], None]
 def checked_base(uri: str) -> str:
     """The fingerprint of the base at ``uri``. Raises :class:`InputFault`."""
     try:
-        return model_fingerprint(uri)
+        return inspect_model(uri).fingerprint
     except InputFault as fault:
         raise InputFault(
             *(f"--base: {line.removeprefix('model: ')}" for line in fault.lines)

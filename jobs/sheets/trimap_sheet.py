@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +86,7 @@ class Recipes:
 
         return images.decode(self._manifest.resolve(path).read(), mode)
 
-    def _pixels(self, blob: Row, mode: str) -> np.ndarray:
+    def _pixels(self, blob: Mapping[str, Any], mode: str) -> np.ndarray:
         from adabldm.core import images
 
         if blob.get("bytes") is not None:

@@ -12,7 +12,7 @@ OBJECT, NOUN = "brushed_metal", "metal surface"
 GOOD, FLAWED = 24, 4
 """Pictures of the data set: good ones, and defective ones of each type."""
 REQUESTS, SEED = 32, 1
-WORKERS, BATCH = 2, 4
+WORKERS, BATCH_SIZE = 2, 4
 BAND = 1_000
 """First seed of the defective pictures, beyond those of the good ones."""
 
@@ -52,7 +52,7 @@ def run_demo(
     """
     from adabldm.sampling.options import FastOptions
     from cluster.generate.flow import Pool
-    from cluster.generate.job import Generation
+    from cluster.generate.job import GenerationSpec
     from jobs.sheets import contact_sheet
     from jobs.verbs import generate, plan, prepare, verify
 
@@ -67,11 +67,11 @@ def run_demo(
     typer.echo(f"generating on {WORKERS} CPU workers, in mode fast")
     output = folder / "pairs"
     generate.run(
-        Generation(
+        GenerationSpec(
             manifest=planned.manifest.path,
             model=model,
             output=str(output),
-            pool=Pool(least=WORKERS, most=WORKERS, gpus=0, batch_size=BATCH),
+            pool=Pool(least=WORKERS, most=WORKERS, gpus=0, batch_size=BATCH_SIZE),
             options=FastOptions(),
             keep=("source", "trimap"),
         )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 from adabldm.core.faults import InputFault
-from cluster.generate.job import Checked, Generation, checked
+from cluster.generate.job import CheckedJob, GenerationSpec, checked
 from cluster.generate.rate import Rate, measured_rate
-from cluster.models.inspect import is_sleeping
-from cluster.models.loading import load_backend
+from cluster.models.kinds import Backend, kind_of
+from cluster.models.loading import ModelFault, load_backend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,52 +48,39 @@ def check_figures(dry_run: bool, rate: float | None, price: float | None) -> Non
             raise InputFault.of(name, value, rule)
 
 
-def forecast(asked: Generation, images_per_second: float | None) -> Forecast:
+def forecast(spec: GenerationSpec, images_per_second: float | None) -> Forecast:
     """Check the job as ``generate`` does and foresee it; starts no Ray, writes nothing to the
     output.
 
     The rate is ``images_per_second`` of a worker, or is measured here. Raises as
     :func:`cluster.generate.job.checked` and :func:`cluster.generate.rate.measured_rate`.
     """
-    if not is_sleeping(asked.model):
-        _quiet()
-    with checked(asked) as job:
+    with checked(spec) as job:
         rate = None
         if job.roster.count(done=False):
             given = images_per_second
-            rate = Rate(images_per_second=given) if given else measured_rate(asked, job)
+            rate = Rate(images_per_second=given) if given else measured_rate(spec, job)
         return Forecast(
             requests=job.roster.count(),
             pending=job.roster.count(done=False),
-            gflop=_gflop(asked, job),
+            gflop=_gflop(spec, job),
             rate=rate,
         )
 
 
-def _quiet() -> None:
-    """Keep what the libraries say while they load a model out of what is told."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    for one in (diffusers_logging, transformers_logging):
-        one.set_verbosity_error()
-        one.disable_progress_bar()
-
-
-def _gflop(asked: Generation, job: Checked) -> dict[str, float]:
+def _gflop(spec: GenerationSpec, job: CheckedJob) -> dict[str, float]:
     """GFLOP of an image of the job's own model, by part."""
-    if is_sleeping(asked.model):
-        return {}
-    from adabldm.cost.arithmetic import Parts, cost_of_calls, work
-    from adabldm.cost.miniature import calls_of
-    from adabldm.pipeline import AdaBLDMPipeline
 
-    pipeline = load_backend(asked.model, "cpu", job.binding.model_fingerprint)
-    parts = Parts.of(cast(AdaBLDMPipeline, pipeline))
-    return work(calls_of(asked.options), cost_of_calls(parts, asked.options))
+    def load() -> Backend:
+        return load_backend(job.model.uri, "cpu", job.model.fingerprint)
+
+    try:
+        return kind_of(job.model.uri).gflop(load, spec.options)
+    except ModelFault as error:
+        raise InputFault(str(error)) from error
 
 
-def lines(asked: Generation, seen: Forecast, price: float | None) -> list[str]:
+def lines(spec: GenerationSpec, seen: Forecast, price: float | None) -> list[str]:
     """The forecast in words; ``price`` of a worker's hour."""
     told = [
         "dry run: nothing was started, nothing was written",
@@ -104,7 +90,7 @@ def lines(asked: Generation, seen: Forecast, price: float | None) -> list[str]:
     ]
     if seen.rate is None:
         return [*told, "nothing is left to do"]
-    pool, hours = asked.pool, seen.worker_hours
+    pool, hours = spec.pool, seen.worker_hours
     source = "as given"
     if seen.rate.requests is not None:
         source = f"measured here on {seen.rate.requests} requests, its start and first call apart"

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adabldm.core.faults import InputFault, JobFault
+from adabldm.core.faults import ExitCode, InputFault, JobFault
 from adabldm.sampling.options import ExactOptions, FastOptions, options_of
 
 if TYPE_CHECKING:
+    from cluster.generate.compute_batch import ComputeBatch
     from cluster.generate.driver import Tally
-    from cluster.generate.job import Generation
+    from cluster.generate.job import GenerationSpec
 
-CALL_ROWS = 4
+BATCH_SIZE = 4
 DEFAULTS, FAST = ExactOptions(), FastOptions()
-FAILED_ROWS = 3
-STOPPED = 1
 
 
 def main(
@@ -58,7 +57,7 @@ def main(
             metavar="N|auto",
             help="Requests a worker takes at once; 'auto': as many as fit in a GPU's memory.",
         ),
-    ] = str(CALL_ROWS),
+    ] = str(BATCH_SIZE),
     steps: Annotated[
         int | None,
         typer.Option(
@@ -113,39 +112,39 @@ def main(
         --workers 8 --dry-run --rate 1.9 --price 1.2
     """
     from cluster.generate.flow import Pool
-    from cluster.generate.job import Generation
+    from cluster.generate.job import GenerationSpec
     from jobs.verbs import forecast
 
     forecast.check_figures(dry_run, rate, price)
     least, most = parse_workers(workers)
     if gpus_per_worker < 0:
         raise InputFault.of("--gpus-per-worker", gpus_per_worker, "must be 0 or more")
-    rows, fit_batch = parse_batch_size(batch_size, gpu=gpus_per_worker > 0)
+    taken, compute_batch = parse_batch_size(batch_size, gpu=gpus_per_worker > 0)
     try:
         asked_for = {"steps": steps, "adaptation_steps": adaptation_steps, "guidance": guidance}
         chosen = {name: value for name, value in asked_for.items() if value is not None}
         options = options_of(mode, **chosen)
     except ValueError as error:
         raise InputFault(f"--{str(error).replace('_', '-', 1)}") from error
-    asked = Generation(
+    spec = GenerationSpec(
         manifest=manifest,
         model=model,
         output=output,
-        pool=Pool(least=least, most=most, gpus=gpus_per_worker, batch_size=rows),
+        pool=Pool(least=least, most=most, gpus=gpus_per_worker, batch_size=taken),
         options=options,
         keep=parse_keep(keep),
         allowed_roots=allow_root or [],
         named_branches=branch or (),
         branches=branches,
-        fit_batch=fit_batch,
+        compute_batch=compute_batch,
     )
     if dry_run:
-        print("\n".join(forecast.lines(asked, forecast.forecast(asked, rate), price)))
+        print("\n".join(forecast.lines(spec, forecast.forecast(spec, rate), price)))
         return
-    run(asked)
+    run(spec)
 
 
-def run(asked: Generation) -> None:
+def run(spec: GenerationSpec) -> None:
     """Generate with progress; says at the end what was made and where.
 
     Raises ``typer.Exit`` with the exit code unless all went well.
@@ -163,13 +162,13 @@ def run(asked: Generation) -> None:
         tracker.update(before + tally.committed + waiting, note)
 
     try:
-        outcome = generate(asked, progress)
+        outcome = generate(spec, progress)
     except JobFault as fault:
         print(f"stopped: {fault}. The same command continues.", file=sys.stderr)
-        raise typer.Exit(STOPPED) from fault
+        raise typer.Exit(ExitCode.STOPPED) from fault
     except KeyboardInterrupt:
         print("interrupted. The same command continues.", file=sys.stderr)
-        raise typer.Exit(STOPPED) from None
+        raise typer.Exit(ExitCode.STOPPED) from None
     finally:
         if tracker is not None:
             tracker.__exit__(None, None, None)
@@ -180,7 +179,7 @@ def run(asked: Generation) -> None:
         f"{outcome.output.shown}"
     )
     if failed:
-        raise typer.Exit(FAILED_ROWS)
+        raise typer.Exit(ExitCode.SOME_FAILED)
 
 
 def parse_workers(text: str) -> tuple[int, int]:
@@ -195,25 +194,25 @@ def parse_workers(text: str) -> tuple[int, int]:
     return pair
 
 
-def parse_batch_size(text: str, *, gpu: bool) -> tuple[int, bool]:
-    """Rows a call, and whether the worker finds how many of them it computes together; on a CPU,
-    where each is computed by itself, it need not. Raises :class:`InputFault`."""
-    from cluster.generate.compute_batch import AUTO, AUTO_ROWS
+def parse_batch_size(text: str, *, gpu: bool) -> tuple[int, ComputeBatch]:
+    """The batch size, and how much of it is computed together: on a GPU all of it, or with ``auto``
+    what fits; on a CPU it is left to the pipeline. Raises :class:`InputFault`."""
+    from cluster.generate.compute_batch import AUTO, AUTO_BATCH_SIZE
 
     if text == AUTO:
-        return (AUTO_ROWS, True) if gpu else (CALL_ROWS, False)
+        return (AUTO_BATCH_SIZE, AUTO) if gpu else (BATCH_SIZE, None)
     try:
-        rows = int(text)
+        batch_size = int(text)
     except ValueError:
         raise InputFault.of("--batch-size", text, "must be a whole number, or auto") from None
-    if rows < 1:
-        raise InputFault.of("--batch-size", rows, "must be 1 or more")
-    return rows, False
+    if batch_size < 1:
+        raise InputFault.of("--batch-size", batch_size, "must be 1 or more")
+    return batch_size, batch_size if gpu else None
 
 
 def parse_keep(text: str) -> tuple[str, ...]:
     """Names separated by commas. Raises :class:`InputFault`."""
-    from cluster.generate.worker import EXTRAS
+    from cluster.generate.protocol import EXTRAS
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:

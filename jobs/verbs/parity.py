@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adabldm.core.faults import InputFault
+from adabldm.core.faults import ExitCode, InputFault
 
 
 def main(
@@ -42,4 +42,4 @@ def main(
         print(f"left out: {part} is not in the recording")
     print(f"{total - failed} of {total} quantities agree with {recording}")
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.STOPPED)

@@ -8,11 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 
-from adabldm.core.faults import InputFault
+from adabldm.core.faults import ExitCode, InputFault
 from adabldm.core.names import name_fault, object_fault
 from cluster.storage.location import Location, location
 from cluster.storage.whole_files import ContentFolder, write_whole
@@ -20,13 +18,15 @@ from jobs.progress import Tracker
 from jobs.verbs.plan_options import VarietyOptions, model_namer, read_variety
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     from adabldm.core.objects import ObjectFolder
     from adabldm.planning.planner import Planner
 
 Surface = Literal["auto", "object", "texture"]
 REPORTED = 10
 """Requests without a place that are named; the others are counted."""
-SOME_FAILED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,4 +255,4 @@ def main(
     )
     if plan.unplaced:
         typer.echo(f"rows without a place: {plan.unplaced_list.shown}", err=True)
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(ExitCode.SOME_FAILED)

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from jobs.sheets.contact_sheet import contact_sheet
-
 
 def main(
     output: Annotated[str, typer.Argument(metavar="OUTPUT", help="What generate wrote; any URI.")],
@@ -22,5 +20,7 @@ def main(
     \b
     adabldm sheet s3://bucket/pairs --png pairs.png
     """
+    from jobs.sheets.contact_sheet import contact_sheet
+
     drawn = contact_sheet(output, png, limit)
     typer.echo(f"drew {drawn} pairs: {png.resolve()}")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from adabldm.core.faults import InputFault
-from cluster.launch.jobs_api import Cluster
-
-if TYPE_CHECKING:
-    pass
 
 VERBS = ("prepare", "train", "plan", "generate", "verify", "sheet", "parity")
 """What can be run on a cluster."""
@@ -38,6 +34,8 @@ def main(
     adabldm submit --address http://localhost:8265 --wait -- \\
         generate --manifest s3://bucket/plan --model s3://bucket/model --output s3://bucket/pairs
     """
+    from cluster.launch.jobs_api import Cluster
+
     if words[0] not in VERBS:
         raise InputFault.of("COMMAND", words[0], f"is one of {', '.join(VERBS)}")
     cluster = Cluster(address)

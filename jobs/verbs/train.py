@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from adabldm.core.faults import InputFault, JobFault
+from adabldm.core.faults import ExitCode, InputFault, JobFault
 from adabldm.training.options import (
     PAPER,
     PAPER_BRANCH,
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from adabldm.core.objects import ObjectFolder
-    from cluster.train.spec import Training
+    from cluster.train.spec import TrainingSpec
 
-SOME_FAILED = 3
 DEFAULT_STEPS = f"{PAPER.steps}; from scratch {WholeModelOptions().steps}"
 
 
@@ -126,7 +125,7 @@ def main(
     """
     # Here, because the networks' libraries take seconds to load and `--help` needs none of them.
     from adabldm.training.texts import training_texts
-    from cluster.train.spec import Training, checked_base
+    from cluster.train.spec import TrainingSpec, checked_base
     from jobs.verbs.plan import read_objects
 
     objects = read_objects(dataset_uri, defect or [], layout=layout, shots=shots)
@@ -139,7 +138,7 @@ def main(
     if from_scratch:
         if each != "none":
             raise InputFault.of("--each", each, "makes branches; --from-scratch makes no branch")
-        job = Training(
+        job = TrainingSpec(
             name="model", objects=tuple(objects), output=output,
             options=_whole(steps, accumulate, seed), **common,
         )  # fmt: skip
@@ -169,10 +168,11 @@ def main(
     }  # fmt: skip
     if each == "none":
         name = ", ".join(folder.name for folder in objects)
-        _train_one(Training(name=name, objects=tuple(objects), output=output, **common), workers)
+        one = TrainingSpec(name=name, objects=tuple(objects), output=output, **common)
+        _train_one(one, workers)
         return
     jobs = [
-        Training(name=name, objects=(folder,), output=f"{output.rstrip('/')}/{name}", **common)
+        TrainingSpec(name=name, objects=(folder,), output=f"{output.rstrip('/')}/{name}", **common)
         for name, folder in _parts(objects, each)
     ]
     _train_each(jobs, workers, output)
@@ -206,7 +206,7 @@ def _parts(objects: Sequence[ObjectFolder], each: str) -> list[tuple[str, Object
     ]
 
 
-def _train_one(job: Training, workers: int) -> None:
+def _train_one(job: TrainingSpec, workers: int) -> None:
     from cluster.train.launch import train
     from jobs.progress import Tracker
 
@@ -218,7 +218,7 @@ def _train_one(job: Training, workers: int) -> None:
     typer.echo(f"trained {what} on {job.name}, {_told(job, began)}: {job.result.shown}")
 
 
-def _check_parts(job: Training, workers: int) -> None:
+def _check_parts(job: TrainingSpec, workers: int) -> None:
     """Every process's share must be whole."""
     for name, options in job.options.phases.items():
         parts = options.accumulate * workers
@@ -228,7 +228,7 @@ def _check_parts(job: Training, workers: int) -> None:
             raise InputFault.of(where, options.batch_size, rule)
 
 
-def _train_each(jobs: Sequence[Training], workers: int, output: str) -> None:
+def _train_each(jobs: Sequence[TrainingSpec], workers: int, output: str) -> None:
     from cluster.train.launch import train_each
     from jobs.progress import Tracker
 
@@ -244,10 +244,10 @@ def _train_each(jobs: Sequence[Training], workers: int, output: str) -> None:
     made = len(jobs) - len(failed)
     typer.echo(f"trained {made} of {len(jobs)} branches, {_told(jobs[0], began)}: {output}")
     if failed and made:
-        raise typer.Exit(SOME_FAILED)
+        raise typer.Exit(ExitCode.SOME_FAILED)
     if failed:
         raise JobFault("no branch could be trained")
 
 
-def _told(job: Training, began: float) -> str:
+def _told(job: TrainingSpec, began: float) -> str:
     return f"{job.steps} steps in {time.monotonic() - began:.0f} s"

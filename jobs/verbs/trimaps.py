@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from jobs.sheets.trimap_sheet import trimap_sheet
-
 
 def main(
     manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help="What plan wrote; any URI.")],
@@ -25,5 +23,7 @@ def main(
     \b
     adabldm trimaps plan/manifest.parquet --png trimaps.png
     """
+    from jobs.sheets.trimap_sheet import trimap_sheet
+
     drawn = trimap_sheet(manifest, png, limit, allow_root or [])
     typer.echo(f"drew {drawn} trimaps: {png.resolve()}")

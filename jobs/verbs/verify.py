@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adabldm.core.faults import JobFault
-
-DIFFERS = 1
+from adabldm.core.faults import ExitCode, JobFault
 
 
 def main(
@@ -37,8 +35,8 @@ def main(
                 print(fault)
     except JobFault as fault:
         print(fault, file=sys.stderr)
-        raise typer.Exit(DIFFERS) from fault
+        raise typer.Exit(ExitCode.STOPPED) from fault
     if faults:
         print(f"{faults} faults in {rows} rows: {place.shown}")
-        raise typer.Exit(DIFFERS)
+        raise typer.Exit(ExitCode.STOPPED)
     print(f"{rows} rows, all as they should be: {place.shown}")

@@ -175,7 +175,7 @@ def test_a_trainers_own_notes_in_a_ckpt_are_passed_over(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stable Diffusion's own .ckpt files name their trainer's class and hold NumPy numbers."""
-    from cluster.models.inspect import model_fingerprint
+    from cluster.models.kinds import inspect_model
 
     module = types.ModuleType("pytorch_lightning.callbacks.model_checkpoint")
     kind = type("ModelCheckpoint", (), {"__module__": module.__name__})
@@ -191,7 +191,7 @@ def test_a_trainers_own_notes_in_a_ckpt_are_passed_over(
     weights = ldm_checkpoint.read_weights(file, needed=(ldm_checkpoint.UNET,))
     assert all(torch.equal(weights[key], content["state_dict"][key]) for key in weights)
     assert not has_control_branch(file)
-    assert len(model_fingerprint(str(file))) == 64
+    assert len(inspect_model(str(file)).fingerprint) == 64
 
 
 def index_names(kind: str) -> Callable[[Path], None]:

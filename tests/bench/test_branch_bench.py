@@ -13,8 +13,8 @@ import torch
 
 from adabldm.branches.card import WEIGHTS
 from adabldm.pipeline import AdaBLDMPipeline
-from cluster.models.catalog import Base, open_branches
-from cluster.models.inspect import model_fingerprint
+from cluster.models.catalog import open_branches
+from cluster.models.kinds import inspect_model
 from cluster.models.loading import Backends
 from tests.support.branches import write_branch
 
@@ -39,16 +39,16 @@ def test_a_swap_against_loading_the_whole_model(
 ) -> None:
     """Control branches of the embedded model; a cold one is read from its files and checked, a hot
     one is in memory. Rounds take turns; medians."""
-    fingerprint = model_fingerprint("embedded")
-    base = "embedded", fingerprint
+    facts = inspect_model("embedded")
+    base = facts.uri, facts.fingerprint
     pipeline = cast(AdaBLDMPipeline, Backends("cpu").get(*base))
     sizes = {}
     for name, rank in KINDS.items():
         for seed in (1, 2):
             folder = tmp_path / name / str(seed)
-            write_branch(folder, pipeline, seed, rank=rank, base_fingerprint=fingerprint)
+            write_branch(folder, pipeline, seed, rank=rank, base_fingerprint=facts.fingerprint)
         sizes[name] = (folder / WEIGHTS).stat().st_size / 1e6
-    found = open_branches([], str(tmp_path), Base(model=base[0], fingerprint=fingerprint))
+    found = open_branches([], str(tmp_path), facts)
     asked = {alias: (*base, one.place.uri, one.card.fingerprint) for alias, one in found.items()}
     whole: list[float] = []
     cold: dict[str, list[float]] = {name: [] for name in KINDS}

@@ -12,7 +12,7 @@ import pytest
 
 from adabldm.sampling.options import ExactOptions
 from cluster.generate.flow import Pool, run
-from cluster.generate.windows import Window, pending_windows
+from cluster.generate.windows import PendingWindow, pending_windows
 from cluster.generate.worker import Worker, WorkerSettings
 from cluster.manifest.reader import Manifest
 from cluster.manifest.validation import validate
@@ -23,7 +23,7 @@ LOOP_REQUESTS, CEILING_REQUESTS = 24, 400
 OPTIONS = ExactOptions(steps=10, adaptation_steps=5)
 
 
-def window_of(folder: Path, model: str, rows: int) -> Window:
+def window_of(folder: Path, model: str, rows: int) -> PendingWindow:
     manifest = Manifest(str(write_manifest(folder, rows)))
     checks = checks_of(manifest, model)
     roster = validate(manifest, checks)
@@ -78,7 +78,7 @@ def stored_rate(output: Path, call: int) -> float:
     return (len(stored) - call) / (stored[-1] - stored[call - 1])
 
 
-def through_ray(window: Window, pool: Pool, output: Path) -> tuple[Clock, dict[str, str]]:
+def through_ray(window: PendingWindow, pool: Pool, output: Path) -> tuple[Clock, dict[str, str]]:
     clock, made = Clock(), {}
     for facts in run(window.table(), pool, settings(output)):
         made.update(hashes(facts))

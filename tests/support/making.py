@@ -17,7 +17,8 @@ from adabldm.data.drawn_metal import draw_part
 from cluster.manifest.reader import Manifest
 from cluster.manifest.request_checks import RequestChecks
 from cluster.manifest.schema import SCHEMA
-from cluster.models.catalog import Base, FoundBranch
+from cluster.models.catalog import FoundBranch
+from cluster.models.inspect import ModelFacts
 from cluster.models.row_models import RowModels
 from cluster.output.index import Ledger
 from cluster.storage.location import Location
@@ -99,8 +100,12 @@ def checks_of(
     branches: Mapping[str, FoundBranch] = MappingProxyType({}),
 ) -> RequestChecks:
     """Checks of rows for ``model``, whose fingerprint does not matter."""
-    base = Base(model=model, fingerprint="fingerprint")
-    return RequestChecks(manifest, RowModels(manifest, base, lambda _: "fingerprint", branches))
+
+    def inspect(uri: str) -> ModelFacts:
+        return ModelFacts(uri=uri, fingerprint="fingerprint")
+
+    models = RowModels(manifest.resolve, inspect(model), inspect, branches)
+    return RequestChecks(manifest, models)
 
 
 def index_of(output: str | Path) -> list[Row]:

@@ -48,6 +48,10 @@ def test_a_gpu_and_a_single_worker_get_full_blocks() -> None:
         assert block_sizes(10, one) == [4, 4, 2]
 
 
+def test_a_pools_workers_compute_on_what_they_hold() -> None:
+    assert [pool(1, gpus).device for gpus in (0, 0.5, 2)] == ["cpu", "cuda", "cuda"]
+
+
 def share(sizes: list[int], rests: np.ndarray, workers: int) -> float:
     """Busy share when each block goes to the worker with the fewest blocks in hand, of which each
     takes at most as many as the pool has it; no time is lost between blocks."""

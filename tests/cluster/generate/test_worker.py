@@ -9,8 +9,9 @@ import pytest
 
 from adabldm.core import images
 from adabldm.sampling.options import ExactOptions
+from cluster.generate.protocol import EXTRAS
 from cluster.generate.windows import pending_windows
-from cluster.generate.worker import EXTRAS, Worker, WorkerSettings
+from cluster.generate.worker import Worker, WorkerSettings
 from cluster.manifest.reader import Manifest
 from cluster.manifest.validation import validate
 from cluster.storage.location import Location

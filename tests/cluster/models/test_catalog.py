@@ -14,7 +14,8 @@ from cluster.generate.windows import pending_windows
 from cluster.generate.worker import Worker, WorkerSettings
 from cluster.manifest.reader import Manifest
 from cluster.manifest.validation import validate
-from cluster.models.catalog import Base, FoundBranch, open_branches
+from cluster.models.catalog import FoundBranch, open_branches
+from cluster.models.inspect import ModelFacts
 from cluster.models.loading import Backends, ModelFault
 from cluster.models.row_models import RowModels
 from cluster.storage.location import Location
@@ -24,7 +25,7 @@ from tests.support.tiny import tiny_pipeline
 
 OPTIONS = ExactOptions(steps=4, adaptation_steps=1)
 MODELS = ["metal/crack", None, "tile", "metal/crack", None, "tile"]
-BASE = Base(model="base", fingerprint=FINGERPRINT)
+BASE = ModelFacts(uri="base", fingerprint=FINGERPRINT)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +139,7 @@ def test_a_branch_that_changed_after_the_check_is_not_used(models: Path, tmp_pat
 def test_a_relative_model_is_looked_for_beside_the_manifest_only(tmp_path: Path) -> None:
     manifest = Manifest(str(write_manifest(tmp_path / "in")))
     (tmp_path / "in/own").mkdir()
-    models = RowModels(manifest, BASE, lambda uri: uri, {})
+    models = RowModels(manifest.resolve, BASE, lambda uri: ModelFacts(uri=uri, fingerprint=uri), {})
     assert models.of("own").model_fingerprint == Location.of(str(tmp_path / "in/own")).uri
     for outside in ("../in", str(tmp_path), "cluster"):
         with pytest.raises(ValueError, match=r"'\.\.'|outside the allowed roots|no file or folder"):

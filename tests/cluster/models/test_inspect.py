@@ -8,12 +8,8 @@ from pathlib import Path
 import pytest
 
 from adabldm.core.faults import InputFault
-from cluster.models.inspect import (
-    has_control_branch,
-    model_files,
-    model_fingerprint,
-    model_location,
-)
+from cluster.models.inspect import model_files, model_location
+from cluster.models.kinds import inspect_model
 from cluster.storage.location import Location
 from tests.support.starts import IGNORED, PICKLED, add_ignored, sd_file, sd_folder
 from tests.support.tiny import tiny_pipeline
@@ -25,12 +21,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_what_is_never_loaded_is_neither_refused_nor_fingerprinted(folder: Path) -> None:
-    alone = model_fingerprint(str(folder))
+    alone = inspect_model(str(folder)).fingerprint
     index = (folder / "model_index.json").read_bytes()
     add_ignored(folder)
     (folder / "model_index.json").write_bytes(index)
-    assert model_fingerprint(str(folder)) == alone
-    names = [name for name, _ in model_files(model_location(str(folder)))]
+    assert inspect_model(str(folder)).fingerprint == alone
+    names = list(model_files(model_location(str(folder))))
     assert not set(names) & set(IGNORED)
     assert "unet/diffusion_pytorch_model.safetensors" in names
 
@@ -39,21 +35,21 @@ def test_pickled_weights_that_would_be_loaded_are_refused(folder: Path) -> None:
     add_ignored(folder)
     (folder / "unet/diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(InputFault, match=r"^model: .*needs unet/.*holds unet/.*\.bin"):
-        model_fingerprint(str(folder))
+        inspect_model(str(folder))
 
 
 def test_a_pickle_beside_the_words_is_refused(folder: Path) -> None:
     (folder / "tokenizer/vocab.pkl").write_bytes(PICKLED)
     with pytest.raises(InputFault, match="weights as safetensors only"):
-        model_fingerprint(str(folder))
+        inspect_model(str(folder))
 
 
 def test_a_pipelines_own_folder_holds_safetensors_alone(tmp_path: Path) -> None:
     tiny_pipeline().save_pretrained(tmp_path)
-    assert has_control_branch(str(tmp_path))
+    assert inspect_model(str(tmp_path)).has_control_branch
     (tmp_path / "unet/diffusion_pytorch_model.bin").write_bytes(PICKLED)
     with pytest.raises(InputFault, match="weights as safetensors only"):
-        model_fingerprint(str(tmp_path))
+        inspect_model(str(tmp_path))
 
 
 def test_whether_there_is_a_control_branch_is_known_wherever_the_model_is(
@@ -63,13 +59,13 @@ def test_whether_there_is_a_control_branch_is_known_wherever_the_model_is(
         if path.is_file():
             target = Location.of(f"{s3}/sd").join(str(path.relative_to(folder)))
             target.write(path.read_bytes())
-    assert not has_control_branch(f"{s3}/sd")
-    assert not has_control_branch(str(folder))
-    assert has_control_branch("embedded")
-    assert has_control_branch("sleep://0")
+    assert not inspect_model(f"{s3}/sd").has_control_branch
+    assert not inspect_model(str(folder)).has_control_branch
+    assert inspect_model("embedded").has_control_branch
+    assert inspect_model("sleep://0").has_control_branch
     shutil.rmtree(folder)
     with pytest.raises(InputFault, match=r"^model: "):
-        has_control_branch(str(folder))
+        inspect_model(str(folder))
 
 
 @pytest.mark.shared
@@ -79,5 +75,5 @@ def test_single_files_pass_with_and_without_a_control_branch(
     name: str, control: bool, shared: Path, tmp_path: Path
 ) -> None:
     file = sd_file(shared / "reference/a", tmp_path / "in", name, control=control)
-    assert len(model_fingerprint(str(file))) == 64
-    assert has_control_branch(str(file)) is control
+    assert len(inspect_model(str(file)).fingerprint) == 64
+    assert inspect_model(str(file)).has_control_branch is control

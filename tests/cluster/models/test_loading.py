@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.models.inspect import model_fingerprint, model_location
+from cluster.models.inspect import model_location
+from cluster.models.kinds import inspect_model
 from cluster.models.loading import MODELS_KEPT, Backends, ModelFault, load_backend
 from cluster.storage.location import Location
 from tests.support.tiny import SIDE, tiny_pipeline
@@ -25,10 +26,10 @@ def upload(folder: Path, target: Location) -> None:
 
 def test_a_models_fingerprint_is_its_content_wherever_it_is(model: Path, s3: str) -> None:
     upload(model, Location.of(f"{s3}/model"))
-    here = model_fingerprint(str(model))
-    assert model_fingerprint(f"{s3}/model") == here
+    here = inspect_model(str(model)).fingerprint
+    assert inspect_model(f"{s3}/model").fingerprint == here
     Location.of(f"{s3}/model/tokenizer/more.txt").write(b"x")
-    assert model_fingerprint(f"{s3}/model") != here
+    assert inspect_model(f"{s3}/model").fingerprint != here
 
 
 def test_a_remote_model_is_fetched_once_a_machine(
@@ -37,7 +38,7 @@ def test_a_remote_model_is_fetched_once_a_machine(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     remote = Location.of(f"{s3}/model")
     upload(model, remote)
-    fingerprint = model_fingerprint(remote.uri)
+    fingerprint = inspect_model(remote.uri).fingerprint
     assert load_backend(remote.uri, "cpu", fingerprint).image_size == SIDE
     for name in ("unet", "vae", "controlnet", "text_encoder"):
         remote.fs.rm(f"{remote.path}/{name}", recursive=True)
@@ -46,8 +47,9 @@ def test_a_remote_model_is_fetched_once_a_machine(
 
 
 def test_the_embedded_model_has_a_name_of_its_own() -> None:
-    assert model_location("embedded").is_folder()
-    assert model_fingerprint("embedded") == model_fingerprint(model_location("embedded").uri)
+    place = model_location("embedded")
+    assert place.is_folder()
+    assert inspect_model("embedded").fingerprint == inspect_model(place.uri).fingerprint
 
 
 def test_a_worker_keeps_the_last_few_models() -> None:

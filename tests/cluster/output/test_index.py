@@ -2,10 +2,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import tenacity.nap
 from deltalake.exceptions import CommitFailedError
 
+from adabldm.core.faults import JobFault
 from cluster.output import index as module
-from cluster.output.index import INDEX, Ledger, Superseded
+from cluster.output.index import COMMIT_ATTEMPTS, Ledger, Superseded
+from cluster.output.schema import INDEX
 from cluster.storage.location import Location
 
 
@@ -96,3 +99,28 @@ def test_an_index_that_was_made_in_vain_is_taken_back(tmp_path: Path) -> None:
     driver.append(rows("a"))
     driver.discard()
     assert ids(output) == ["a"]
+
+
+@pytest.mark.parametrize("failures", [COMMIT_ATTEMPTS - 1, COMMIT_ATTEMPTS])
+def test_a_store_that_fails_in_passing_is_asked_again_and_not_for_ever(
+    failures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, write = Ledger(Location.of(str(tmp_path))), module.write_deltalake
+    driver.claim(INDEX)
+    errors = [OSError(f"reset {n + 1}") for n in range(failures)]
+    waits: list[float] = []
+
+    def unsteady(*args: object, **named: object) -> None:
+        if errors:
+            raise errors.pop(0)
+        write(*args, **named)
+
+    monkeypatch.setattr(module, "write_deltalake", unsteady)
+    monkeypatch.setattr(tenacity.nap.time, "sleep", waits.append)
+    if failures < COMMIT_ATTEMPTS:
+        driver.append(rows("a"))
+        assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6])
+        assert ids(Location.of(str(tmp_path))) == ["a"]
+    else:
+        with pytest.raises(JobFault, match=r"cannot be written: reset 5$"):
+            driver.append(rows("a"))

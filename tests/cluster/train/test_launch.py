@@ -17,9 +17,9 @@ from adabldm.core.faults import InputFault
 from adabldm.data.prepared import open_dataset
 from adabldm.loading import open_base
 from adabldm.training.options import PHASES, BranchOptions, TrainOptions, WholeModelOptions
-from cluster.models.inspect import model_fingerprint
+from cluster.models.kinds import inspect_model
 from cluster.train.launch import run_process, train, train_each
-from cluster.train.spec import Training, bind, split_digest
+from cluster.train.spec import TrainingSpec, bind, split_digest
 from jobs.verbs.demo import draw_data_set
 from tests.support.tiny import tiny_pipeline
 
@@ -41,21 +41,21 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def job(folder) -> Training:
+def job(folder) -> TrainingSpec:
     base = folder / "base"
     tiny_pipeline().save_pretrained(base)
     objects = open_dataset(str(draw_data_set(folder / "data")))
     objects = [replace(objects[0], surface="texture")]
     name = objects[0].name
     texts = {(name, d): (f"a metal with a {d}",) for d in objects[0].defect_types}
-    return Training(
+    return TrainingSpec(
         name=name,
         objects=tuple(objects),
         texts={**texts, (name, None): ("a metal",)},
         output=str(folder / "alone"),
         options=OPTIONS,
         base=str(base),
-        base_fingerprint=model_fingerprint(str(base)),
+        base_fingerprint=inspect_model(str(base)).fingerprint,
     )
 
 
@@ -190,7 +190,7 @@ def test_a_whole_model_is_trained_from_nothing_phase_by_phase(job, folder, monke
     assert not any(whole.store(name).checkpoints() for name in PHASES)
     model = open_base(whole.result.path)
     assert model.image_size == 128
-    first = model_fingerprint(str(whole.result.path))
+    first = inspect_model(str(whole.result.path)).fingerprint
     whole.store("control").folder.join("result.safetensors").remove()
     run_process(whole, "cpu")
-    assert model_fingerprint(str(whole.result.path)) == first
+    assert inspect_model(str(whole.result.path)).fingerprint == first

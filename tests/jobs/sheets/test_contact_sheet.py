@@ -12,7 +12,7 @@ from PIL import Image
 
 from adabldm.core import images
 from adabldm.core.faults import InputFault, JobFault
-from cluster.output.index import INDEX
+from cluster.output.schema import INDEX
 from jobs.sheets.contact_sheet import AMPLIFIED, CELL, LINE, MARGIN, contact_sheet
 
 SIZE = 32

@@ -123,6 +123,15 @@ def test_a_request_that_fails_gives_no_rate(dry_run: Run, tmp_path: Path) -> Non
     assert "cannot be loaded: cut short" in errors[0]
 
 
+def test_a_model_that_does_not_load_is_told_in_one_line(dry_run: Run, tmp_path: Path) -> None:
+    tiny_pipeline().save_pretrained(tmp_path / "model")
+    (tmp_path / "model/unet/config.json").write_text("{")
+    words = ("--model", str(tmp_path / "model"), "--rate", "1")
+    code, lines, errors = dry_run(write_manifest(tmp_path / "in"), *words)
+    assert (code, lines) == (2, [])
+    assert errors[-1].startswith(f"model: '{tmp_path}/model': cannot be loaded: ")
+
+
 @pytest.mark.parametrize(
     ("words", "dry", "expected"),
     [

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from adabldm.branches.card import CARD, WEIGHTS
-from cluster.models.inspect import model_fingerprint
+from cluster.models.kinds import inspect_model
 from jobs import cli
 from tests.support.branches import write_branch
 from tests.support.making import Row, hashes_of, index_of, write_manifest
@@ -35,7 +35,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base, ``base``, and in ``trained`` its branches ``metal/crack`` and ``tile``."""
     folder, pipeline = tmp_path_factory.mktemp("models"), tiny_pipeline()
     pipeline.save_pretrained(folder / "base")
-    base = model_fingerprint(str(folder / "base"))
+    base = inspect_model(str(folder / "base")).fingerprint
     write_branch(folder / "trained/metal/crack", pipeline, 1, base_fingerprint=base)
     write_branch(folder / "trained/tile", pipeline, 2, rank=4, base_fingerprint=base)
     return folder
@@ -72,10 +72,10 @@ def test_each_row_is_made_by_the_branch_it_says_and_the_index_says_which(
     assert [row["model"] for row in rows] == [model or base for model in PLANNED]
     prints = {(row["model"], row["model_fingerprint"]) for row in rows}
     assert len(prints) == len({of for _, of in prints}) == 3
-    assert (base, model_fingerprint(base)) in prints
+    assert (base, inspect_model(base).fingerprint) in prints
     assert sum("swap" in dict(row["seconds"]) for row in rows) >= 3
     held = json.loads((tmp_path / "out/run.json").read_text())
-    assert held["model_fingerprint"] == model_fingerprint(base)
+    assert held["model_fingerprint"] == inspect_model(base).fingerprint
 
     renamed = {"metal/crack": str(models / "trained/metal/crack"), "tile": "other/name", None: None}
     manifest = write_manifest(tmp_path / "in", change=say([renamed[one] for one in PLANNED]))
@@ -92,7 +92,7 @@ def test_a_branch_that_changed_is_refused_to_a_resume_and_a_moved_one_is_not(
     models: Path, generate: Run, tmp_path: Path
 ) -> None:
     model = "sleep://0"
-    base = model_fingerprint(model)
+    base = inspect_model(model).fingerprint
     trained, pipeline = tmp_path / "trained", tiny_pipeline()
     for seed, name in enumerate(("metal/crack", "tile", "unused")):
         write_branch(trained / name, pipeline, seed, base_fingerprint=base)
@@ -119,13 +119,13 @@ def other_base(models: Path, folder: Path) -> None:
 
 
 def other_size(models: Path, folder: Path) -> None:
-    base = model_fingerprint(str(models / "base"))
+    base = inspect_model(str(models / "base")).fingerprint
     write_branch(folder, tiny_pipeline(), 1, image_size=512, base_fingerprint=base)
 
 
 def spoiled(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path, Path], None]:
     def spoil(models: Path, folder: Path) -> None:
-        base = model_fingerprint(str(models / "base"))
+        base = inspect_model(str(models / "base")).fingerprint
         write_branch(folder, tiny_pipeline(), 1, base_fingerprint=base)
         (folder / name).write_bytes(change((folder / name).read_bytes()))
 
@@ -169,7 +169,7 @@ def test_the_fault_of_a_foreign_branch_names_both_fingerprints(
     code, lines = generate(manifest, tmp_path / "out", base, "--allow-root", str(tmp_path))
     assert (code, len(lines)) == (2, 1)
     assert lines[0].startswith(f"row 0 (request_id 'r0000'): model: '{tmp_path}/bad': base_finger")
-    assert f"{base!r} ({model_fingerprint(base)[:12]})" in lines[0]
+    assert f"{base!r} ({inspect_model(base).fingerprint[:12]})" in lines[0]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pytest
 
 from adabldm.core.images import encode_png
 from jobs import cli
+from jobs.verbs.generate import parse_batch_size
 from tests.support.making import SIZE, checks_of, good_png, rows_of, write_manifest
 
 Row = dict[str, Any]
@@ -321,3 +322,18 @@ def test_inline_pictures_are_as_good_as_files(tmp_path: Path) -> None:
     row = rows_of(1)[0]
     inline = {**row, "image": {"bytes": good_png(0), "path": None}}
     assert checks.check(row) == checks.check(inline)
+
+
+@pytest.mark.parametrize(
+    ("text", "gpu", "found"),
+    [
+        ("6", True, (6, 6)),
+        ("6", False, (6, None)),
+        ("auto", True, (32, "auto")),
+        ("auto", False, (4, None)),
+    ],
+)
+def test_a_gpu_computes_a_batch_together_and_a_cpu_leaves_it_to_the_pipeline(
+    text: str, gpu: bool, found: tuple[int, object]
+) -> None:
+    assert parse_batch_size(text, gpu=gpu) == found

@@ -14,6 +14,7 @@ from adabldm.placement.regions import Region, RegionFault
 from adabldm.planning.prompts import PromptBook, read_prompts
 from adabldm.planning.region_file import read_regions
 from cluster.generate.decoding import drawn as drawn_by_worker
+from cluster.generate.protocol import Work
 from cluster.manifest.reader import Manifest
 from cluster.manifest.recipe import placed_trimap
 from jobs.verbs.plan import make_plan
@@ -55,7 +56,8 @@ def test_the_worker_renders_every_defect_and_the_check_knows_them(tmp_path: Path
     checks = checks_of(manifest)
     for row in rows[:10]:
         prints = checks.check(row)
-        trimap = placed_trimap(checks.work_row(row)["placement"], drawn_by_worker, 96, 96)
+        work = Work.of(row, checks.models.of(row["model"]), prints.source, manifest.resolve)
+        trimap = placed_trimap(work.placement, drawn_by_worker, 96, 96)
         union = np.logical_or.reduce([drawn(part, (96, 96)) for part in parts(row)])
         assert np.array_equal(trimap == 255, union)
         fewer = {**row, "placement": {**row["placement"], "more": row["placement"]["more"][:1]}}

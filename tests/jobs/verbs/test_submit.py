@@ -21,7 +21,7 @@ import requests
 from adabldm.core import images
 from adabldm.core.faults import JobFault
 from adabldm.data import drawn_metal
-from jobs.verbs import submit
+from cluster.launch.jobs_api import Cluster, base_id
 from jobs.verbs.plan import make_plan
 
 BIN = Path(sys.executable).parent
@@ -151,7 +151,7 @@ def test_the_same_command_runs_once_and_its_exit_code_comes_back(
     shutil.rmtree(tmp_path / "a")
     again = head.run(*command, str(tmp_path / "a"))
     assert again.returncode == 0
-    assert f"{submit.base_id([*words, str(tmp_path / 'a')])}-1: succeeded already" in again.stdout
+    assert f"{base_id([*words, str(tmp_path / 'a')])}-1: succeeded already" in again.stdout
     assert not (tmp_path / "a").exists()
     bad = [*command[:6], "plan", str(tmp_path / "none"), "--count", "3", "--output", "x"]
     for attempt in (1, 2):
@@ -178,9 +178,9 @@ def test_an_address_without_a_cluster_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "")
     (port,) = free_ports(1)
     with pytest.raises(JobFault, match=f"127.0.0.1:{port}.*no Ray dashboard answers"):
-        submit.Cluster(f"http://127.0.0.1:{port}")
+        Cluster(f"http://127.0.0.1:{port}")
 
 
 def test_other_words_have_another_id() -> None:
-    assert submit.base_id(["plan", "a b"]) == submit.base_id(["plan", "a b"])
-    assert submit.base_id(["plan", "a b"]) != submit.base_id(["plan", "a", "b"])
+    assert base_id(["plan", "a b"]) == base_id(["plan", "a b"])
+    assert base_id(["plan", "a b"]) != base_id(["plan", "a", "b"])

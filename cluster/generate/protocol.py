@@ -1,0 +1,232 @@
+"""What a request is on its way from the manifest to the index, typed once.
+
+A :class:`Request` is what the manifest asks for, :class:`Work` is what a worker gets of it, and a
+:class:`Fact` is what the worker tells of it. A column has one name in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal, TypedDict
+
+import pyarrow as pa
+
+from cluster.manifest.reader import Row
+from cluster.manifest.request_checks import Fingerprints
+from cluster.manifest.schema import SCHEMA, Blob, Recipe, SetDown
+from cluster.models.row_models import RowModel
+from cluster.output import schema
+from cluster.output.schema import INDEX
+from cluster.storage.location import Location
+
+Status = Literal["ok", "failed", "unloadable", "unstored", "no room"]
+OK: Status = schema.OK
+FAILED: Status = schema.FAILED
+UNLOADABLE: Status = "unloadable"
+UNSTORED: Status = "unstored"
+NO_ROOM: Status = "no room"
+"""The last three are troubles that are not the request's: the job stops, and the request has no
+place in the index."""
+
+EXTRAS = ("source", "trimap", "blended")
+"""Pictures that may be kept besides a pair."""
+
+WORK = pa.schema(
+    [
+        *SCHEMA,
+        INDEX.field("model_fingerprint"),
+        pa.field("branch", pa.string()),
+        pa.field("branch_fingerprint", pa.string()),
+        INDEX.field("source_sha256"),
+    ]
+)
+FACTS = pa.schema(
+    [
+        *(INDEX.field(name) for name in ("request_id", "status", "reason", "image", "mask")),
+        *(INDEX.field(name) for name in ("image_sha256", "mask_sha256", "extras")),
+        *(INDEX.field(name) for name in ("quality", "seconds")),
+    ]
+)
+
+_KNOWN = frozenset(SCHEMA.names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A checked row of the manifest, its pictures apart: they are in its :class:`Work`.
+
+    ``model`` is as the row says it, None for the job's; ``riding`` are the further columns.
+    """
+
+    request_id: str
+    object: str
+    defect: str
+    prompt: str
+    negative_prompt: str
+    seed: int
+    model: str | None
+    riding: Row = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, row: Row) -> Request:
+        """The request of a row that was checked."""
+        return cls(
+            request_id=row["request_id"],
+            object=row["object"],
+            defect=row["defect"],
+            prompt=row["prompt"],
+            negative_prompt=row.get("negative_prompt") or "",
+            seed=row["seed"],
+            model=row.get("model") or None,
+            riding={name: value for name, value in row.items() if name not in _KNOWN},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A row of :data:`WORK`: all that a worker needs to make a request. Paths are URIs.
+
+    ``model`` is a whole model's URI; ``branch``, the URI of a branch's folder, is None where the
+    whole model makes the request; ``source_sha256`` is of the good image's file as it was checked.
+    """
+
+    request_id: str
+    object: str
+    defect: str
+    image: Blob
+    trimap: Blob | None
+    placement: Recipe | None
+    prompt: str
+    negative_prompt: str
+    seed: int
+    model: str
+    model_fingerprint: str
+    branch: str | None
+    branch_fingerprint: str | None
+    source_sha256: str
+
+    @classmethod
+    def of(
+        cls, row: Row, model: RowModel, source_sha256: str, resolve: Callable[[str], Location]
+    ) -> Work:
+        """The work of a row that was checked, whose paths ``resolve`` finds."""
+        request, given, recipe = Request.of(row), row.get("trimap"), row.get("placement")
+        return cls(
+            request_id=request.request_id,
+            object=request.object,
+            defect=request.defect,
+            image=_absolute(row["image"], resolve),
+            trimap=given and _absolute(given, resolve),
+            placement=recipe and _absolute_recipe(recipe, resolve),
+            prompt=request.prompt,
+            negative_prompt=request.negative_prompt,
+            seed=request.seed,
+            model=model.model,
+            model_fingerprint=model.model_fingerprint,
+            branch=model.branch,
+            branch_fingerprint=model.branch_fingerprint,
+            source_sha256=source_sha256,
+        )
+
+    @property
+    def inline_bytes(self) -> int:
+        """Bytes of the pictures that are in the row itself."""
+        pictures: list[Blob | None] = [self.image, self.trimap]
+        if self.placement is not None:
+            pictures.append(self.placement["foreground"])
+            set_down: list[SetDown] = [self.placement, *(self.placement["more"] or ())]
+            pictures += [part["mask"] for part in set_down]
+        return sum(len(picture["bytes"] or b"") for picture in pictures if picture)
+
+
+class Extra(TypedDict):
+    """A picture that is kept besides the pair; ``path`` is inside the output."""
+
+    name: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """A row of :data:`FACTS`: what became of a request. Paths are inside the output; ``quality``
+    and ``seconds`` are pairs of a name and a figure."""
+
+    request_id: str
+    status: Status
+    reason: str | None = None
+    image: str | None = None
+    mask: str | None = None
+    image_sha256: str | None = None
+    mask_sha256: str | None = None
+    extras: list[Extra] | None = None
+    quality: list[tuple[str, float]] | None = None
+    seconds: list[tuple[str, float]] | None = None
+
+
+def work_table(works: Iterable[Work]) -> pa.Table:
+    """A table of :data:`WORK`."""
+    return pa.Table.from_pylist([vars(work) for work in works], schema=WORK)
+
+
+def works_of(table: pa.Table) -> list[Work]:
+    """The rows of a table of :data:`WORK`."""
+    return [Work(**row) for row in table.to_pylist()]
+
+
+def fact_table(facts: Iterable[Fact]) -> pa.Table:
+    """A table of :data:`FACTS`."""
+    return pa.Table.from_pylist([vars(fact) for fact in facts], schema=FACTS)
+
+
+def facts_of(table: pa.Table) -> list[Fact]:
+    """The rows of a table of :data:`FACTS`."""
+    return [Fact(**row) for row in table.to_pylist()]
+
+
+def index_row(
+    request: Request, prints: Fingerprints, fact: Fact, *, model: str, config_fingerprint: str
+) -> Row:
+    """The request's row of the index, further columns included; ``model`` is the job's."""
+    return {
+        **request.riding,
+        "object": request.object,
+        "defect": request.defect,
+        "seed": request.seed,
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "model": request.model or model,
+        "request_fingerprint": prints.request,
+        "source_sha256": prints.source,
+        "trimap_sha256": prints.trimap,
+        "model_fingerprint": prints.model,
+        "config_fingerprint": config_fingerprint,
+        **vars(fact),
+    }
+
+
+def _absolute(blob: Row, resolve: Callable[[str], Location]) -> Blob:
+    if blob.get("path") is None or blob.get("bytes") is not None:
+        return {"bytes": blob.get("bytes"), "path": None}
+    return {"bytes": None, "path": resolve(blob["path"]).uri}
+
+
+def _absolute_recipe(recipe: Row, resolve: Callable[[str], Location]) -> Recipe:
+    foreground = recipe.get("foreground")
+    more = [_set_down(part, resolve) for part in recipe.get("more") or ()]
+    return {
+        **_set_down(recipe, resolve),
+        "foreground": foreground and _absolute(foreground, resolve),
+        "more": more or None,
+    }
+
+
+def _set_down(part: Row, resolve: Callable[[str], Location]) -> SetDown:
+    return {
+        "mask": _absolute(part["mask"], resolve),
+        "angle": part["angle"],
+        "scale": part["scale"],
+        "top": part["top"],
+        "left": part["left"],
+    }

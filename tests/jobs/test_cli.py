@@ -1,0 +1,59 @@
+"""The command line as a whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from adabldm.core.faults import ExitCode, InputFault, JobFault
+from jobs import cli
+
+HELP = """
+import sys
+from jobs import cli
+
+sys.argv = ["adabldm", *sys.argv[1:], "--help"]
+try:
+    cli.main()
+except SystemExit as ended:
+    heavy = {"torch", "ray", "diffusers", "transformers", "pyarrow", "deltalake", "aiohttp"}
+    print(f"loaded: {sorted(heavy & set(sys.modules))}, code {ended.code}")
+"""
+
+
+@pytest.mark.parametrize("verb", [[], *([command.name] for command in cli.app.registered_commands)])
+def test_help_loads_none_of_the_large_libraries(verb: list[str]) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", HELP, *verb], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines()[-1] == "loaded: [], code 0", told.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "told"),
+    [
+        (InputFault("a: 1: no", "b: 2: no"), 2, "a: 1: no\nb: 2: no\n"),
+        (JobFault("it cannot go on"), 1, "it cannot go on\n"),
+    ],
+)
+def test_a_fault_ends_with_its_lines_and_its_code(
+    fault: Exception,
+    code: int,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse() -> None:
+        raise fault
+
+    monkeypatch.setattr(cli, "app", refuse)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, capsys.readouterr().err) == (code, told)
+
+
+def test_exit_codes_are_those_that_programs_rely_on() -> None:
+    codes = {code.name: int(code) for code in ExitCode}
+    assert codes == {"OK": 0, "STOPPED": 1, "BAD_INPUT": 2, "SOME_FAILED": 3}
