@@ -71,21 +71,6 @@ def open_base(
     return pipeline
 
 
-def has_control_branch(path: str | Path) -> bool:
-    """Whether the model at ``path`` has a control branch of its own; no weights are loaded.
-
-    Raises :class:`CheckpointFault`.
-    """
-    place = Path(path)
-    try:
-        if place.is_dir():
-            return formats.index_has_control(_index(place))
-        with place.open("rb") as opened:
-            return formats.file_has_control(opened, place.name, place.stat().st_size)
-    except (OSError, CheckpointFault) as error:
-        raise CheckpointFault(f"{path}: {error}") from error
-
-
 def fresh_control_branch(unet: UNet2DConditionModel) -> ControlNetModel:
     """A control branch that changes nothing yet: ``unet``'s encoder half, zero convolutions.
 
@@ -96,15 +81,11 @@ def fresh_control_branch(unet: UNet2DConditionModel) -> ControlNetModel:
         return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=HINT_CHANNELS)
 
 
-def _index(folder: Path) -> dict[str, Any]:
-    return formats.read_index((folder / formats.INDEX).read_bytes())
-
-
 def _folder(folder: Path) -> AdaBLDMPipeline | dict[str, Any]:
     if not (folder / formats.INDEX).exists():
         raise CheckpointFault(f"{folder}: a model folder has a {formats.INDEX}")
     try:
-        index = _index(folder)
+        index = formats.read_index((folder / formats.INDEX).read_bytes())
         if index.get("_class_name") == formats.OURS:
             return AdaBLDMPipeline.from_pretrained(folder)
         if formats.is_stable_diffusion(index):

@@ -3,13 +3,13 @@ compiled networks hold the weights' addresses, it copies on the device."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any
 
 import torch
 
 from adabldm.branches.card import BranchFault
 from adabldm.branches.files import Branch, pipeline_weights
+from adabldm.core.byte_cache import ByteCache
 from adabldm.core.devices import is_compiled
 
 HOT_BYTES = 2 << 30
@@ -37,8 +37,7 @@ class Swapper:
         }
         """Names of the weights whose addresses must stay."""
         self._replaced: list[str] = []
-        self._limit = hot_bytes
-        self._hot: OrderedDict[str, dict[str, torch.Tensor]] = OrderedDict()
+        self._hot: ByteCache[str, dict[str, torch.Tensor]] = ByteCache(hot_bytes, _nbytes)
 
     @property
     def hot(self) -> list[str]:
@@ -48,7 +47,7 @@ class Swapper:
     @property
     def nbytes(self) -> int:
         """Bytes that the branches in memory take."""
-        return sum(_nbytes(weights) for weights in self._hot.values())
+        return int(self._hot.currsize)
 
     def use(self, branch: Branch | None) -> None:
         """Put ``branch`` in place, or with None the base.
@@ -65,10 +64,10 @@ class Swapper:
 
     def use_hot(self, fingerprint: str) -> bool:
         """Put the branch of this fingerprint in place if it is in memory; whether it is."""
-        weights = self._hot.get(fingerprint)
+        weights = self._hot.pop(fingerprint, None)
         if weights is None:
             return False
-        self._hot.move_to_end(fingerprint)
+        self._hot[fingerprint] = weights
         self._put_back()
         for name, weight in weights.items():
             self._put(name, weight)
@@ -98,9 +97,7 @@ class Swapper:
         for name in names:
             if name not in self._base:
                 raise BranchFault("weights", name, "is no weight of the base's")
-        needed = _nbytes({name: self._base[name] for name in names})
-        while self._hot and self.nbytes + needed > self._limit:
-            self._hot.popitem(last=False)
+        self._hot.make_room(_nbytes({name: self._base[name] for name in names}))
         weights = {name: branch.weight(name, self._base[name]) for name in names}
         self._hot[branch.card.fingerprint] = weights
 

@@ -13,7 +13,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from scipy.ndimage import binary_opening, distance_transform_edt, gaussian_filter, label
+from scipy.ndimage import (
+    binary_fill_holes,
+    binary_opening,
+    distance_transform_edt,
+    gaussian_filter,
+)
+
+from adabldm.core.morphology import without_crumbs
 
 LEAST_COMPONENT = 0.2
 """Parts smaller than this share of the largest are crumbs, not the object."""
@@ -57,26 +64,10 @@ PASSES = (
 )
 
 
-def without_holes(mask: np.ndarray) -> np.ndarray:
-    """``mask`` with every gap filled that does not reach the border; bool (h, w)."""
-    gaps, _ = label(~np.pad(mask, 1))
-    filled: np.ndarray = gaps[1:-1, 1:-1] != gaps[0, 0]
-    return filled
-
-
-def without_crumbs(mask: np.ndarray) -> np.ndarray:
-    """``mask`` without its small parts, bool (h, w)."""
-    parts, count = label(mask)
-    if count <= 1:
-        return mask
-    areas = np.bincount(parts.ravel())[1:]
-    kept: np.ndarray = np.isin(parts, np.flatnonzero(areas >= LEAST_COMPONENT * areas.max()) + 1)
-    return kept
-
-
 def cleaned(mask: np.ndarray) -> np.ndarray:
     """``mask`` without specks, holes and crumbs, bool (h, w)."""
-    return without_crumbs(without_holes(binary_opening(mask)))
+    filled = binary_fill_holes(binary_opening(mask))
+    return without_crumbs(filled, LEAST_COMPONENT, neighbours=4)
 
 
 def resized(mask: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -24,14 +24,14 @@ WEIGHTS = {
 }
 """The parts of Stable Diffusion that have weights, and how their files are called."""
 CONFIGS = (*(f"{part}/config.json" for part in WEIGHTS), "scheduler/scheduler_config.json")
-TRAINERS_NOTES = (
+TRAINER_STATE_CLASSES = (
     ("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint"),
     ("numpy.core.multiarray", "scalar"),
     ("numpy._core.multiarray", "scalar"),
     ("numpy", "dtype"),
 )
-"""(module, name) of what a ``.ckpt`` mentions besides weights where its trainer saved its own state
-too, as Stable Diffusion's does. None is ever called (:mod:`adabldm.networks.ldm_checkpoint`)."""
+"""(module, name) of the classes in a ``.ckpt`` whose trainer saved its own state beside the
+weights, as Stable Diffusion's did. None is ever called (:mod:`adabldm.networks.ldm_checkpoint`)."""
 MAX_HEADER_BYTES = 100 * 1024 * 1024
 
 
@@ -51,6 +51,7 @@ def read_index(text: bytes) -> dict[str, Any]:
 
 
 def is_stable_diffusion(index: Mapping[str, Any]) -> bool:
+    """Whether the folder of this index has Stable Diffusion's layout."""
     return index.get("_class_name") == STABLE_DIFFUSION
 
 

@@ -50,9 +50,10 @@ class _Inert:
         pass
 
 
-TRAINERS_NOTES: list[Any] = [
-    type(name, (_Inert,), {"__module__": module}) for module, name in formats.TRAINERS_NOTES
+INERT_CLASSES: list[Any] = [
+    type(name, (_Inert,), {"__module__": module}) for module, name in formats.TRAINER_STATE_CLASSES
 ]
+"""What stands for each of the trainer's classes while a file is read."""
 
 
 def read_weights(
@@ -67,7 +68,7 @@ def read_weights(
         if str(path).endswith(".safetensors"):
             loaded = load_file(path)
         else:
-            with torch.serialization.safe_globals(TRAINERS_NOTES):
+            with torch.serialization.safe_globals(INERT_CLASSES):
                 loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -156,6 +157,7 @@ def _load(module: nn.Module, weights: StateDict, what: str) -> None:
 
 
 def build_unet(weights: StateDict, heads: int, image_size: int) -> UNet2DConditionModel:
+    """The denoiser with its weights. Raises :class:`CheckpointFault`."""
     config = unet_config(weights, UNET, heads)
     up = [
         "CrossAttnUpBlock2D" if name.startswith("Cross") else "UpBlock2D"
@@ -170,6 +172,7 @@ def build_unet(weights: StateDict, heads: int, image_size: int) -> UNet2DConditi
 
 
 def build_controlnet(weights: StateDict, heads: int) -> ControlNetModel:
+    """The control branch with its weights. Raises :class:`CheckpointFault`."""
     layers = {
         int(match.group(1)): value.shape[0]
         for key, value in weights.items()
@@ -185,6 +188,7 @@ def build_controlnet(weights: StateDict, heads: int) -> ControlNetModel:
 
 
 def build_autoencoder(weights: StateDict, image_size: int) -> AutoencoderKL:
+    """The autoencoder with its weights. Raises :class:`CheckpointFault`."""
     encoder = f"{AUTOENCODER}encoder."
     channels: list[int] = []
     while (key := f"{encoder}down.{len(channels)}.block.0.conv2.weight") in weights:

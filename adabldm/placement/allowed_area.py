@@ -17,7 +17,7 @@ GLANCES = 64
 """Positions that are looked at before all of them are computed."""
 
 
-class Ground:
+class AllowedArea:
     """The allowed pixels of a picture of (``height``, ``width``).
 
     ``allowed`` is (H, W), non-zero where a defect may lie; None is everywhere.
@@ -32,10 +32,10 @@ class Ground:
         self._spots = np.zeros(0, np.int32)
         """Allowed pixels, as flat positions in the smallest box that holds them."""
         if allowed is not None:
-            self._look_at(allowed > 0)
+            self._index(allowed > 0)
         self.nbytes = self._reach.nbytes + self._spots.nbytes
 
-    def _look_at(self, allowed: np.ndarray) -> None:
+    def _index(self, allowed: np.ndarray) -> None:
         if not allowed.any():
             self.height = self.width = 0
             return

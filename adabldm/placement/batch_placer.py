@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from adabldm.core.byte_cache import ByteCache
 from adabldm.core.random_streams import RowStreams
-from adabldm.placement.allowed_area import Ground
+from adabldm.placement.allowed_area import AllowedArea
 from adabldm.placement.shape_bank import ShapeBank
 
 TURNS, GUESSES = 8, 12
@@ -81,20 +82,21 @@ class Placer:
     def __init__(self, bank: ShapeBank, draws: RowStreams) -> None:
         self.bank = bank
         self._draws = draws
-        self._computed: dict[tuple[Hashable, int], _Positions] = {}
-        self._bytes = 0
-        self._hope: dict[Hashable, np.ndarray] = {}
+        self._computed: ByteCache[tuple[Hashable, int], _Positions] = ByteCache(
+            REMEMBERED_BYTES, lambda known: known.nbytes
+        )
+        self._placeable: dict[Hashable, np.ndarray] = {}
 
     def place(
         self,
         key: Hashable,
-        ground: Ground,
+        area: AllowedArea,
         rows: np.ndarray,
         masks: np.ndarray,
         purpose: str,
         taken: Boxes | None = None,
     ) -> Places:
-        """A place on ``ground``, known as ``key``, for mask ``masks[i]`` of each row ``rows[i]``.
+        """A place in ``area``, known as ``key``, for mask ``masks[i]`` of each row ``rows[i]``.
 
         The scale is even between 0.85 and 1.15, the angle between 0 and 360 degrees, given that
         they fit; so is the position among all where the shape fits. ``taken`` boxes are not
@@ -102,26 +104,26 @@ class Placer:
         """
         places = Places.none(len(rows))
         shapes = np.zeros(len(rows), np.int32)
-        hopeful = self._hopeful(key, ground, masks)
+        placeable = self._can_be_placed(key, area, masks)
         for turn in range(TURNS):
-            left_over = np.flatnonzero(~places.found & hopeful)
+            left_over = np.flatnonzero(~places.found & placeable)
             if not len(left_over):
                 break
             chance = self._draws.uniform(f"{purpose}/{turn}", rows[left_over])
             shapes[left_over] = self.bank.drawn(
-                masks[left_over], ground.height_of_picture, ground.width_of_picture, chance
+                masks[left_over], area.height_of_picture, area.width_of_picture, chance
             )
-            self._guess(places, ground, rows, shapes, left_over, f"{purpose}/{turn}", taken)
+            self._guess(places, area, rows, shapes, left_over, f"{purpose}/{turn}", taken)
         if taken is None:
             chance = self._draws.uniform(f"{purpose}/computed", rows)
-            for row in np.flatnonzero(~places.found & hopeful).tolist():
-                self._compute(places, key, ground, row, int(masks[row]), float(chance[row]))
+            for row in np.flatnonzero(~places.found & placeable).tolist():
+                self._compute(places, key, area, row, int(masks[row]), float(chance[row]))
         return places
 
     def _guess(
         self,
         places: Places,
-        ground: Ground,
+        area: AllowedArea,
         rows: np.ndarray,
         shapes: np.ndarray,
         left_over: np.ndarray,
@@ -130,7 +132,7 @@ class Placer:
     ) -> None:
         for number in range(GUESSES):
             chance = self._draws.uniform(f"{purpose}/{number}", rows[left_over])
-            fits, top, left = ground.guess(self.bank, shapes[left_over], chance)
+            fits, top, left = area.guess(self.bank, shapes[left_over], chance)
             if taken is not None:
                 size = self.bank.size[shapes[left_over]]
                 fits &= ~taken.of(left_over).meet(top, left, size)
@@ -142,46 +144,42 @@ class Placer:
             if not len(left_over):
                 return
 
-    def _hopeful(self, key: Hashable, ground: Ground, masks: np.ndarray) -> np.ndarray:
-        """Whether any of its smallest shapes has a place on the ground, for each mask; bool (N,).
+    def _can_be_placed(self, key: Hashable, area: AllowedArea, masks: np.ndarray) -> np.ndarray:
+        """Whether any of its smallest shapes has a place in the area, for each mask; bool (N,).
 
         Asked of every mask before any guess, so that a row's fate does not hang on the others.
         """
-        if ground.everywhere:
+        if area.everywhere:
             return np.ones(len(masks), bool)
-        known = self._hope.setdefault(key, np.full(self.bank.masks, UNKNOWN, np.int8))
+        known = self._placeable.setdefault(key, np.full(self.bank.masks, UNKNOWN, np.int8))
         for mask in np.unique(masks[known[masks] == UNKNOWN]).tolist():
-            shapes = self._smallest(ground, mask)
-            known[mask] = any(ground.has_room(self.bank, shape) for shape in shapes)
+            shapes = self._smallest(area, mask)
+            known[mask] = any(area.has_room(self.bank, shape) for shape in shapes)
         return known[masks] > 0
 
-    def _smallest(self, ground: Ground, mask: int) -> Iterator[int]:
-        height, width = ground.height_of_picture, ground.width_of_picture
+    def _smallest(self, area: AllowedArea, mask: int) -> Iterator[int]:
+        height, width = area.height_of_picture, area.width_of_picture
         return self.bank.smallest(mask, height, width, SMALLEST)
 
     def _compute(
-        self, places: Places, key: Hashable, ground: Ground, row: int, mask: int, chance: float
+        self, places: Places, key: Hashable, area: AllowedArea, row: int, mask: int, chance: float
     ) -> None:
-        known = self._positions(key, ground, mask)
+        known = self._positions(key, area, mask)
         if not len(known.flat):
             return
         number = int(chance * len(known.flat))
         shape = int(known.shapes[np.searchsorted(known.ends, number, side="right")])
         places.found[row], places.shape[row] = True, shape
-        corner = ground.corner(int(known.flat[number]))
+        corner = area.corner(int(known.flat[number]))
         places.top[row], places.left[row] = corner
 
-    def _positions(self, key: Hashable, ground: Ground, mask: int) -> _Positions:
+    def _positions(self, key: Hashable, area: AllowedArea, mask: int) -> _Positions:
         known = self._computed.get((key, mask))
         if known is None:
-            shapes = np.array(list(self._smallest(ground, mask)))
-            each = [ground.positions(self.bank, int(shape)) for shape in shapes]
+            shapes = np.array(list(self._smallest(area, mask)))
+            each = [area.positions(self.bank, int(shape)) for shape in shapes]
             flat, ends = np.concatenate(each), np.cumsum([len(some) for some in each])
             kept = np.arange(0, len(flat), max(1.0, len(flat) / MOST_POSITIONS)).astype(np.int64)
             known = _Positions(shapes, np.searchsorted(kept, ends), flat[kept])
-            if self._bytes + known.nbytes > REMEMBERED_BYTES:
-                self._computed.clear()
-                self._bytes = 0
             self._computed[key, mask] = known
-            self._bytes += known.nbytes
         return known

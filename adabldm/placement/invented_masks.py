@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, gaussian_filter, label
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
+from adabldm.core.morphology import largest_part, without_crumbs
 from adabldm.placement import transform
 
 LARGER = (0.8, 1.25)
@@ -81,11 +82,7 @@ def _drawing(
     else:
         score = 0.6 * field - 1.5 * (rows**2 + cols**2)
     share = min(1.0, area / (height * width))
-    shape = score >= np.quantile(score, 1 - share)
-    parts, count = label(shape, np.ones((3, 3)))
-    if count > 1:
-        shape = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
-    return shape
+    return largest_part(score >= np.quantile(score, 1 - share), neighbours=8)
 
 
 def _noise(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -114,7 +111,8 @@ def morphed_mask(rng: np.random.Generator, one: np.ndarray, other: np.ndarray) -
     area = (1 - share) * canvases[0].sum() + share * canvases[1].sum()
     distances = [_signed_distance(canvas) for canvas in canvases]
     between = (1 - share) * distances[0] + share * distances[1]
-    shape = _without_crumbs(between >= np.quantile(between, 1 - area / between.size))
+    shape = between >= np.quantile(between, 1 - area / between.size)
+    shape = without_crumbs(shape, LEAST_PART, neighbours=8)
     shape = shape[transform.bounding_box(shape)]
     return _centred(shape[: one.shape[0], : one.shape[1]], one.shape[0], one.shape[1])
 
@@ -136,15 +134,6 @@ def _signed_distance(shape: np.ndarray) -> np.ndarray:
     inside: np.ndarray = distance_transform_edt(shape)
     outside: np.ndarray = distance_transform_edt(~shape)
     return inside - outside
-
-
-def _without_crumbs(shape: np.ndarray) -> np.ndarray:
-    parts, count = label(shape, np.ones((3, 3)))
-    if count < 2:
-        return shape
-    areas = np.bincount(parts.ravel())[1:]
-    kept: np.ndarray = np.isin(parts, 1 + np.flatnonzero(areas >= LEAST_PART * areas.max()))
-    return kept
 
 
 def _centred(shape: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -33,7 +33,7 @@ LONGEST = 32_767
 NO_SIZE = 2**30
 
 
-class _Grown:
+class _GrowingArray:
     """An array that is appended to; ``rows`` is what it holds."""
 
     def __init__(self, dtype: type, *trailing: int) -> None:
@@ -69,8 +69,9 @@ def _extremes(runs: np.ndarray) -> list[int]:
     return [0, len(runs) - 1, int(np.argmin(runs[:, 1])), int(np.argmax(ends))]
 
 
-def _told_apart_early(runs: np.ndarray) -> np.ndarray:
-    """The extreme runs first, then the others from all over the shape."""
+def _in_testing_order(runs: np.ndarray) -> np.ndarray:
+    """The extreme runs first, then the others from all over the shape: a shape that lies partly
+    outside is mostly found out by the first few."""
     rank = np.modf(np.arange(len(runs)) * GOLDEN)[0]
     rank[_extremes(runs)] = -1.0
     return runs[np.argsort(rank, kind="stable")]
@@ -111,12 +112,12 @@ class ShapeBank:
         self._first = math.floor(-math.log(LARGEST_RATIO * 2) / self._step)
         self._turns = draws.generator(f"turns/{name}").random(len(sizes))
         self._ids = np.full((len(sizes), 1 - 2 * self._first), -1, np.int32)
-        self._angle, self._scale = _Grown(np.float64), _Grown(np.float64)
-        self._mask = _Grown(np.int32)
-        self._size, self._anchor = _Grown(np.int32, 2), _Grown(np.int32, 2)
-        self._extremes = _Grown(np.int32, EXTREMES, 3)
-        self._where = _Grown(np.int64, 2)
-        self._runs = _Grown(np.int16, 3)
+        self._angle, self._scale = _GrowingArray(np.float64), _GrowingArray(np.float64)
+        self._mask = _GrowingArray(np.int32)
+        self._size, self._anchor = _GrowingArray(np.int32, 2), _GrowingArray(np.int32, 2)
+        self._extremes = _GrowingArray(np.int32, EXTREMES, 3)
+        self._where = _GrowingArray(np.int64, 2)
+        self._runs = _GrowingArray(np.int16, 3)
 
     @property
     def masks(self) -> int:
@@ -172,7 +173,7 @@ class ShapeBank:
         ``chance`` in [0, 1) chooses the scale between 0.85 and 1.15 of the mask brought to the
         picture's size, and with it the angle.
         """
-        least, most = self._window(masks, height, width)
+        least, most = self._variants_allowed(masks, height, width)
         base = self._base(masks, height, width)
         wanted = base * (transform.SCALES[0] + (transform.SCALES[1] - transform.SCALES[0]) * chance)
         number = np.floor(np.log(wanted) / self._step).astype(np.int64)
@@ -182,7 +183,7 @@ class ShapeBank:
         """The ``count`` smallest shapes of one mask for a picture, angles evenly spread, and the
         smallest upright one, each drawn when it is asked for."""
         one = np.array([mask])
-        least, most = (int(limits[0]) for limits in self._window(one, height, width))
+        least, most = (int(limits[0]) for limits in self._variants_allowed(one, height, width))
         upright = -(-least // UPRIGHT_EVERY) * UPRIGHT_EVERY
         for number in sorted({*range(least, min(least + count, most + 1)), upright}):
             yield int(self._lookup(one, np.array([number]))[0])
@@ -191,7 +192,9 @@ class ShapeBank:
         ratio = np.minimum(height / self._sizes[masks, 0], width / self._sizes[masks, 1])
         return np.clip(ratio, 1 / LARGEST_RATIO, LARGEST_RATIO)
 
-    def _window(self, masks: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    def _variants_allowed(
+        self, masks: np.ndarray, height: int, width: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the smallest and the largest variant allowed."""
         base = self._base(masks, height, width)
         least = np.ceil(np.log(base * transform.SCALES[0]) / self._step - 1e-9)
@@ -205,11 +208,11 @@ class ShapeBank:
             pairs = np.stack([masks[missing], numbers[missing]], axis=1)
             for mask, number in np.unique(pairs, axis=0).tolist():
                 self._ids[mask, number - self._first] = len(self)
-                self._draw(mask, number)
+                self._render(mask, number)
             found = self._ids[masks, numbers - self._first]
         return found
 
-    def _draw(self, mask: int, number: int) -> None:
+    def _render(self, mask: int, number: int) -> None:
         turn = math.modf(self._turns[mask] + (number - self._first) * GOLDEN)[0]
         angle = 0.0 if number % UPRIGHT_EVERY == 0 else round(360 * turn, 3)
         scale = round(math.exp(number * self._step), 6)
@@ -222,7 +225,7 @@ class ShapeBank:
         self._anchor.append(np.array([_middle(shape) if self._outlined else (0, 0)]))
         self._extremes.append(runs[_extremes(runs)][None])
         self._where.append(np.array([(len(self._runs.rows), len(runs))]))
-        self._runs.append(_told_apart_early(runs))
+        self._runs.append(_in_testing_order(runs))
 
     def _turned(self, mask: int, angle: float, scale: float) -> tuple[np.ndarray, tuple[int, int]]:
         try:

@@ -11,7 +11,7 @@ import numpy as np
 
 from adabldm.core.objects import ObjectFolder
 from adabldm.core.random_streams import RowStreams
-from adabldm.placement.allowed_area import Ground
+from adabldm.placement.allowed_area import AllowedArea
 from adabldm.placement.batch_placer import Boxes, Placer
 from adabldm.placement.regions import Region
 from adabldm.planning.prompts import PromptBook
@@ -107,7 +107,7 @@ class Product:
         confined = self.regions > 1 or not self.goods.texture
         self.placer = Placer(self.masks.bank(outlined=confined), draws)
 
-    def ground(self, good: int, region: int) -> Ground:
+    def ground(self, good: int, region: int) -> AllowedArea:
         """Where defects may lie on a good picture (which is loaded): on its object, within the
         region."""
         picture = self.goods[good]
@@ -115,7 +115,7 @@ class Product:
         if (within := self._regions[region]) is not None:
             pixels = within.pixels(*picture.shape)
             allowed = pixels if allowed is None else allowed & pixels
-        return Ground(*picture.shape, allowed)
+        return AllowedArea(*picture.shape, allowed)
 
 
 class _Grounds:
@@ -123,10 +123,10 @@ class _Grounds:
 
     def __init__(self, products: Sequence[Product]) -> None:
         self._products = products
-        self._kept: OrderedDict[tuple[int, int, int], Ground] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int, int], AllowedArea] = OrderedDict()
         self._bytes = 0
 
-    def get(self, product: int, good: int, region: int) -> Ground:
+    def get(self, product: int, good: int, region: int) -> AllowedArea:
         key = product, good, region
         found = self._kept.pop(key, None)
         if found is None:

@@ -7,7 +7,6 @@ else is in the batch must not change a last bit of it.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 from weakref import ref
@@ -18,6 +17,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from adabldm.core.byte_cache import ByteCache
 from adabldm.core.devices import to_device
 from adabldm.networks.autoencoder import Posterior, from_uint8, posterior
 
@@ -46,18 +46,17 @@ def state_of(module: nn.Module) -> tuple[tuple[int, int, torch.dtype], ...]:
     return tuple((one.data_ptr(), one._version, one.dtype) for one in weights)
 
 
-class _Kept(Generic[T]):
+class _Encoded(Generic[T]):
     """What one network has encoded, by key: those used last, of at most ``limit`` bytes."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._values: OrderedDict[Hashable, T] = OrderedDict()
+        self._values: ByteCache[Hashable, T] = ByteCache(limit, _nbytes)
         self._network: ref[nn.Module] | None = None
         self._state: object = None
 
     @property
     def nbytes(self) -> int:
-        return sum(_nbytes(value) for value in self._values.values())
+        return int(self._values.currsize)
 
     def all_of(
         self, network: nn.Module, keys: Sequence[Hashable], encode: Callable[[int], T]
@@ -76,9 +75,6 @@ class _Kept(Generic[T]):
     def _one(self, key: Hashable, encode: Callable[[int], T], index: int) -> T:
         if key not in self._values:
             self._values[key] = encode(index)
-            while self.nbytes > self._limit and len(self._values) > 1:
-                self._values.popitem(last=False)
-        self._values.move_to_end(key)
         return self._values[key]
 
 
@@ -87,8 +83,8 @@ class Encodings:
     device. They are of the weights that made them; with others they are made anew."""
 
     def __init__(self, limit: int = KEPT_BYTES) -> None:
-        self._texts: _Kept[torch.Tensor] = _Kept(limit)
-        self._images: _Kept[Posterior] = _Kept(limit)
+        self._texts: _Encoded[torch.Tensor] = _Encoded(limit)
+        self._images: _Encoded[Posterior] = _Encoded(limit)
 
     @property
     def nbytes(self) -> int:

@@ -30,7 +30,7 @@ WEIGHTS_ONLY: dict[str, set[str] | None] = {
     "torch.nn.parameter": {"Parameter"},
     "torch.storage": None,
     "_codecs": {"encode"},
-    **{module: {name} for module, name in formats.TRAINERS_NOTES},
+    **{module: {name} for module, name in formats.TRAINER_STATE_CLASSES},
 }
 """Names (None: all) that a file of weights may mention, by module."""
 

@@ -35,10 +35,11 @@ from adabldm.sampling.encoding_cache import Encodings
 from adabldm.sampling.options import ExactOptions, FastOptions, ModeOptions
 from jobs.bench import adaptation_frontier, adaptation_together, savings
 from jobs.progress import Tracker
-from jobs.sheets.picture_grid import save_sheet
+from jobs.sheets.picture_grid import Group, PictureGrid
 
 AMPLIFIED = 4
 """The difference on the sheet is shown this many times as strong as it is."""
+SHEET_TITLES = ("good image", "mask", "exact", "fast", f"difference x{AMPLIFIED}")
 QUALITY = {
     "loss": "adaptation loss, both terms weighted",
     "defect": "its defect term",
@@ -263,12 +264,14 @@ def print_cost(pipeline: AdaBLDMPipeline, rows: Sequence[Variant]) -> None:
 
 def draw_sheet(exact: Variant, fast: Variant, path: Path) -> None:
     """A row a request: good image, mask, exact, fast, their difference amplified."""
-    rows = []
+    groups = []
     for a, b in zip(exact.made, fast.made, strict=True):
         difference = np.abs(a.image.astype(np.int16) - b.image) * AMPLIFIED
-        rows.append([a.good, a.mask, a.image, b.image, difference.clip(0, 255).astype(np.uint8)])
+        shown = difference.clip(0, 255).astype(np.uint8)
+        groups.append(Group(pictures=(a.good, a.mask, a.image, b.image, shown)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_sheet(path, rows)
+    grid = PictureGrid(groups=groups, side=exact.made[0].good.shape[0], titles=SHEET_TITLES)
+    grid.draw().save(path)
 
 
 def main(

@@ -8,21 +8,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from jobs.embedded_model.defect_crops import Sample, window
-from jobs.sheets.picture_grid import GAP, INK, MARGIN, PAPER, cell
+from jobs.sheets.picture_grid import Group, PictureGrid
 
 ROWS = 14
-CELL = 180
-NUMBER = 24
-"""Width of the rows' numbers, in pixels."""
+SIDE = 180
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class BlindRow:
     """Samples of one defect type by kind, in the order in which they are shown."""
 
     defect: str
@@ -58,7 +57,7 @@ def _decks(
     return decks
 
 
-def choose_rows(kinds: Mapping[str, Sequence[Sample]], *, seed: int = 0) -> list[Row]:
+def choose_rows(kinds: Mapping[str, Sequence[Sample]], *, seed: int = 0) -> list[BlindRow]:
     """At most :data:`ROWS` rows of one sample of each kind, none of them twice; types take turns.
 
     Kinds that answer the same request (samples of one group) take different ones, as long as
@@ -66,38 +65,34 @@ def choose_rows(kinds: Mapping[str, Sequence[Sample]], *, seed: int = 0) -> list
     """
     rng = np.random.default_rng(seed)
     decks = _decks(kinds, rng)
-    rows: list[Row] = []
+    rows: list[BlindRow] = []
     most = {name: min(map(len, deck.values())) for name, deck in decks.items()}
     for turn in range(max(most.values(), default=0)):
         for defect, deck in decks.items():
             if turn < most[defect] and len(rows) < ROWS:
                 row = [(kind, samples[turn]) for kind, samples in deck.items()]
                 shown = tuple(row[i] for i in rng.permutation(len(row)))
-                rows.append(Row(defect=defect, shown=shown))
+                rows.append(BlindRow(defect=defect, shown=shown))
     return rows
 
 
-def draw(rows: Sequence[Row]) -> Image.Image:
-    """Numbered rows: of each sample the surroundings of its defect, enlarged, and the whole."""
-    kinds = max(len(row.shown) for row in rows)
-    wide = 2 * CELL + 4
-    sheet = Image.new(
-        "RGB",
-        (2 * MARGIN + NUMBER + kinds * (wide + GAP) - GAP, 2 * MARGIN + len(rows) * (CELL + 8)),
-        PAPER,
-    )
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
-    for index, row in enumerate(rows):
-        top = MARGIN + index * (CELL + 8)
-        pen.text((MARGIN, top), str(index + 1), INK, font=font)
-        for position, (_, sample) in enumerate(row.shown):
-            left = MARGIN + NUMBER + position * (wide + GAP)
-            sheet.paste(cell(sample.image[window(sample.mask)], CELL), (left, top))
-            sheet.paste(cell(sample.image, CELL), (left + CELL + 4, top))
-    return sheet
+def grid(rows: Sequence[BlindRow]) -> PictureGrid:
+    """Of each sample the surroundings of its defect, enlarged, and the whole; a row's samples are
+    called ``1a``, ``1b`` ..."""
+    groups = [
+        Group(pictures=(sample.image[window(sample.mask)], sample.image), label=f"{number}{letter}")
+        for number, row in enumerate(rows, start=1)
+        for letter, (_, sample) in zip(ascii_lowercase, row.shown, strict=False)
+    ]
+    return PictureGrid(groups=groups, side=SIDE, across=len(rows[0].shown))
 
 
-def key(rows: Sequence[Row]) -> str:
+def draw(rows: Sequence[BlindRow]) -> Image.Image:
+    """The sheet of :func:`grid`."""
+    return grid(rows).draw()
+
+
+def key(rows: Sequence[BlindRow]) -> str:
     """JSON: of each row its type, and what is shown from left to right."""
     content = [
         {

@@ -37,21 +37,21 @@ from jobs.embedded_model.figures_table import COLUMNS, print_figures
 from jobs.embedded_model.lite0 import Extractor, Lite0Missing, open_lite0
 from jobs.embedded_model.set_figures import (
     Column,
-    fill_in,
-    judge,
-    judge_beyond_autoencoder,
+    compared,
     specimen_counts,
     type_counts,
+    with_visibility,
+    with_visibility_beyond_autoencoder,
 )
 from jobs.progress import Tracker
-from jobs.sheets.picture_grid import titled_grid
+from jobs.sheets.picture_grid import Group, PictureGrid
 
 PAIRS_SHOWN = 24
 PAIR_TITLES = ("good", "trimap", "before adaptation", "result")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class Answered:
     """A case, the model's answer uint8 (S, S, 3), and the same before adaptation."""
 
     case: UnseenCase
@@ -91,7 +91,7 @@ def autoencoder_figures(
 
 def generate(
     pipeline: AdaBLDMPipeline, cases: Sequence[UnseenCase], options: ModeOptions, title: str
-) -> list[Made]:
+) -> list[Answered]:
     """The model's answers, one at a time; progress, rate and time left go to standard error."""
     found = []
     with Tracker(title, len(cases)) as tracker:
@@ -103,7 +103,7 @@ def generate(
                 seeds=[case.index],
                 options=options,
             )
-            found.append(Made(case=case, image=out.images[0], before=out.blended[0]))
+            found.append(Answered(case=case, image=out.images[0], before=out.blended[0]))
             tracker.update(number)
     return found
 
@@ -127,7 +127,7 @@ def _undefective(pipeline: AdaBLDMPipeline, case: UnseenCase) -> np.ndarray:
     return np.where(case.mask[..., None], reconstruct(pipeline, case.good), case.good)
 
 
-def samples_by_kind(pipeline: AdaBLDMPipeline, made: Sequence[Made]) -> dict[str, list[Sample]]:
+def samples_by_kind(pipeline: AdaBLDMPipeline, made: Sequence[Answered]) -> dict[str, list[Sample]]:
     """The generated pictures, and what they are compared with: same places, same masks."""
     return {
         "ours": [_sample(one.case, one.image) for one in made],
@@ -138,22 +138,22 @@ def samples_by_kind(pipeline: AdaBLDMPipeline, made: Sequence[Made]) -> dict[str
 
 
 def save_sheets(
-    folder: Path, name: str, kinds: Mapping[str, Sequence[Sample]], made: Sequence[Made]
+    folder: Path, name: str, kinds: Mapping[str, Sequence[Sample]], made: Sequence[Answered]
 ) -> list[Path]:
     """The blind sheet, where there are real defects to show, and the labelled pairs."""
     folder.mkdir(parents=True, exist_ok=True)
     shown = {kind: kinds[kind] for kind in ("real", "ours", "pasted_hard")}
     written = [folder / f"{name}.png"] if blind_sheet.save(folder, name, shown) else []
     first = made[:PAIRS_SHOWN]
-    grid = titled_grid(
-        PAIR_TITLES,
-        [f"{one.case.index}: {one.case.prompt}"[:70] for one in first],
-        [(one.case.good, one.case.trimap, one.before, one.image) for one in first],
-        side=144,
-        across=2,
-    )
+    groups = [
+        Group(
+            pictures=(one.case.good, one.case.trimap, one.before, one.image),
+            label=f"{one.case.index}: {one.case.prompt}",
+        )
+        for one in first
+    ]
     written.append(folder / f"{name}_pairs.png")
-    grid.save(written[-1])
+    PictureGrid(groups=groups, side=144, across=2, titles=PAIR_TITLES).draw().save(written[-1])
     return written
 
 
@@ -162,6 +162,21 @@ def refuse_unmeasurable(folder: ObjectFolder) -> None:
     for field in ("test_good", "defects"):
         if not getattr(folder, field):
             raise DatasetFault(f"{folder.name}: {field}: is empty: nothing can be measured")
+
+
+def _columns(
+    kinds: Mapping[str, Sequence[Sample]], cases: Sequence[UnseenCase], few: Sequence[Sample]
+) -> dict[str, Column]:
+    """What each kind changed in the cases' good pictures; of the ``few`` only their number."""
+    goods = [case.good for case in cases]
+    found = {
+        name: with_visibility(Column(pictures=len(samples)), samples, goods)
+        for name, samples in kinds.items()
+    }
+    found["ours"] = with_visibility_beyond_autoencoder(
+        found["ours"], kinds["ours"], kinds["undefective"]
+    )
+    return {**found, "few": Column(pictures=len(few))}
 
 
 def measure_object(
@@ -189,17 +204,11 @@ def measure_object(
     seconds = (time.monotonic() - began) / len(made)
     kinds = samples_by_kind(pipeline, made)
     few, real = _real(product, folder.defects), _real(product, folder.held_out)
-    columns = {
-        name: (Column(pictures=len(found)), found) for name, found in {**kinds, "few": few}.items()
-    }
-    for name in kinds:
-        judge(*columns[name], [case.good for case in cases])
-    judge_beyond_autoencoder(*columns["ours"], kinds["undefective"])
-    halves = fill_in(columns, real, extractor)
+    columns, halves = compared(_columns(kinds, cases, few), {**kinds, "few": few}, real, extractor)
     if sheets is not None:
         for path in save_sheets(sheets, folder.name, {**kinds, "real": real}, made):
             print(f"drawn: {path}")
-    measured = {name: column for name, (column, _) in columns.items()} | {"real_halves": halves}
+    measured = {**columns, "real_halves": halves}
     return {
         "object": folder.name,
         "noun": noun,

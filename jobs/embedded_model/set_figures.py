@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -35,23 +35,28 @@ SPLITS = 20
 """Times that the real defects are halved to be compared with themselves."""
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Column:
-    """One way to get defects; None where a figure cannot be had. ``visible_by_type`` holds how many
-    are visible of how many; ``pictures`` is how many were looked at."""
+    """The figures of one way to get defects; None where a figure cannot be had.
+
+    ``visible_by_type`` holds how many are visible of how many; ``pictures`` is how many were
+    looked at.
+    """
 
     pictures: int
     background_psnr_db: float | None = None
     visible: float | None = None
-    visible_by_type: dict[str, tuple[int, int]] = field(default_factory=dict)
+    visible_by_type: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     visible_beyond_autoencoder: float | None = None
     kid_lite0: Estimate | None = None
     kid_lite0_by_type: Estimate | None = None
     diversity_lite0: float | None = None
 
 
-def judge(column: Column, samples: Sequence[Sample], goods: Sequence[np.ndarray]) -> None:
-    """Fill in what ``samples`` changed in their ``goods``, uint8 (S, S, 3)."""
+def with_visibility(
+    column: Column, samples: Sequence[Sample], goods: Sequence[np.ndarray]
+) -> Column:
+    """``column`` and what ``samples`` changed in their ``goods``, uint8 (S, S, 3)."""
     found = [
         pair.pair_quality(sample.image, good, sample.mask)
         for sample, good in zip(samples, goods, strict=True)
@@ -59,20 +64,24 @@ def judge(column: Column, samples: Sequence[Sample], goods: Sequence[np.ndarray]
     seen: dict[str, list[float]] = defaultdict(list)
     for sample, one in zip(samples, found, strict=True):
         seen[sample.defect].append(one["defect_visible"])
-    column.background_psnr_db = float(np.mean([one["background_psnr_db"] for one in found]))
-    column.visible = float(np.mean([one["defect_visible"] for one in found]))
-    column.visible_by_type = {name: (int(sum(v)), len(v)) for name, v in sorted(seen.items())}
+    return replace(
+        column,
+        background_psnr_db=float(np.mean([one["background_psnr_db"] for one in found])),
+        visible=float(np.mean([one["defect_visible"] for one in found])),
+        visible_by_type={name: (int(sum(v)), len(v)) for name, v in sorted(seen.items())},
+    )
 
 
-def judge_beyond_autoencoder(
+def with_visibility_beyond_autoencoder(
     column: Column, samples: Sequence[Sample], undefective: Sequence[Sample]
-) -> None:
-    """Fill in the share of ``samples`` that differ visibly from the same without a defect."""
+) -> Column:
+    """``column`` and the share of ``samples`` that differ visibly from the same without a
+    defect."""
     found = [
         pair.pair_quality(sample.image, plain.image, sample.mask)["defect_visible"]
         for sample, plain in zip(samples, undefective, strict=True)
     ]
-    column.visible_beyond_autoencoder = float(np.mean(found))
+    return replace(column, visible_beyond_autoencoder=float(np.mean(found)))
 
 
 def _indices(samples: Sequence[Sample]) -> dict[str, list[int]]:
@@ -103,19 +112,21 @@ def _mean(parts: Sequence[Estimate | None]) -> Estimate | None:
     return distribution.mean_estimate(known) if known else None
 
 
-def compare(
+def with_distance(
     column: Column, samples: Sequence[Sample], seen: Seen, real: Sequence[Sample], truth: Seen
-) -> None:
-    """Fill in how far ``samples`` are from the ``real`` ones."""
+) -> Column:
+    """``column`` and how far ``samples`` are from the ``real`` ones."""
     chosen, known = mixture(samples, real)
-    column.kid_lite0 = _distance(seen.defects[chosen], truth.defects[known])
     ours, theirs = _indices(samples), _indices(real)
-    column.kid_lite0_by_type = _mean(
-        [
-            _distance(seen.defects[ours[name]], truth.defects[theirs[name]])
-            for name in sorted(ours.keys() & theirs.keys())
-            if len(theirs[name]) >= ENOUGH
-        ]
+    by_type = [
+        _distance(seen.defects[ours[name]], truth.defects[theirs[name]])
+        for name in sorted(ours.keys() & theirs.keys())
+        if len(theirs[name]) >= ENOUGH
+    ]
+    return replace(
+        column,
+        kid_lite0=_distance(seen.defects[chosen], truth.defects[known]),
+        kid_lite0_by_type=_mean(by_type),
     )
 
 
@@ -151,33 +162,35 @@ def halved(real: Sequence[Sample], truth: Seen, chosen: Sequence[int]) -> Estima
     )
 
 
-def compare_halves(column: Column, real: Sequence[Sample], truth: Seen) -> None:
-    """Fill in how far real defects are from real defects of other specimens."""
+def halves_column(real: Sequence[Sample], truth: Seen) -> Column:
+    """How far real defects are from real defects of other specimens."""
     by_type = _indices(real)
-    column.kid_lite0 = halved(real, truth, range(len(real)))
-    column.kid_lite0_by_type = _mean(
-        [halved(real, truth, found) for found in by_type.values() if len(found) >= ENOUGH]
+    enough = [found for found in by_type.values() if len(found) >= ENOUGH]
+    return Column(
+        pictures=len(real),
+        kid_lite0=halved(real, truth, range(len(real))),
+        kid_lite0_by_type=_mean([halved(real, truth, found) for found in enough]),
+        diversity_lite0=diversity(truth, by_type),
     )
-    column.diversity_lite0 = diversity(truth, by_type)
 
 
-def fill_in(
-    columns: Mapping[str, tuple[Column, Sequence[Sample]]],
+def compared(
+    columns: Mapping[str, Column],
+    samples: Mapping[str, Sequence[Sample]],
     real: Sequence[Sample],
     extractor: Extractor,
-) -> Column:
-    """Fill in how varied each column's samples are (at least one) and, where there are ``real``
-    defects, how far from them. Returns the column of the real ones' halves."""
-    halves = Column(pictures=len(real))
+) -> tuple[dict[str, Column], Column]:
+    """``columns`` and how varied their ``samples`` are (at least one each) and, where there are
+    ``real`` defects, how far from them; and the column of the real ones' halves."""
     truth = look(real, extractor) if real else None
-    if truth is not None:
-        compare_halves(halves, real, truth)
-    for column, samples in columns.values():
-        seen = look(samples, extractor)
-        column.diversity_lite0 = diversity(seen, _indices(samples))
+    halves = Column(pictures=0) if truth is None else halves_column(real, truth)
+    found = {}
+    for name, column in columns.items():
+        seen = look(samples[name], extractor)
+        found[name] = replace(column, diversity_lite0=diversity(seen, _indices(samples[name])))
         if truth is not None:
-            compare(column, samples, seen, real, truth)
-    return halves
+            found[name] = with_distance(found[name], samples[name], seen, real, truth)
+    return found, halves
 
 
 def type_counts(samples: Sequence[Sample]) -> dict[str, int]:

@@ -10,22 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from adabldm.core import images
 from adabldm.core.faults import InputFault, JobFault
 from cluster.output.index import Ledger
 from cluster.storage.location import Location, location
+from jobs.sheets.picture_grid import Group, PictureGrid, titled_sheet
 
-CELL, LINE, GAP, MARGIN = 128, 16, 16, 12
-GROUPS_ACROSS = 3
+SIDE, ACROSS = 128, 3
 AMPLIFIED = 4
 """The difference is shown this many times as strong as it is."""
 
 PARTS = ("source", "trimap", "image")
 TITLES = ("good image", "trimap", "result", f"difference x{AMPLIFIED}")
 COLUMNS = ["request_id", "object", "defect", "image", "extras"]
-INK, PAPER = (20, 20, 20), (255, 255, 255)
 
 
 def _paths(row: dict[str, Any]) -> dict[str, str]:
@@ -33,8 +32,8 @@ def _paths(row: dict[str, Any]) -> dict[str, str]:
     return {"image": row["image"], **extras}
 
 
-def _sample(ledger: Ledger, limit: int) -> list[dict[str, Any]]:
-    """At most ``limit`` pairs of the whole run, the same ones each time, by their ids."""
+def sample(ledger: Ledger, limit: int) -> list[dict[str, Any]]:
+    """At most ``limit`` pairs of the whole run, the same ones each time, type by type."""
 
     def ranked() -> Iterator[tuple[bytes, str, dict[str, Any]]]:
         for batch in ledger.read(COLUMNS, "status = 'ok'"):
@@ -42,7 +41,8 @@ def _sample(ledger: Ledger, limit: int) -> list[dict[str, Any]]:
                 name = row["request_id"]
                 yield hashlib.sha256(name.encode()).digest(), name, row
 
-    return [row for _, _, row in sorted(heapq.nsmallest(limit, ranked()), key=lambda item: item[1])]
+    chosen = [row for _, _, row in heapq.nsmallest(limit, ranked())]
+    return sorted(chosen, key=lambda row: (row["object"], row["defect"], row["request_id"]))
 
 
 def _read(output: Location, row: dict[str, Any]) -> list[np.ndarray]:
@@ -60,30 +60,18 @@ def _read(output: Location, row: dict[str, Any]) -> list[np.ndarray]:
     return [good, trimap, result, np.clip(difference, 0, 255).astype(np.uint8)]
 
 
+def pair_grid(rows: list[dict[str, Any]], pictures: list[list[np.ndarray]]) -> PictureGrid:
+    """A group of four pictures a row, labelled ``object, defect, request id``."""
+    groups = [
+        Group(pictures=cells, label=f"{row['object']}, {row['defect']}, {row['request_id']}")
+        for row, cells in zip(rows, pictures, strict=True)
+    ]
+    return PictureGrid(groups=groups, side=SIDE, across=ACROSS, titles=TITLES)
+
+
 def draw(rows: list[dict[str, Any]], pictures: list[list[np.ndarray]], title: str) -> Image.Image:
-    """The sheet: a group of four cells a row, labelled ``object, defect, request id``."""
-    across = min(GROUPS_ACROSS, len(rows))
-    group_width, group_height = len(TITLES) * (CELL + 2) + GAP, CELL + LINE + GAP
-    down = -(-len(rows) // across)
-    top = MARGIN + 3 * LINE
-    sheet = Image.new(
-        "RGB", (2 * MARGIN + across * group_width - GAP, top + down * group_height), PAPER
-    )
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=12)
-    pen.text((MARGIN, MARGIN), title, INK, font=font)
-    for column in range(across):
-        for cell, name in enumerate(TITLES):
-            x = MARGIN + column * group_width + cell * (CELL + 2)
-            pen.text((x, MARGIN + 1.5 * LINE), name, INK, font=font)
-    for index, (row, cells) in enumerate(zip(rows, pictures, strict=True)):
-        left = MARGIN + index % across * group_width
-        upper = top + index // across * group_height
-        label = f"{row['object']}, {row['defect']}, {row['request_id']}"
-        pen.text((left, upper), label[:80], INK, font=font)
-        for cell, pixels in enumerate(cells):
-            shown = Image.fromarray(pixels).resize((CELL, CELL), Image.Resampling.LANCZOS)
-            sheet.paste(shown, (left + cell * (CELL + 2), upper + LINE))
-    return sheet
+    """The sheet: :func:`pair_grid` under ``title``."""
+    return titled_sheet(title, [pair_grid(rows, pictures).draw()])
 
 
 def contact_sheet(output_uri: str, path_png: Path, limit: int = 64) -> int:
@@ -94,7 +82,7 @@ def contact_sheet(output_uri: str, path_png: Path, limit: int = 64) -> int:
     """
     output = location("OUTPUT", output_uri)
     ledger = Ledger(output)
-    rows = _sample(ledger, limit)
+    rows = sample(ledger, limit)
     if not rows:
         raise InputFault.of("OUTPUT", output.shown, "has an index with pairs in it")
     for row in rows:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from adabldm.networks import ldm_checkpoint
-from adabldm.networks.ldm_checkpoint import CheckpointFault
+from adabldm.networks.formats import CheckpointFault
 from adabldm.pipeline import AdaBLDMPipeline
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from adabldm.core.random_streams import RowStreams
 from adabldm.placement import transform
-from adabldm.placement.allowed_area import Ground
+from adabldm.placement.allowed_area import AllowedArea
 from adabldm.placement.batch_placer import Boxes, Placer, Places
 from adabldm.placement.shape_bank import ShapeBank, runs_of
 
@@ -62,7 +62,7 @@ def rendered(placer: Placer, masks: list[np.ndarray], which: int, at: Places, ro
 def test_of_ten_thousand_placements_no_defect_leaves_the_object() -> None:
     masks, inside = masks_of_many_kinds(), ring()
     placer, which = placer_of(*masks), np.arange(10_000) % len(masks)
-    at = placer.place("ring", Ground(SIDE, SIDE, inside), rows(10_000), which, "main")
+    at = placer.place("ring", AllowedArea(SIDE, SIDE, inside), rows(10_000), which, "main")
     assert at.found.all()
     for row in range(10_000):
         drawn, recipe = rendered(placer, masks, int(which[row]), at, row)
@@ -74,7 +74,7 @@ def test_of_ten_thousand_placements_no_defect_leaves_the_object() -> None:
 
 def test_a_rows_place_does_not_depend_on_the_other_rows() -> None:
     masks = masks_of_many_kinds()
-    ground = Ground(SIDE, SIDE, ring())
+    ground = AllowedArea(SIDE, SIDE, ring())
     which = np.arange(600) % len(masks)
     many, one = placer_of(*masks), placer_of(*masks)
     together = many.place("ring", ground, rows(600), which, "main")
@@ -95,7 +95,7 @@ def test_every_fitting_position_is_equally_likely() -> None:
     inside[5:8, 30:33] = True
     inside[70, 2] = True
     at = placer_of(mask).place(
-        "spots", Ground(SIDE, SIDE, inside), rows(20_000), np.zeros(20_000, int), "main"
+        "spots", AllowedArea(SIDE, SIDE, inside), rows(20_000), np.zeros(20_000, int), "main"
     )
     spots, counts = np.unique(np.stack([at.top, at.left]), axis=1, return_counts=True)
     assert spots.shape[1] == 10
@@ -109,7 +109,7 @@ def test_the_only_place_is_found_without_guessing_on() -> None:
     inside = np.zeros((SIDE, SIDE), bool)
     inside[60:67, 11:18] = True
     placer = placer_of(mask)
-    at = placer.place("slot", Ground(SIDE, SIDE, inside), rows(50), np.zeros(50, int), "main")
+    at = placer.place("slot", AllowedArea(SIDE, SIDE, inside), rows(50), np.zeros(50, int), "main")
     assert at.found.all()
     for row in range(50):
         assert not rendered(placer, [mask], 0, at, row)[0][~inside].any()
@@ -121,14 +121,14 @@ def test_what_fits_nowhere_is_said(side: int) -> None:
     mask[20:40, 20:40] = 255
     inside = np.zeros((SIDE, SIDE), bool)
     inside[:side, :side] = True
-    ground = Ground(SIDE, SIDE, inside)
+    ground = AllowedArea(SIDE, SIDE, inside)
     at = placer_of(mask).place("small", ground, rows(40), np.zeros(40, int), "main")
     assert not at.found.any()
 
 
 def test_a_mask_as_large_as_the_picture_always_fits_on_a_texture() -> None:
     full = np.full((60, 90), 255, np.uint8)
-    at = placer_of(full).place("all", Ground(31, 77), rows(300), np.zeros(300, int), "main")
+    at = placer_of(full).place("all", AllowedArea(31, 77), rows(300), np.zeros(300, int), "main")
     assert at.found.all()
 
 
@@ -136,7 +136,7 @@ def test_a_mask_of_another_picture_size_is_brought_to_this_ones() -> None:
     mask = np.zeros((400, 400), np.uint8)
     mask[150:250, 150:250] = 255
     placer = placer_of(mask)
-    at = placer.place("small", Ground(100, 100), rows(500), np.zeros(500, int), "main")
+    at = placer.place("small", AllowedArea(100, 100), rows(500), np.zeros(500, int), "main")
     scales = placer.bank.scale[at.shape]
     assert 0.25 * 0.85 - 1e-6 <= scales.min() < 0.25 * 0.87
     assert 0.25 * 1.13 < scales.max() <= 0.25 * 1.15 + 1e-6
@@ -148,7 +148,7 @@ def test_further_defects_keep_off_the_boxes_that_are_taken() -> None:
     placer = placer_of(mask)
     top = np.full((200, 1), 30)
     taken = Boxes(top, top, top * 0 + 40, top * 0 + 40)
-    at = placer.place("all", Ground(SIDE, SIDE), rows(200), np.zeros(200, int), "more", taken)
+    at = placer.place("all", AllowedArea(SIDE, SIDE), rows(200), np.zeros(200, int), "more", taken)
     assert at.found.mean() > 0.95
     busy = np.zeros((SIDE, SIDE), bool)
     busy[30:70, 30:70] = True

@@ -77,3 +77,10 @@ def test_single_files_pass_with_and_without_a_control_branch(
     file = sd_file(shared / "reference/a", tmp_path / "in", name, control=control)
     assert len(inspect_model(str(file)).fingerprint) == 64
     assert inspect_model(str(file)).has_control_branch is control
+
+
+def test_a_file_whose_header_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "m.safetensors"
+    file.write_bytes(b"\0" * 99)
+    with pytest.raises(InputFault, match=r"^model: "):
+        inspect_model(str(file))

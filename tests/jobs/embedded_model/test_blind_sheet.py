@@ -7,9 +7,8 @@ import numpy as np
 from PIL import Image
 
 from jobs.embedded_model import blind_sheet
-from jobs.embedded_model.blind_sheet import CELL, ROWS, choose_rows
+from jobs.embedded_model.blind_sheet import ROWS, choose_rows
 from jobs.embedded_model.defect_crops import Sample
-from jobs.sheets.picture_grid import GAP, MARGIN
 
 KINDS = ("real", "ours", "pasted_hard")
 
@@ -35,16 +34,17 @@ def test_the_key_tells_what_the_sheet_shows(tmp_path: Path) -> None:
     assert blind_sheet.save(tmp_path, "tile", shown)
     sheet = np.asarray(Image.open(tmp_path / "tile.png"))
     assert 1100 < sheet.shape[1] < 1300
+    grid = blind_sheet.grid(choose_rows(shown))
     orders = set()
     for number, row in enumerate(json.loads((tmp_path / "tile_key.json").read_text())):
         assert (row["row"], row["defect"]) == (number + 1, "crack")
         orders.add(tuple(entry["kind"] for entry in row["left_to_right"]))
         for position, entry in enumerate(row["left_to_right"]):
-            top = MARGIN + number * (CELL + 8) + 5
-            left = MARGIN + blind_sheet.NUMBER + position * (2 * CELL + 4 + GAP) + 5
             sample = shown[entry["kind"]][int(entry["source"])]
-            for cell in (left, left + CELL + 4):
-                assert tuple(sheet[top, cell]) == tuple(sample.image[0, 0])
+            assert grid.groups[3 * number + position].label == f"{number + 1}{'abc'[position]}"
+            for column in range(2):
+                left, top = grid.corner(3 * number + position, column)
+                assert tuple(sheet[top + 5, left + 5]) == tuple(sample.image[0, 0])
     assert number + 1 == ROWS
     assert len(orders) > 3
 

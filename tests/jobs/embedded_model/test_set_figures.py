@@ -7,11 +7,11 @@ from jobs.embedded_model import set_figures
 from jobs.embedded_model.defect_crops import Sample
 from jobs.embedded_model.set_figures import (
     Column,
-    fill_in,
-    judge,
-    judge_beyond_autoencoder,
+    compared,
     mixture,
     specimen_counts,
+    with_visibility,
+    with_visibility_beyond_autoencoder,
 )
 from tests.support.measured import mean_colours
 
@@ -39,8 +39,12 @@ def samples(types: dict[str, int], tone: int, seed: int = 0, groups: int = 99) -
     return found
 
 
-def column() -> Column:
-    return Column(pictures=0)
+EMPTY = Column(pictures=0)
+
+
+def compared_alone(ours: list[Sample], real: list[Sample]) -> tuple[Column, Column]:
+    columns, halves = compared({"ours": EMPTY}, {"ours": ours}, real, mean_colours)
+    return columns["ours"], halves
 
 
 def test_types_are_taken_in_the_real_ones_mixture():
@@ -55,12 +59,8 @@ def test_types_are_taken_in_the_real_ones_mixture():
 def test_what_looks_like_the_real_ones_is_nearer_to_them():
     types = {"dark": 25, "light": 25}
     real = samples(types, 60, seed=1)
-    columns = {
-        "like": (column(), samples(types, 60, seed=2)),
-        "unlike": (column(), samples(types, 30, seed=3)),
-    }
-    halves = fill_in(columns, real, mean_colours)
-    like, unlike = columns["like"][0], columns["unlike"][0]
+    like, halves = compared_alone(samples(types, 60, seed=2), real)
+    unlike, _ = compared_alone(samples(types, 30, seed=3), real)
     for figure in ("kid_lite0", "kid_lite0_by_type"):
         near, far, same = (getattr(c, figure) for c in (like, unlike, halves))
         assert abs(near.value) < 3 * near.standard_error
@@ -71,39 +71,36 @@ def test_what_looks_like_the_real_ones_is_nearer_to_them():
 
 def test_few_real_ones_of_a_type_give_no_figure_by_type():
     real = samples({"dark": set_figures.ENOUGH - 1}, 60)
-    ours = column()
-    fill_in({"ours": (ours, samples({"dark": 9}, 60, seed=2))}, real, mean_colours)
+    ours, _ = compared_alone(samples({"dark": 9}, 60, seed=2), real)
     assert ours.kid_lite0 is not None
     assert ours.kid_lite0_by_type is None
 
 
 def test_without_real_ones_only_diversity_is_told():
-    ours = column()
-    halves = fill_in({"ours": (ours, samples({"dark": 9}, 60))}, [], mean_colours)
+    ours, halves = compared_alone(samples({"dark": 9}, 60), [])
     assert ours.kid_lite0 is halves.kid_lite0 is halves.diversity_lite0 is None
     assert ours.diversity_lite0 is not None
 
 
 def test_one_specimen_cannot_be_halved():
     real = samples({"dark": 12}, 60, groups=1)
-    assert fill_in({}, real, mean_colours).kid_lite0 is None
+    _, halves = compared({}, {}, real, mean_colours)
+    assert halves.kid_lite0 is None
 
 
 def test_visible_defects_are_counted_by_type():
     shown = samples({"dark": 2}, 80) + samples({"light": 3}, 0, seed=1)
     goods = [np.full((64, 64, 3), 100, np.uint8)] * 5
-    found = column()
-    judge(found, shown, goods)
+    found = with_visibility(EMPTY, shown, goods)
     assert found.visible_by_type == {"dark": (2, 2), "light": (0, 3)}
     assert found.visible == pytest.approx(0.4)
 
 
 def test_what_the_autoencoder_does_by_itself_is_no_defect():
     shown, plain = samples({"dark": 2}, 80), samples({"dark": 2}, 78, seed=1)
-    found = column()
-    judge_beyond_autoencoder(found, [*shown, plain[0]], [*plain, plain[0]])
+    found = with_visibility_beyond_autoencoder(EMPTY, [*shown, plain[0]], [*plain, plain[0]])
     assert found.visible_beyond_autoencoder == 0.0
-    judge_beyond_autoencoder(found, shown, samples({"dark": 2}, 0, seed=1))
+    found = with_visibility_beyond_autoencoder(EMPTY, shown, samples({"dark": 2}, 0, seed=1))
     assert found.visible_beyond_autoencoder == 1.0
 
 

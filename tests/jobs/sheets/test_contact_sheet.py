@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 from PIL import Image
 
 from adabldm.core import images
 from adabldm.core.faults import InputFault, JobFault
+from cluster.output.index import Ledger
 from cluster.output.schema import INDEX
-from jobs.sheets.contact_sheet import AMPLIFIED, CELL, LINE, MARGIN, contact_sheet
+from cluster.storage.location import location
+from jobs.sheets.contact_sheet import AMPLIFIED, SIDE, contact_sheet, pair_grid, sample
+from jobs.sheets.picture_grid import TITLE
 
 SIZE = 32
 
@@ -55,11 +58,12 @@ def test_a_group_shows_good_image_trimap_result_and_amplified_difference(tmp_pat
     png = tmp_path / "sheets" / "sheet.png"
     assert contact_sheet(str(run(tmp_path / "out", 1)), png) == 1
     sheet = np.asarray(Image.open(png))
-    middle = MARGIN + 4 * LINE + CELL // 2
-    seen = [int(sheet[middle, MARGIN + CELL // 2 + cell * (CELL + 2), 0]) for cell in range(4)]
+    grid = pair_grid([{"object": "nut", "defect": "crack", "request_id": "r000"}], [[sheet] * 4])
+    corners = [grid.corner(0, column) for column in range(4)]
+    half = SIDE // 2
+    seen = [int(sheet[TITLE + top + half, left + half, 0]) for left, top in corners]
     assert seen == [90, 255, 110, 20 * AMPLIFIED]
-    corner = MARGIN + 4 * LINE + 4
-    seen = [int(sheet[corner, MARGIN + 4 + cell * (CELL + 2), 0]) for cell in range(4)]
+    seen = [int(sheet[TITLE + top + 4, left + 4, 0]) for left, top in corners]
     assert seen == [90, 127, 90, 0]
 
 
@@ -92,3 +96,14 @@ def test_a_lost_picture_is_named(tmp_path: Path) -> None:
     (out / "extras/r001_source.png").unlink()
     with pytest.raises(JobFault, match=r"r001: a picture .* is lost"):
         contact_sheet(str(out), tmp_path / "sheet.png")
+
+
+def test_pairs_are_shown_type_by_type(tmp_path: Path) -> None:
+    out = run(tmp_path / "out", 6)
+    table = DeltaTable(str(out / "index")).to_pyarrow_table().to_pylist()
+    for row in table:
+        row["defect"] = ("crack", "bent")[int(row["request_id"][-1:] in "135")]
+    write_deltalake(str(out / "index"), pa.Table.from_pylist(table, INDEX), mode="overwrite")
+    rows = sample(Ledger(location("OUTPUT", str(out))), 64)
+    assert [row["defect"] for row in rows] == ["bent"] * 3 + ["crack"] * 3
+    assert [row["request_id"] for row in rows] == ["r001", "r003", "r005", "r000", "r002", "r004"]

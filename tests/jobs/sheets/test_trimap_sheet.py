@@ -83,10 +83,15 @@ def test_the_background_is_dimmed_and_the_defect_red() -> None:
     assert (shown[2:] == 100).all()
 
 
-def test_size_and_position_are_shares_of_the_picture() -> None:
-    marks = np.full((10, 20), trimap.OBJECT, np.uint8)
-    marks[4:6, 5:15] = trimap.DEFECT
-    assert trimap_sheet.spread(marks) == (10.0, 0.5, 0.5)
+def test_trimaps_are_shown_type_by_type_with_their_names() -> None:
+    shown = [(row(number), np.zeros((SIDE, SIDE, 3), np.uint8)) for number in range(4)]
+    labels = [group.label for group in trimap_sheet.trimap_grid(shown).groups]
+    assert labels == [
+        "bar, dent\nr000",
+        "bar, dent\nr002",
+        "bar, scratch\nr001",
+        "bar, scratch\nr003",
+    ]
 
 
 def test_an_inline_trimap_is_shown_as_it_is(tmp_path: Path) -> None:
