@@ -14,7 +14,7 @@ from adabldm.core import trimap
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.foreground.features import Features
 from adabldm.placement import pasting, transform
-from adabldm.planning.object_pictures import PairFault, Product
+from adabldm.planning.object_pictures import ObjectPictures, PairFault
 from adabldm.training.pairs import paste_one
 
 Prompts = Callable[[str, str | None], Sequence[str]]
@@ -102,7 +102,7 @@ class ExampleStream:
                 raise PairFault(f"{folder.name}: has no good picture to paste defects on")
         self.size = size
         self._prompts, self._mix, self._seed, self._seam = prompts, mix, seed, seam
-        self._products = [Product(folder, size, features) for folder in objects]
+        self._products = [ObjectPictures(folder, size, features) for folder in objects]
         self._turns = _turns(self._products)
 
     def __getitem__(self, index: int) -> Example:
@@ -128,7 +128,11 @@ class ExampleStream:
         )
 
     def _make(
-        self, kind: str, rng: np.random.Generator, product: Product, items: Sequence[DefectImage]
+        self,
+        kind: str,
+        rng: np.random.Generator,
+        product: ObjectPictures,
+        items: Sequence[DefectImage],
     ) -> tuple[np.ndarray, np.ndarray, DefectImage | None]:
         """Image, trimap, and the defect if there is one."""
         if kind == "good":
@@ -146,7 +150,7 @@ class ExampleStream:
         return paste_one(rng, product, items, self._seam)
 
     def _reshaped(
-        self, rng: np.random.Generator, product: Product, item: DefectImage
+        self, rng: np.random.Generator, product: ObjectPictures, item: DefectImage
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """The look of ``item`` in the shape of any defect; None if that fits nowhere."""
         other = self._products[rng.integers(len(self._products))]
@@ -162,13 +166,13 @@ class ExampleStream:
         return pasted, _trimap(product, placed, uri)
 
 
-def _turns(products: Sequence[Product]) -> list[Product]:
+def _turns(products: Sequence[ObjectPictures]) -> list[ObjectPictures]:
     """Every product by the root of its number of types, spread evenly."""
     columns = [[p] * math.ceil(math.sqrt(len(p.folder.defect_types))) for p in products]
     return [one for row in zip_longest(*columns) for one in row if one is not None]
 
 
-def _trimap(product: Product, mask: np.ndarray, uri: str) -> np.ndarray:
+def _trimap(product: ObjectPictures, mask: np.ndarray, uri: str) -> np.ndarray:
     return trimap.compose(mask, None if product.is_texture else product.inside(uri))
 
 

@@ -15,7 +15,7 @@ from adabldm.core import trimap
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.foreground.features import Features
 from adabldm.placement import pasting, transform
-from adabldm.planning.object_pictures import ATTEMPTS, PairFault, Product
+from adabldm.planning.object_pictures import ATTEMPTS, ObjectPictures, PairFault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class TrainingPairs:
         self._seed, self._seam, self._prompt, self._length = seed, seam, prompt, length
         self._turns = [
             (product, [item for item in product.folder.defects if item.defect == name])
-            for product in (Product(folder, size, features) for folder in objects)
+            for product in (ObjectPictures(folder, size, features) for folder in objects)
             for name in product.folder.defect_types
         ]
         if not self._turns:
@@ -84,7 +84,10 @@ class TrainingPairs:
 
 
 def paste_one(
-    rng: np.random.Generator, product: Product, items: Sequence[DefectImage], seam: pasting.Seam
+    rng: np.random.Generator,
+    product: ObjectPictures,
+    items: Sequence[DefectImage],
+    seam: pasting.Seam,
 ) -> tuple[np.ndarray, np.ndarray, DefectImage]:
     """One of ``items`` pasted on one of the product's good pictures: image uint8 (S, S, 3), trimap
     uint8 (S, S), and the defect. Raises :class:`PairFault` if none of those that are tried fits."""

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adabldm.planning.object_pictures import Product
+from adabldm.planning.object_pictures import ObjectPictures
 from cluster.storage.location import Location
 from cluster.train.spec import Training, split_digest
 
@@ -57,7 +57,7 @@ def train_branch(training: Training, device: torch.device) -> None:
     if Peers.here().rank:
         return
     surface = {
-        folder.name: "texture" if Product(folder, 1).is_texture else "object"
+        folder.name: "texture" if ObjectPictures(folder, 1).is_texture else "object"
         for folder in training.objects
     }
     texts = sorted({text for some in training.texts.values() for text in some})

@@ -10,8 +10,10 @@ from typing import Annotated, Literal
 import typer
 
 from adabldm.core.faults import InputFault
+from adabldm.data.options import SHOTS, DatasetOptions
 from cluster.storage.location import location
 from jobs.progress import Tracker
+from jobs.verbs import dataset_options as given
 
 LIST = "pairs.csv"
 COLUMNS = ("index", "object", "defect", "image", "trimap", "prompt")
@@ -25,9 +27,7 @@ def write_pairs(
     seed: int = 0,
     size: int = 256,
     seam: Literal["hard", "soft", "membrane"] = "soft",
-    backbone: str | None = None,
-    layout: str = "auto",
-    shots: int = 10,
+    options: DatasetOptions | None = None,
 ) -> float:
     """Write pairs 0 to ``count`` of the stream as files, and their list; the pairs made a second.
 
@@ -36,8 +36,6 @@ def write_pairs(
     # Here, because the networks take seconds to load and `--help` needs none of them.
     from adabldm.core import images
     from adabldm.core.picture_uri import DatasetFault
-    from adabldm.data.prepared import open_dataset
-    from adabldm.foreground.features import FeatureFault, open_features
     from adabldm.planning.prompts import prompt_for
     from adabldm.training.pairs import PairFault, TrainingPairs
 
@@ -46,8 +44,8 @@ def write_pairs(
     lines = csv.writer(table)
     lines.writerow(COLUMNS)
     spent = 0.0
+    objects = given.open_objects(dataset_uri, options or DatasetOptions())
     try:
-        objects = open_dataset(dataset_uri, layout=layout, shots=shots)
         pairs = TrainingPairs(
             objects,
             prompt=lambda item, defect: prompt_for(item.replace("_", " "), defect),
@@ -55,7 +53,6 @@ def write_pairs(
             length=count,
             seed=seed,
             seam=seam,
-            features=open_features(backbone),
         )
         with Tracker("pairs", count) as tracker:
             for index in range(count):
@@ -68,17 +65,14 @@ def write_pairs(
                 folder.join(trimap).write(images.encode_png(pair.trimap))
                 lines.writerow([index, pair.object, pair.defect, image, trimap, pair.prompt])
                 tracker.update(index + 1)
-    except (DatasetFault, PairFault, FeatureFault) as fault:
+    except (DatasetFault, PairFault) as fault:
         raise InputFault(f"DATASET: {fault}") from fault
     folder.join(LIST).write(table.getvalue().encode())
     return count / spent
 
 
 def main(
-    dataset_uri: Annotated[
-        str,
-        typer.Argument(metavar="DATASET", help="A prepared folder, or a data set (any URI)."),
-    ],
+    dataset_uri: given.Dataset,
     count: Annotated[int, typer.Option(min=1, help="Pairs to make.")],
     write: Annotated[str, typer.Option(help="Folder for the pictures and their list (any URI).")],
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
@@ -91,12 +85,14 @@ def main(
             help="Pixels as they are; tone carried over; tone carried over place by place."
         ),
     ] = "soft",
-    backbone: Annotated[
-        str | None,
-        typer.Option(help="transformers backbone to find objects with; default: built in."),
-    ] = None,
-    layout: Annotated[str, typer.Option(help="As in `adabldm prepare`.")] = "auto",
-    shots: Annotated[int, typer.Option(min=1, help="Real defects a type.")] = 10,
+    layout: given.Layout = "auto",
+    shots: given.Shots = SHOTS,
+    split_seed: given.SplitSeed = 0,
+    split: given.Split = None,
+    groups: given.Groups = None,
+    captions: given.Captions = None,
+    surface: given.Surface = "auto",
+    backbone: given.Backbone = None,
 ) -> None:
     """Write training pairs: real defects, turned and scaled, pasted on good pictures.
 
@@ -106,10 +102,13 @@ def main(
     \b
     adabldm pairs prepared/screw --count 64 --write pairs
     """
-    rate = write_pairs(
-        dataset_uri, write, count=count, seed=seed, size=size, seam=seam, backbone=backbone,
-        layout=layout, shots=shots,
+    options = DatasetOptions(
+        layout=layout, shots=shots, split_seed=split_seed, split_file=split, groups=groups,
+        captions=captions, surface=surface, backbone=backbone,
     )  # fmt: skip
+    rate = write_pairs(
+        dataset_uri, write, count=count, seed=seed, size=size, seam=seam, options=options
+    )
     typer.echo(
         f"made {count} pairs ({rate:.0f}/s, reading included): {location('--write', write).shown}"
     )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from adabldm.core.faults import InputFault, JobFault
+from adabldm.data.options import SHOTS, DatasetOptions
+from jobs.verbs import dataset_options as given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +25,7 @@ PAIRS, BATCH, STEPS, RATE = 20_000, 4, 50_000, 1e-5
 
 
 def main(
-    dataset_uri: Annotated[
-        str, typer.Argument(metavar="DATASET", help="A prepared folder, or a data set (any URI).")
-    ],
+    dataset_uri: given.Dataset,
     output: Annotated[str, typer.Option(help="Folder for what is trained (any URI).")],
     base: Annotated[
         str,
@@ -102,8 +102,14 @@ def main(
     prompts: Annotated[
         str | None, typer.Option(help="YAML of templates and synonyms, as in `adabldm plan`.")
     ] = None,
-    layout: Annotated[str, typer.Option(help="As in `adabldm prepare`.")] = "auto",
-    shots: Annotated[int, typer.Option(min=1, help="Real defects a type to learn from.")] = 10,
+    layout: given.Layout = "auto",
+    shots: given.Shots = SHOTS,
+    split_seed: given.SplitSeed = 0,
+    split: given.Split = None,
+    groups: given.Groups = None,
+    captions: given.Captions = None,
+    surface: given.Surface = "auto",
+    backbone: given.Backbone = None,
 ) -> None:
     """Train the control branch on a data set's defects; everything else is locked.
 
@@ -119,9 +125,12 @@ def main(
     """
     # Here, because the networks' libraries take seconds to load and `--help` needs none of them.
     from cluster.train.spec import Training, checked_base
-    from jobs.verbs.plan import read_objects
 
-    objects = read_objects(dataset_uri, defect or [], layout=layout, shots=shots)
+    data = DatasetOptions(
+        layout=layout, shots=shots, split_seed=split_seed, split_file=split, groups=groups,
+        captions=captions, surface=surface, backbone=backbone,
+    )  # fmt: skip
+    objects = given.open_objects(dataset_uri, data, defect or [])
     texts = _texts(objects, object_name, prompts)
     common: dict[str, Any] = {
         "texts": texts,

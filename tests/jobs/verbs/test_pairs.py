@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from adabldm.core.faults import InputFault
-from adabldm.data import drawn_metal, prepared
+from adabldm.data import drawn_metal
+from adabldm.data.opening import open_dataset
+from adabldm.data.options import DatasetOptions
 from adabldm.planning.prompts import prompt_for
 from adabldm.training.pairs import TrainingPairs
 from jobs.verbs import pairs
@@ -41,9 +43,7 @@ def test_the_written_pairs_are_those_of_the_stream(tmp_path: Path) -> None:
     source = draw_metal(tmp_path)
     rate = pairs.write_pairs(source, str(tmp_path / "out"), count=6, seed=3, size=64)
     assert rate > 0
-    stream = TrainingPairs(
-        prepared.open_dataset(source), prompt=prompt_for, size=64, length=6, seed=3
-    )
+    stream = TrainingPairs(open_dataset(source), prompt=prompt_for, size=64, length=6, seed=3)
     with (tmp_path / "out" / "pairs.csv").open(newline="") as lines:
         listed = list(csv.DictReader(lines))
     assert [row["index"] for row in listed] == [str(i) for i in range(6)]
@@ -77,5 +77,5 @@ def test_a_backbone_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
             draw_metal(tmp_path),
             str(tmp_path / "out"),
             count=2,
-            backbone=str(tmp_path / "nothing"),
+            options=DatasetOptions(backbone=str(tmp_path / "nothing")),
         )
