@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from adabldm.branches.card import CARD
 from adabldm.core.faults import InputFault, JobFault
 from adabldm.data.options import SHOTS, DatasetOptions
+from adabldm.networks.formats import INDEX
+from cluster.models.inspect import EMBEDDED
+from cluster.storage.location import location
 from jobs.verbs import dataset_options as given
 
 if TYPE_CHECKING:
@@ -126,6 +130,10 @@ def main(
     # Here, because the networks' libraries take seconds to load and `--help` needs none of them.
     from cluster.train.spec import Training, checked_base
 
+    # Absolute from here on: whoever trains may work in another directory.
+    output = location("--output", output).shown
+    if base != EMBEDDED:
+        base = location("--base", base).shown
     data = DatasetOptions(
         layout=layout, shots=shots, split_seed=split_seed, split_file=split, groups=groups,
         captions=captions, surface=surface, backbone=backbone,
@@ -236,6 +244,8 @@ def _train_one(job: Training, workers: int) -> None:
     began = time.monotonic()
     with Tracker("train", job.steps, job.steps_done()) as tracker:
         train(job, tracker.update)
+    if not _is_there(job):
+        raise JobFault(f"{job.name}: was trained, but nothing is at {job.result.shown}")
     what = "a branch" if job.base else "a model"
     typer.echo(f"trained {what} on {job.name}, {_told(job, began)}: {job.result.shown}")
 
@@ -260,6 +270,9 @@ def _train_each(jobs: Sequence[Training], workers: int, output: str) -> None:
     before = sum(job.steps_done() for job in jobs)
     with Tracker("train", sum(job.steps for job in jobs), before) as tracker:
         outcome = train_each(jobs, workers, tracker.update)
+    for job in jobs:
+        if outcome[job.name] is None and not _is_there(job):
+            outcome[job.name] = f"was trained, but nothing is at {job.result.shown}"
     failed = {name: reason for name, reason in outcome.items() if reason is not None}
     for name, reason in failed.items():
         typer.echo(f"{name}: failed: {reason}", err=True)
@@ -269,6 +282,11 @@ def _train_each(jobs: Sequence[Training], workers: int, output: str) -> None:
         raise typer.Exit(SOME_FAILED)
     if failed:
         raise JobFault("no branch could be trained")
+
+
+def _is_there(job: Training) -> bool:
+    """Whether the result is in its place, whole: the file that is written last is there."""
+    return job.result.join(CARD if job.base else INDEX).exists()
 
 
 def _told(job: Training, began: float) -> str:
