@@ -29,7 +29,8 @@ class ObjectFolder:
 
     ``good`` and ``defects`` are what planning and training may use; ``test_good`` and
     ``held_out`` are seen by evaluation only. ``surface`` is None while nobody has looked;
-    ``foreground`` maps good pictures to object masks (uint8 0 / 255), where they were prepared.
+    ``foreground`` maps good pictures to object masks (uint8 0 / 255), where they were prepared;
+    where they were not, objects are found with ``backbone``, None being the one in the package.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ObjectFolder:
     held_out: tuple[DefectImage, ...] = ()
     surface: Surface | None = None
     foreground: Mapping[str, str] = field(default_factory=dict)
+    backbone: str | None = None
 
     @property
     def defect_types(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,7 +12,8 @@ import numpy as np
 
 from adabldm.core import images
 from adabldm.core.picture_uri import DatasetFault, cut, read_bytes, split_fragment
-from adabldm.data.layouts.records import Fault, Picture
+from adabldm.core.progress import Progress, untold
+from adabldm.data.layouts.records import DatasetFinding, Picture
 from adabldm.data.layouts.tree import Tree
 
 READERS = 8
@@ -32,7 +33,7 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class InspectedPicture:
     """A usable picture: its size in pixels, and the share of it that is defect (0 when good)."""
 
     picture: Picture
@@ -43,46 +44,47 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class _Looked:
-    """One file: its facts, or what is wrong with it or its mask; ``digest`` of its bytes."""
+    """One file: its usable pictures, or what is wrong with them; ``digest`` of its bytes."""
 
     path: str
     digest: bytes
-    facts: tuple[Facts, ...]
-    faults: tuple[Fault, ...]
+    pictures: tuple[InspectedPicture, ...]
+    faults: tuple[DatasetFinding, ...]
 
 
 class _Refused(Exception):
     def __init__(self, kind: str, path: str, rule: str) -> None:
         super().__init__(rule)
-        self.fault = Fault(kind, path, rule)
+        self.fault = DatasetFinding(kind, path, rule)
 
 
 def inspect(
-    tree: Tree, pictures: Sequence[Picture], progress: Callable[[int], None] | None = None
-) -> tuple[list[Facts], list[Fault]]:
+    tree: Tree, pictures: Sequence[Picture], progress: Progress = untold
+) -> tuple[list[InspectedPicture], list[DatasetFinding]]:
     """The pictures that are usable, in order, and a fault for each that is not.
 
     A picture is usable if it and its mask are whole, of one frame, of 8 bits a channel, of one
     size, at least :data:`LEAST_SIDE` and not over-large; if its mask marks some pixels but not
     all, and is not stored with loss; and if no picture before it has the same bytes (defects come
-    first, so that one among the good ones is found). ``progress`` is told how many files are done.
+    first, so that one among the good ones is found). ``progress`` counts files.
     """
     of_file: dict[str, list[Picture]] = defaultdict(list)
     for picture in sorted(pictures, key=lambda p: p.defect is None):
         of_file[split_fragment(picture.path)[0]].append(picture)
-    facts: dict[str, Facts] = {}
-    faults: list[Fault] = []
+    usable: dict[str, InspectedPicture] = {}
+    faults: list[DatasetFinding] = []
     first: dict[bytes, str] = {}
     for done, looked in enumerate(_look_at_all(tree, of_file), 1):
-        if progress:
-            progress(done)
+        progress(done, len(of_file))
         faults += looked.faults
-        other = first.setdefault(looked.digest, looked.path) if looked.facts else looked.path
+        other = first.setdefault(looked.digest, looked.path) if looked.pictures else looked.path
         if other != looked.path:
-            faults.append(Fault("same-picture", looked.path, f"has the same bytes as {other}"))
+            faults.append(
+                DatasetFinding("same-picture", looked.path, f"has the same bytes as {other}")
+            )
         else:
-            facts |= {found.picture.path: found for found in looked.facts}
-    return [facts[p.path] for p in pictures if p.path in facts], faults
+            usable |= {found.picture.path: found for found in looked.pictures}
+    return [usable[p.path] for p in pictures if p.path in usable], faults
 
 
 def _look_at_all(tree: Tree, of_file: dict[str, list[Picture]]) -> Iterator[_Looked]:
@@ -98,15 +100,15 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
         data = _read(tree, path)
         height, width = _decode(data, path).shape
     except _Refused as refused:
-        return _Looked(path=path, digest=b"", facts=(), faults=(refused.fault,))
-    found: list[Facts] = []
-    faults: list[Fault] = []
-    masks: dict[str, np.ndarray | Fault] = {}
+        return _Looked(path=path, digest=b"", pictures=(), faults=(refused.fault,))
+    found: list[InspectedPicture] = []
+    faults: list[DatasetFinding] = []
+    masks: dict[str, np.ndarray | DatasetFinding] = {}
     for picture in pictures:
         _, box = split_fragment(picture.path)
         if box and (box.x + box.width > width or box.y + box.height > height):
             rule = f"is not inside its picture of {width} x {height} pixels"
-            faults.append(Fault("part-outside", picture.path, rule))
+            faults.append(DatasetFinding("part-outside", picture.path, rule))
             continue
         share = 0.0
         if picture.mask is not None:
@@ -114,12 +116,12 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
             if file not in masks:
                 masks[file] = _mask(tree, file, path, (height, width))
             mask = masks[file]
-            if isinstance(mask, Fault):
+            if isinstance(mask, DatasetFinding):
                 faults.append(mask)
                 continue
             share = float(np.mean((mask if part is None else cut(mask, part, picture.mask)) > 0))
         found.append(
-            Facts(
+            InspectedPicture(
                 picture=picture,
                 height=box.height if box else height,
                 width=box.width if box else width,
@@ -129,7 +131,7 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
     return _Looked(
         path=path,
         digest=hashlib.sha256(data).digest(),
-        facts=tuple(found),
+        pictures=tuple(found),
         faults=tuple(dict.fromkeys(faults)),
     )
 
@@ -168,7 +170,7 @@ def _decode(data: bytes, path: str) -> np.ndarray:
         raise _Refused("broken", path, str(fault)) from fault
 
 
-def _mask(tree: Tree, path: str, image: str, shape: tuple[int, int]) -> np.ndarray | Fault:
+def _mask(tree: Tree, path: str, image: str, shape: tuple[int, int]) -> np.ndarray | DatasetFinding:
     """The mask at ``path`` for an ``image`` of ``shape``, or why it is none."""
     try:
         data = _read(tree, path)
@@ -177,11 +179,13 @@ def _mask(tree: Tree, path: str, image: str, shape: tuple[int, int]) -> np.ndarr
         return refused.fault
     if mask.shape != shape:
         rule = f"is {mask.shape[1]} x {mask.shape[0]}, its picture {image} {shape[1]} x {shape[0]}"
-        return Fault("mask-size", path, rule)
+        return DatasetFinding("mask-size", path, rule)
     if not mask.any():
-        return Fault("mask-empty", path, "marks no pixel")
+        return DatasetFinding("mask-empty", path, "marks no pixel")
     if mask.all():
-        return Fault("mask-full", path, "marks every pixel (all that is not 0 is defect)")
+        return DatasetFinding("mask-full", path, "marks every pixel (all that is not 0 is defect)")
     if images.read_header(data).format == "JPEG" and len(np.unique(mask)) > 2:
-        return Fault("mask-lossy", path, "is a JPEG: its noise would be defect; use PNG or BMP")
+        return DatasetFinding(
+            "mask-lossy", path, "is a JPEG: its noise would be defect; use PNG or BMP"
+        )
     return mask

@@ -1,4 +1,4 @@
-"""The one door to a data set: a folder that ``adabldm prepare`` wrote, or any raw layout."""
+"""A prepared data set: its files, its index's rows, and the objects that these tell of."""
 
 from __future__ import annotations
 
@@ -13,18 +13,14 @@ import pyarrow.parquet as pq
 
 from adabldm.core.objects import DefectImage, ObjectFolder, Surface
 from adabldm.core.picture_uri import DatasetFault, read_bytes
-from adabldm.data import layouts
 from adabldm.data.layouts import Picture, Tree
-from adabldm.data.split import SHOTS, Side, divide
-from adabldm.data.split_file import load as load_split
+from adabldm.data.split import Side
 
 INDEX = "dataset.parquet"
 SPLIT = "split.json"
 FAULTS = "faults.csv"
 FOREGROUND = "foreground"
 """Folder of object masks in a prepared data set."""
-
-SHOWN_FAULTS = 10
 
 SCHEMA = pa.schema(
     [
@@ -47,7 +43,7 @@ path in the prepared folder; ``side`` is one of :data:`adabldm.data.split.Side`.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class DatasetRow:
     """A row of the index, see :data:`SCHEMA`; size and share are None while nobody has looked."""
 
     object: str
@@ -64,52 +60,15 @@ class Row:
     foreground: str | None = None
 
 
-def open_dataset(
-    uri: str,
-    *,
-    layout: str = layouts.AUTO,
-    shots: int = SHOTS,
-    split_seed: int = 0,
-    split_file: str | None = None,
-) -> list[ObjectFolder]:
-    """The objects at ``uri``, split into what may be learned from and what is for evaluation.
-
-    ``uri`` is a prepared folder, whose own split holds and whose pictures were checked, or a raw
-    data set, which is listed and split here; its pictures are not decoded (of KolektorSDD2's the
-    masks are).
-
-    Raises :class:`DatasetFault` if it cannot be read, has no known layout, or if its folders alone
-    show a fault (``adabldm prepare`` lists all and can work with the rest).
-    """
-    tree = Tree(uri)
-    if INDEX in tree.sizes and layout == layouts.AUTO:
-        if split_file is not None:
-            raise DatasetFault(f"{uri}: is prepared, its split is made; split the raw data set")
-        return _open_prepared(tree)
-    listing = layouts.read(tree, layout)
-    faults = list(listing.faults)
-    given = None
-    if split_file is not None:
-        given, missing = load_split(split_file, listing.pictures)
-        faults += missing
-    if faults:
-        lines = [f"{uri}: {fault}" for fault in faults[:SHOWN_FAULTS]]
-        if more := len(faults) - len(lines):
-            lines.append(f"{uri}: and {more} more; `adabldm prepare` lists them all")
-        raise DatasetFault("\n".join(lines))
-    sides = divide(listing.pictures, shots=shots, seed=split_seed, given=given)
-    return assemble(to_rows(tree, listing.pictures, sides, dict(listing.surfaces)))
-
-
 def to_rows(
     tree: Tree,
     pictures: Sequence[Picture],
     sides: Mapping[str, Side],
     surfaces: Mapping[str, Surface],
-) -> list[Row]:
+) -> list[DatasetRow]:
     """One row a picture; ``sides`` is by picture path, ``surfaces`` by object."""
     return [
-        Row(
+        DatasetRow(
             object=picture.object,
             side=sides[picture.path],
             image=tree.uri(picture.path),
@@ -130,15 +89,15 @@ def unsplit(pictures: Sequence[Picture]) -> dict[str, Side]:
     }
 
 
-def assemble(rows: Sequence[Row]) -> list[ObjectFolder]:
+def assemble(rows: Sequence[DatasetRow]) -> list[ObjectFolder]:
     """The objects that ``rows`` tell of, by name; rows that are left out are."""
-    by_object: dict[str, list[Row]] = defaultdict(list)
+    by_object: dict[str, list[DatasetRow]] = defaultdict(list)
     for row in rows:
         by_object[row.object].append(row)
     return [_object(name, by_object[name]) for name in sorted(by_object)]
 
 
-def _object(name: str, rows: Sequence[Row]) -> ObjectFolder:
+def _object(name: str, rows: Sequence[DatasetRow]) -> ObjectFolder:
     def defects(side: Side) -> tuple[DefectImage, ...]:
         return tuple(
             DefectImage(
@@ -163,7 +122,8 @@ def _object(name: str, rows: Sequence[Row]) -> ObjectFolder:
     )
 
 
-def _open_prepared(tree: Tree) -> list[ObjectFolder]:
+def open_prepared(tree: Tree) -> list[ObjectFolder]:
+    """The objects of the prepared folder ``tree``. Raises :class:`DatasetFault`."""
     path = tree.uri(INDEX)
     try:
         table = pq.read_table(io.BytesIO(read_bytes(path)))
@@ -177,5 +137,5 @@ def _open_prepared(tree: Tree) -> list[ObjectFolder]:
             raise DatasetFault(f"{path}: row {number}: side {record['side']!r} is not known")
         if record["foreground"]:
             record["foreground"] = tree.uri(record["foreground"])
-        rows.append(Row(**record))
+        rows.append(DatasetRow(**record))
     return assemble(rows)

@@ -15,11 +15,9 @@ from typing import Literal
 
 from adabldm.core.picture_uri import DatasetFault
 from adabldm.data.layouts.records import Picture
+from adabldm.data.options import SHOTS
 
 Side = Literal["good", "test_good", "few", "held_out", "left_out"]
-
-SHOTS = 10
-"""Real defect pictures a type that may be learned from, unless told otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from adabldm.core.picture_uri import DatasetFault, read_bytes, split_fragment
-from adabldm.data.layouts.records import Fault, Picture
+from adabldm.data.layouts.records import DatasetFinding, Picture
 from adabldm.data.layouts.tree import decode_text
 from adabldm.data.split import Given, Side
 
@@ -40,7 +40,7 @@ def dump(
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def load(uri: str, pictures: Sequence[Picture]) -> tuple[Given, list[Fault]]:
+def load(uri: str, pictures: Sequence[Picture]) -> tuple[Given, list[DatasetFinding]]:
     """The split at ``uri`` for these ``pictures``, and what it names that is not among them.
 
     A list has one picture a line: the end of its path, or a longer path that holds the object's
@@ -78,7 +78,7 @@ class _Finder:
     """Finds defect pictures by the ends of their paths."""
 
     def __init__(self, pictures: Iterable[Picture]) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[DatasetFinding] = []
         self._known: dict[str, list[str]] = defaultdict(list)
         self._whole: set[str] = set()
         for picture in pictures:
@@ -103,10 +103,10 @@ class _Finder:
                 found |= set(paths)
             elif files:
                 rule = f"in the split fits {len(files)} pictures, as {files[0]} and {files[1]}"
-                self.faults.append(Fault("split-unclear", entry, rule))
+                self.faults.append(DatasetFinding("split-unclear", entry, rule))
             else:
                 rule = "in the split is no defect picture of this data set that can be used"
-                self.faults.append(Fault("split-missing", entry, rule))
+                self.faults.append(DatasetFinding("split-missing", entry, rule))
         return found
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -22,8 +23,10 @@ from adabldm.core.objects import Surface
 from adabldm.foreground import refine
 from adabldm.foreground.features import EncoderFeatures, Features
 
+T = TypeVar("T")
+
 PICTURES = 30
-"""Pictures of the product that are looked at, evenly taken."""
+"""Good pictures that a product's foreground is learned from."""
 
 CELLS = 1500
 """Places of a picture that are clustered."""
@@ -178,21 +181,28 @@ def _shows_object(mask: np.ndarray) -> bool:
     return LEAST_AREA <= float(inside.mean()) <= MOST_AREA and on_border <= MOST_BORDER
 
 
+def evenly(pictures: Sequence[T]) -> list[T]:
+    """The :data:`PICTURES` of a product's good pictures that its foreground is learned from, in
+    order and spread over all; all, if there are no more."""
+    count = min(len(pictures), PICTURES)
+    return [pictures[i * len(pictures) // count] for i in range(count)]
+
+
 def fit_foreground(
     images: Sequence[np.ndarray], features: Features | None = None
 ) -> ForegroundPredictor:
     """Learn one product's foreground from a few dozen good pictures, uint8 (H, W, 3) each.
 
-    ``features`` are those of the encoder in the package by default. At most ``PICTURES`` of the
-    pictures are used; the same pictures give the same predictor. A product is a texture when no
-    cluster of its features keeps off the border, or most of its pictures show no bounded object.
+    ``features`` are those of the encoder in the package by default. At most :data:`PICTURES` of
+    the pictures are used, see :func:`evenly`; the same pictures give the same predictor. A product
+    is a texture when no cluster of its features keeps off the border, or most of its pictures show
+    no bounded object.
     Raises ``ValueError`` without a picture.
     """
     if not images:
         raise ValueError("images: there is none: at least one good picture is needed")
     features = features or EncoderFeatures()
-    chosen = [images[i * len(images) // min(len(images), PICTURES)]
-              for i in range(min(len(images), PICTURES))]  # fmt: skip
+    chosen = evenly(images)
     texture = ForegroundPredictor(surface="texture", features=features)
     discriminant = _learn([_look(image, features) for image in chosen])
     if discriminant is None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from adabldm.core import images, trimap
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.picture_uri import read_picture
-from adabldm.foreground.features import Features
-from adabldm.foreground.predictor import PICTURES, ForegroundPredictor, fit_foreground
+from adabldm.foreground.object_masks import ObjectMasks
+
+if TYPE_CHECKING:
+    from adabldm.foreground.features import Features
 
 ATTEMPTS = 8
 """Good pictures and defects that are tried for one pair."""
@@ -21,14 +22,14 @@ class PairFault(ValueError):
     """A data set from which a training example cannot be made; the message says which and why."""
 
 
-class Product:
+class ObjectPictures:
     """Pictures of ``folder``, brought to ``size`` x ``size`` pixels and kept; ``features`` find the
-    object in them (those of the encoder in the package by default)."""
+    object in them, those of the folder's own backbone by default."""
 
     def __init__(self, folder: ObjectFolder, size: int, features: Features | None = None) -> None:
         self.folder = folder
         self._size = size
-        self._features = features
+        self._masks = ObjectMasks(folder, features)
         self._goods: dict[str, np.ndarray] = {}
         self._insides: dict[str, np.ndarray] = {}
         self._defects: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -37,16 +38,10 @@ class Product:
         """Workers read for themselves; what is learnt from the good pictures travels."""
         return self.__dict__ | {"_goods": {}, "_insides": {}, "_defects": {}}
 
-    @cached_property
-    def predictor(self) -> ForegroundPredictor:
-        step = max(1, len(self.folder.good) // PICTURES)
-        chosen = self.folder.good[::step][:PICTURES]
-        return fit_foreground([read_picture(uri) for uri in chosen], self._features)
-
     @property
     def is_texture(self) -> bool:
-        surface = self.folder.surface
-        return (self.predictor.surface if surface is None else surface) == "texture"
+        """Whether the object fills its pictures."""
+        return self._masks.is_texture
 
     def good(self, uri: str) -> np.ndarray:
         """A good picture of the object, uint8 (S, S, 3)."""
@@ -63,11 +58,7 @@ class Product:
     def _inside(self, uri: str) -> np.ndarray:
         if self.is_texture:
             return np.full((self._size, self._size), 255, np.uint8)
-        if uri in self.folder.foreground:
-            mask = read_picture(self.folder.foreground[uri], "L")
-        else:
-            mask = self.predictor.mask(read_picture(uri))
-        shrunk = images.resize(mask, self._size, self._size)
+        shrunk = images.resize(self._masks.mask(uri), self._size, self._size)
         return (shrunk > 127).astype(np.uint8) * 255
 
     def defect(self, item: DefectImage) -> tuple[np.ndarray, np.ndarray]:

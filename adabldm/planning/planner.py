@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
+from cachetools import LRUCache, cachedmethod
 
 from adabldm.core.objects import ObjectFolder
 from adabldm.core.random_streams import RowStreams
@@ -16,14 +17,14 @@ from adabldm.placement.batch_placer import Boxes, Placer
 from adabldm.placement.regions import Region
 from adabldm.planning.prompts import PromptBook
 from adabldm.planning.scopes import Pair, most_special
-from adabldm.planning.sources import DefectMasks, GoodPictures, MaskKind
-from cluster.storage.whole_files import ContentFolder
+from adabldm.planning.sources import DefectMasks, GoodPictures, MaskKind, PlanFiles
 
 ATTEMPTS = 8
 """Pairs of a good picture and a mask that are tried for one request."""
-FIRST_WINDOW, LARGEST_WINDOW = 4_096, 524_288
+FIRST_BLOCK, LARGEST_BLOCK = 4_096, 524_288
 """Rows that are drawn together: few at first, so that something is seen soon."""
-GROUNDS_BYTES = 192_000_000
+AREAS_BYTES = 192_000_000
+"""Of allowed areas that are kept, those used last."""
 PLACED, FITS_NOWHERE, TOO_FEW = 0, 1, 2
 
 
@@ -44,7 +45,7 @@ class Variety:
 
 @dataclass(frozen=True)
 class SetDown:
-    """Defects that were set down, one a row: the mask's number in its product, and the recipe;
+    """Defects that were set down, one a row: the mask's number in its object, and the recipe;
     a mask of -1 is none."""
 
     mask: np.ndarray
@@ -65,10 +66,10 @@ class SetDown:
 
 
 @dataclass(frozen=True)
-class Window:
+class PlanBlock:
     """Rows ``first`` to ``first + N`` of a plan, by column; arrays are (N,).
 
-    ``pair`` numbers the planner's pairs of product and type, ``good`` the product's pictures,
+    ``pair`` numbers the planner's pairs of object and type, ``good`` the object's pictures,
     ``prompt`` the planner's prompts; ``outcome`` is PLACED or why there is no place; ``defects``
     the main one of each row and perhaps further ones.
     """
@@ -85,20 +86,19 @@ class Window:
         return len(self.pair)
 
 
-class Product:
+class PlannedObject:
     """One object of the data set, with all that its rows are made of."""
 
     def __init__(
         self,
         folder: ObjectFolder,
         noun: str,
-        surface: str,
         variety: Variety,
         draws: RowStreams,
-        files: ContentFolder,
+        files: PlanFiles,
     ) -> None:
         self.name, self.noun, self.types = folder.name, noun, folder.defect_types
-        self.goods = GoodPictures(folder, surface, files)
+        self.goods = GoodPictures(folder, files)
         self.masks = DefectMasks(folder, variety.masks, draws, files)
         found = [most_special(variety.regions, (self.name, name)) for name in self.types]
         self._regions = [None, *(region for region in found if region is not None)]
@@ -107,7 +107,7 @@ class Product:
         confined = self.regions > 1 or not self.goods.texture
         self.placer = Placer(self.masks.bank(outlined=confined), draws)
 
-    def ground(self, good: int, region: int) -> AllowedArea:
+    def allowed_area(self, good: int, region: int) -> AllowedArea:
         """Where defects may lie on a good picture (which is loaded): on its object, within the
         region."""
         picture = self.goods[good]
@@ -116,26 +116,6 @@ class Product:
             pixels = within.pixels(*picture.shape)
             allowed = pixels if allowed is None else allowed & pixels
         return AllowedArea(*picture.shape, allowed)
-
-
-class _Grounds:
-    """The grounds used last, within a limit of bytes."""
-
-    def __init__(self, products: Sequence[Product]) -> None:
-        self._products = products
-        self._kept: OrderedDict[tuple[int, int, int], AllowedArea] = OrderedDict()
-        self._bytes = 0
-
-    def get(self, product: int, good: int, region: int) -> AllowedArea:
-        key = product, good, region
-        found = self._kept.pop(key, None)
-        if found is None:
-            found = self._products[product].ground(good, region)
-            self._bytes += found.nbytes
-        self._kept[key] = found
-        while self._bytes > GROUNDS_BYTES and len(self._kept) > 1:
-            self._bytes -= self._kept.popitem(last=False)[1].nbytes
-        return found
 
 
 def request_id_stem(name: str, defect: str, seed: int) -> str:
@@ -147,28 +127,30 @@ def request_id_stem(name: str, defect: str, seed: int) -> str:
 class Planner:
     """Deals requests to (object, defect type) in turn, so any beginning is balanced.
 
-    ``prompts`` are all that rows may have; ``pairs`` the products with their types.
+    ``prompts`` are all that rows may have; ``pairs`` the objects with their types.
     """
 
-    def __init__(self, products: Sequence[Product], seed: int, variety: Variety) -> None:
-        self.products = products
+    def __init__(self, objects: Sequence[PlannedObject], seed: int, variety: Variety) -> None:
+        self.objects = objects
         self.seed = seed
         self._draws = RowStreams(seed)
         self._defects = variety.defects
-        self._grounds = _Grounds(products)
-        self.pairs = [(p, t) for p, item in enumerate(products) for t in range(len(item.types))]
-        self._product_of_pair, self._type_of_pair = np.array(self.pairs).T
+        self._areas: LRUCache[tuple[int, int, int], AllowedArea] = LRUCache(
+            AREAS_BYTES, getsizeof=lambda area: area.nbytes
+        )
+        self.pairs = [(p, t) for p, item in enumerate(objects) for t in range(len(item.types))]
+        self._object_of_pair, self._type_of_pair = np.array(self.pairs).T
         self.prompts: list[str] = []
         spans: list[tuple[int, int]] = []
-        for product, kind in self.pairs:
-            item = products[product]
+        for number, kind in self.pairs:
+            item = objects[number]
             some = variety.prompts.prompts(item.name, item.types[kind], item.noun)
             spans.append((len(self.prompts), len(some)))
             self.prompts += some
         self._prompt_spans = np.array(spans)
         self._caption_prompts = [
-            self._number_captions(product.masks.captions() if variety.captions else [])
-            for product in products
+            self._number_captions(item.masks.captions() if variety.captions else [])
+            for item in objects
         ]
 
     def _number_captions(self, captions: Sequence[str | None]) -> np.ndarray | None:
@@ -182,25 +164,29 @@ class Planner:
                 self.prompts.append(caption)
         return numbers
 
+    @cachedmethod(attrgetter("_areas"))
+    def _allowed_area(self, number: int, good: int, region: int) -> AllowedArea:
+        return self.objects[number].allowed_area(good, region)
+
     def names(self, pair: int) -> Pair:
         """The object and the type of a pair."""
-        product, kind = self.pairs[pair]
-        return self.products[product].name, self.products[product].types[kind]
+        number, kind = self.pairs[pair]
+        return self.objects[number].name, self.objects[number].types[kind]
 
-    def windows(self, count: int) -> Iterator[Window]:
+    def blocks(self, count: int) -> Iterator[PlanBlock]:
         """The first ``count`` rows."""
-        first, size = 0, FIRST_WINDOW
+        first, size = 0, FIRST_BLOCK
         while first < count:
             last = min(count, first + size)
-            yield self.window(first, last)
-            first, size = last, min(4 * size, LARGEST_WINDOW)
+            yield self.block(first, last)
+            first, size = last, min(4 * size, LARGEST_BLOCK)
 
-    def window(self, first: int, last: int) -> Window:
+    def block(self, first: int, last: int) -> PlanBlock:
         """Rows ``first`` to ``last`` - 1."""
         rows = np.arange(first, last, dtype=np.uint64)
         pair = (rows % np.uint64(len(self.pairs))).astype(np.int64)
         start, count = self._prompt_spans[pair].T
-        window = Window(
+        block = PlanBlock(
             first=first,
             pair=pair,
             seed=(self._draws.bits("seed", rows) >> np.uint64(1)).astype(np.int64),
@@ -209,62 +195,62 @@ class Planner:
             outcome=np.full(len(rows), FITS_NOWHERE, np.int8),
             defects=[SetDown.empty(len(rows)) for _ in range(self._defects[1])],
         )
-        for number in range(len(self.products)):
-            mine = np.flatnonzero(self._product_of_pair[pair] == number)
-            self._fill(window, number, mine, rows)
-        return window
+        for number in range(len(self.objects)):
+            mine = np.flatnonzero(self._object_of_pair[pair] == number)
+            self._fill(block, number, mine, rows)
+        return block
 
-    def _fill(self, window: Window, number: int, mine: np.ndarray, rows: np.ndarray) -> None:
-        """Place the rows ``mine`` of the window, which are of one product."""
+    def _fill(self, block: PlanBlock, number: int, mine: np.ndarray, rows: np.ndarray) -> None:
+        """Place the rows ``mine`` of the block, which are of one object."""
         all_mine = mine
-        product = self.products[number]
-        types = self._type_of_pair[window.pair]
+        item = self.objects[number]
+        types = self._type_of_pair[block.pair]
         for attempt in range(ATTEMPTS):
             if not len(mine):
                 break
-            good = self._draws.below(f"good/{attempt}", rows[mine], len(product.goods))
-            product.goods.load(np.unique(good).tolist())
-            window.good[mine] = good
-            ground = good * product.regions + product.region_of_type[types[mine]]
-            order = np.argsort(ground, kind="stable")
-            ends = np.flatnonzero(np.diff(ground[order])) + 1
+            good = self._draws.below(f"good/{attempt}", rows[mine], len(item.goods))
+            item.goods.load(np.unique(good).tolist())
+            block.good[mine] = good
+            area = good * item.regions + item.region_of_type[types[mine]]
+            order = np.argsort(area, kind="stable")
+            ends = np.flatnonzero(np.diff(area[order])) + 1
             for group in np.split(mine[order], ends):
-                self._place(window, number, group, rows, types, attempt)
-            mine = mine[window.outcome[mine] != PLACED]
+                self._place(block, number, group, rows, types, attempt)
+            mine = mine[block.outcome[mine] != PLACED]
         captions = self._caption_prompts[number]
         if captions is not None:
-            main = window.defects[0].mask[all_mine]
+            main = block.defects[0].mask[all_mine]
             captioned = (main >= 0) & (captions[main] >= 0)
-            window.prompt[all_mine[captioned]] = captions[main[captioned]]
+            block.prompt[all_mine[captioned]] = captions[main[captioned]]
 
     def _place(
         self,
-        window: Window,
+        block: PlanBlock,
         number: int,
         group: np.ndarray,
         rows: np.ndarray,
         types: np.ndarray,
         attempt: int,
     ) -> None:
-        """Place a group of rows that share their ground."""
-        product = self.products[number]
-        good, region = int(window.good[group[0]]), int(product.region_of_type[types[group[0]]])
-        ground = self._grounds.get(number, good, region)
+        """Place a group of rows that share their allowed area."""
+        item = self.objects[number]
+        good, region = int(block.good[group[0]]), int(item.region_of_type[types[group[0]]])
+        area = self._allowed_area(number, good, region)
         least, most = self._defects
         wanted = least + self._draws.below("defects", rows[group], most - least + 1)
         size = np.zeros((len(group), most, 2), np.int64)
         corner = np.zeros((len(group), most, 2), np.int64)
-        bank = product.placer.bank
-        for k, column in enumerate(window.defects):
+        bank = item.placer.bank
+        for k, column in enumerate(block.defects):
             some = np.flatnonzero((wanted > k) & ((k == 0) | (size[:, 0, 0] > 0)))
             purpose = f"place/{attempt}/{k}"
-            masks = product.masks.choose(purpose, rows[group[some]], types[group[some]])
+            masks = item.masks.choose(purpose, rows[group[some]], types[group[some]])
             taken = None
             if k:
                 corners, sizes = corner[some, :k], size[some, :k]
                 taken = Boxes(corners[..., 0], corners[..., 1], sizes[..., 0], sizes[..., 1])
-            places = product.placer.place(
-                (good, region), ground, rows[group[some]], masks, purpose, taken
+            places = item.placer.place(
+                (good, region), area, rows[group[some]], masks, purpose, taken
             )
             done, shape = some[places.found], places.shape[places.found]
             size[done, k] = bank.size[shape]
@@ -276,4 +262,4 @@ class Planner:
             column.top[into], column.left[into] = corner[done, k].T
         count = (size[..., 0] > 0).sum(axis=1)
         outcome = np.where(count >= least, PLACED, np.where(count == 0, FITS_NOWHERE, TOO_FEW))
-        window.outcome[group] = outcome
+        block.outcome[group] = outcome

@@ -1,14 +1,15 @@
-"""What a plan draws from: one product's good pictures and its defect masks."""
+"""What a plan draws from: one object's good pictures and its defect masks."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -16,21 +17,24 @@ from adabldm.core import images, picture_uri
 from adabldm.core.faults import InputFault
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.random_streams import RowStreams
+from adabldm.foreground.object_masks import ObjectMasks
 from adabldm.placement import invented_masks, transform
 from adabldm.placement.shape_bank import ShapeBank, runs_of
-from cluster.storage.whole_files import ContentFolder
-
-if TYPE_CHECKING:
-    from adabldm.foreground.predictor import ForegroundPredictor
 
 MaskKind = Literal["real", "noise", "morph"]
 KINDS: tuple[MaskKind, ...] = ("real", "noise", "morph")
 INVENTED = 32
 """Masks of each type that are drawn from noise, and as many between two real ones."""
-LOOKED_AT = 24
-"""Good pictures from which the product's foreground is learned."""
 READERS = 8
 READ_AHEAD = 32
+
+
+class PlanFiles(Protocol):
+    """Where a plan keeps the files of its own."""
+
+    def put(self, data: bytes, suffix: str) -> str:
+        """The URI at which ``data`` is, or soon will be; ``suffix`` as in ``.png``."""
+        ...
 
 
 class PackedMask:
@@ -55,6 +59,15 @@ class GoodPicture:
     foreground_uri: str | None
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong with a picture is told as input that is refused."""
+    try:
+        yield
+    except picture_uri.DatasetFault as fault:
+        raise InputFault(f"DATASET: {fault}") from fault
+
+
 @dataclass(frozen=True)
 class _File:
     """A picture's file as it will lie next to the manifest, and its pixels."""
@@ -69,33 +82,29 @@ def _file(uri: str, data: bytes, mode: Literal["RGB", "L"]) -> _File:
     plain, box = picture_uri.split_fragment(uri)
     try:
         pixels = images.decode(data, mode)
-        if box is None:
-            return _File(data, PurePosixPath(plain).suffix.lower(), pixels)
-        part = np.ascontiguousarray(picture_uri.cut(pixels, box, uri))
     except images.ImageFault as fault:
         raise InputFault.of("DATASET", uri, str(fault)) from fault
-    except picture_uri.DatasetFault as fault:
-        raise InputFault(f"DATASET: {fault}") from fault
+    if box is None:
+        return _File(data, PurePosixPath(plain).suffix.lower(), pixels)
+    with _told():
+        part = np.ascontiguousarray(picture_uri.cut(pixels, box, uri))
     return _File(images.encode_png(part), ".png", part)
 
 
 def _bytes(uri: str) -> bytes:
-    try:
+    with _told():
         return picture_uri.read_bytes(picture_uri.split_fragment(uri)[0])
-    except picture_uri.DatasetFault as fault:
-        raise InputFault(f"DATASET: {fault}") from fault
 
 
 class GoodPictures:
-    """A product's good pictures, copied into ``files`` when they are first used.
+    """An object's good pictures, copied into ``files`` when they are first used.
 
-    ``surface`` as told by the user; ``auto`` asks the data set, then the pictures.
     Raises :class:`InputFault` for a picture that cannot be read.
     """
 
-    def __init__(self, folder: ObjectFolder, surface: str, files: ContentFolder) -> None:
+    def __init__(self, folder: ObjectFolder, files: PlanFiles) -> None:
         self._folder = folder
-        self._surface = surface
+        self._masks = ObjectMasks(folder)
         self._files = files
         self._loaded: dict[int, GoodPicture] = {}
 
@@ -108,21 +117,9 @@ class GoodPictures:
 
     @cached_property
     def texture(self) -> bool:
-        """Whether the product fills its pictures."""
-        if self._surface == "auto":
-            return (self._folder.surface or self._predictor.surface) == "texture"
-        return self._surface == "texture"
-
-    @cached_property
-    def _predictor(self) -> ForegroundPredictor:
-        # Here, because it may need torch; textures and prepared data sets do not.
-        from adabldm.foreground.predictor import fit_foreground
-
-        good = self._folder.good
-        step = max(1, len(good) // LOOKED_AT)
-        return fit_foreground(
-            [_file(uri, _bytes(uri), "RGB").pixels for uri in good[::step][:LOOKED_AT]]
-        )
+        """Whether the object fills its pictures."""
+        with _told():
+            return self._masks.is_texture
 
     def load(self, numbers: Iterable[int]) -> None:
         """Read those that have not been read yet."""
@@ -148,14 +145,13 @@ class GoodPictures:
         )
 
     def _object(self, uri: str, pixels: np.ndarray) -> np.ndarray:
-        """The object's mask, uint8 (H, W) of 0 / 255: the prepared one, else a predicted one."""
-        prepared = self._folder.foreground.get(uri)
-        if prepared is None:
-            return self._predictor.mask(pixels)
-        mask = _file(prepared, _bytes(prepared), "L").pixels
+        """The object's mask, uint8 (H, W) of 0 / 255."""
+        with _told():
+            mask = self._masks.mask(uri, pixels)
         if mask.shape != pixels.shape[:2]:
+            prepared = self._folder.foreground[uri]
             raise InputFault.of("DATASET", prepared, f"must be of the size of {uri}")
-        return np.where(mask > 0, 255, 0).astype(np.uint8)
+        return mask
 
 
 @dataclass(frozen=True)
@@ -176,7 +172,7 @@ def _real_mask(item: DefectImage, data: bytes) -> _RealMask:
 
 
 class DefectMasks:
-    """A product's masks by number: the real ones, and invented ones of each kind in ``shares``.
+    """An object's masks by number: the real ones, and invented ones of each kind in ``shares``.
 
     Those of one type and kind follow each other. Real ones are read at once, invented ones are
     drawn when they are first used; both are copied into ``files`` when a row uses them.
@@ -188,7 +184,7 @@ class DefectMasks:
         folder: ObjectFolder,
         shares: Mapping[MaskKind, float],
         draws: RowStreams,
-        files: ContentFolder,
+        files: PlanFiles,
     ) -> None:
         self._draws, self._files, self._name = draws, files, folder.name
         self._uris: dict[int, str] = {}

@@ -14,7 +14,7 @@ import numpy as np
 
 from adabldm.core import random_streams, trimap
 from adabldm.placement import pasting, transform
-from adabldm.planning.object_pictures import ATTEMPTS, Product
+from adabldm.planning.object_pictures import ATTEMPTS, ObjectPictures
 from adabldm.planning.prompts import prompt_for
 
 SEED = 99
@@ -39,7 +39,7 @@ class UnseenCase:
         return self.trimap == trimap.DEFECT
 
 
-def draw_case(product: Product, index: int, noun: str) -> UnseenCase | None:
+def draw_case(product: ObjectPictures, index: int, noun: str) -> UnseenCase | None:
     """Case ``index``, with a prompt about a ``noun``; None if no defect that was tried fits.
 
     The object has ``test_good`` and ``defects``.

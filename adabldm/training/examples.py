@@ -17,7 +17,7 @@ from adabldm.core import random_streams, trimap
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.foreground.features import Features
 from adabldm.placement import pasting, transform
-from adabldm.planning.object_pictures import ATTEMPTS, PairFault, Product
+from adabldm.planning.object_pictures import ATTEMPTS, ObjectPictures, PairFault
 
 Prompts = Callable[[str, str | None], Sequence[str]]
 """The texts for an object's name and a defect's (None: a good picture), of which one is drawn."""
@@ -102,7 +102,7 @@ class ExampleStream:
     ) -> None:
         self.size = size
         self._prompts, self._mix, self._seed, self._seam = prompts, mix, seed, seam
-        self._products = [Product(folder, size, features) for folder in teaching(objects)]
+        self._products = [ObjectPictures(folder, size, features) for folder in teaching(objects)]
         self._turns = _turns(self._products)
 
     def __getitem__(self, index: int) -> Example:
@@ -131,7 +131,11 @@ class ExampleStream:
         )
 
     def _make(
-        self, kind: str, rng: np.random.Generator, product: Product, items: Sequence[DefectImage]
+        self,
+        kind: str,
+        rng: np.random.Generator,
+        product: ObjectPictures,
+        items: Sequence[DefectImage],
     ) -> tuple[np.ndarray, np.ndarray, DefectImage | None]:
         """Image, trimap, and the defect if there is one."""
         if kind == "good":
@@ -149,7 +153,7 @@ class ExampleStream:
         return self._pasted(rng, product, items)
 
     def _pasted(
-        self, rng: np.random.Generator, product: Product, items: Sequence[DefectImage]
+        self, rng: np.random.Generator, product: ObjectPictures, items: Sequence[DefectImage]
     ) -> tuple[np.ndarray, np.ndarray, DefectImage]:
         """One of ``items`` on one of the product's good pictures: image, trimap, the defect."""
         for _ in range(ATTEMPTS):
@@ -167,7 +171,7 @@ class ExampleStream:
         raise PairFault(f"no {defect!r} of {name!r} fits on its object in {ATTEMPTS} tries")
 
     def _reshaped(
-        self, rng: np.random.Generator, product: Product, item: DefectImage
+        self, rng: np.random.Generator, product: ObjectPictures, item: DefectImage
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """The look of ``item`` in the shape of any defect; None if that fits nowhere."""
         other = self._products[rng.integers(len(self._products))]
@@ -196,13 +200,13 @@ def teaching(objects: Sequence[ObjectFolder]) -> list[ObjectFolder]:
     return found
 
 
-def _turns(products: Sequence[Product]) -> list[Product]:
+def _turns(products: Sequence[ObjectPictures]) -> list[ObjectPictures]:
     """Every product by the root of its number of types, spread evenly."""
     columns = [[p] * math.ceil(math.sqrt(len(p.folder.defect_types))) for p in products]
     return [one for row in zip_longest(*columns) for one in row if one is not None]
 
 
-def _trimap(product: Product, mask: np.ndarray, uri: str) -> np.ndarray:
+def _trimap(product: ObjectPictures, mask: np.ndarray, uri: str) -> np.ndarray:
     return trimap.compose(mask, None if product.is_texture else product.inside(uri))
 
 

@@ -16,7 +16,7 @@ from adabldm.judging import pair
 from adabldm.networks.autoencoder import from_uint8, to_uint8
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.placement import transform
-from adabldm.planning.object_pictures import Product
+from adabldm.planning.object_pictures import ObjectPictures
 from adabldm.sampling.options import FastOptions, ModeOptions
 from adabldm.training.examples import Prompts
 
@@ -39,7 +39,7 @@ def unseen_requests(
 ) -> list[Request]:
     """Real masks placed anew on good pictures of the evaluation side (of the training side where
     there are none); objects and their types take turns. Those that fit nowhere are left out."""
-    products = [Product(folder, size) for folder in objects if folder.defects]
+    products = [ObjectPictures(folder, size) for folder in objects if folder.defects]
     requests = []
     for number in range(count):
         product = products[number % len(products)]

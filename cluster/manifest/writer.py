@@ -15,9 +15,9 @@ from adabldm.planning.planner import (
     FITS_NOWHERE,
     PLACED,
     TOO_FEW,
+    PlanBlock,
     Planner,
     SetDown,
-    Window,
     request_id_stem,
 )
 from cluster.manifest.schema import BLOB, FURTHER, PLACEMENT, SCHEMA
@@ -36,7 +36,7 @@ UNPLACED = pa.schema(
 """Rows of a plan that are not in its manifest, and why."""
 
 ENCODINGS = {"request_id": "DELTA_BYTE_ARRAY", "seed": "PLAIN"}
-"""Columns in which no value comes twice; the others are kept as dictionaries."""
+"""How columns are kept in which no value comes twice; all others are dictionaries."""
 
 REASONS = {
     FITS_NOWHERE: "no mask of its type fits where it may lie, on any picture tried",
@@ -71,8 +71,10 @@ def _leaves(name: str, kind: pa.DataType) -> list[str]:
 
 
 class TableMaker:
-    """Turns a planner's windows into tables; ``model_of`` names a row's model by its object and
-    type."""
+    """Makes tables of a planner's blocks of rows.
+
+    ``model_of(object, defect)`` is what a row of that object and type says as its model.
+    """
 
     def __init__(self, planner: Planner, model_of: Callable[[str, str], str | None]) -> None:
         self._planner = planner
@@ -82,75 +84,78 @@ class TableMaker:
         self._stems = pa.array([request_id_stem(*pair, planner.seed) for pair in names])
         self._models = pa.array([model_of(*pair) for pair in names], pa.string())
         self._prompts = pa.array(planner.prompts)
-        self._product_of_pair = np.array([product for product, _ in planner.pairs])
+        self._object_of_pair = np.array([number for number, _ in planner.pairs])
 
-    def placed(self, window: Window) -> Iterator[pa.Table]:
-        """The manifest's rows, as tables of :data:`SCHEMA` of at most a row group each."""
-        placed = np.flatnonzero(window.outcome == PLACED)
+    def placed(self, block: PlanBlock) -> Iterator[pa.Table]:
+        """The block's rows that have a place, as tables of :data:`SCHEMA`, each at most a row
+        group."""
+        placed = np.flatnonzero(block.outcome == PLACED)
         for start in range(0, len(placed), ROWS_A_GROUP):
-            yield self._manifest(window, placed[start : start + ROWS_A_GROUP])
+            yield self._manifest(block, placed[start : start + ROWS_A_GROUP])
 
-    def unplaced(self, window: Window) -> pa.Table:
-        """Those of :data:`UNPLACED`."""
-        rows = np.flatnonzero(window.outcome != PLACED)
-        pair = window.pair[rows]
+    def unplaced(self, block: PlanBlock) -> pa.Table:
+        """The block's rows that found no place, a table of :data:`UNPLACED`."""
+        rows = np.flatnonzero(block.outcome != PLACED)
+        pair = block.pair[rows]
         reasons = pa.array([REASONS.get(outcome) for outcome in range(max(REASONS) + 1)])
         return pa.table(
             [
-                pa.array(window.first + rows),
-                self._request_ids(window, rows),
+                pa.array(block.first + rows),
+                self._request_ids(block, rows),
                 self._objects.take(pa.array(pair)),
                 self._types.take(pa.array(pair)),
-                reasons.take(pa.array(window.outcome[rows])),
+                reasons.take(pa.array(block.outcome[rows])),
             ],
             schema=UNPLACED,
         )
 
-    def _request_ids(self, window: Window, rows: np.ndarray) -> pa.Array:
+    def _request_ids(self, block: PlanBlock, rows: np.ndarray) -> pa.Array:
         """``screw-thread_top-s7-00000042``."""
-        numbers = pc.utf8_lpad(pa.array(window.first + rows).cast(pa.string()), 8, "0")
-        stems = self._stems.take(pa.array(window.pair[rows]))
+        numbers = pc.utf8_lpad(pa.array(block.first + rows).cast(pa.string()), 8, "0")
+        stems = self._stems.take(pa.array(block.pair[rows]))
         return pc.binary_join_element_wise(stems, numbers, "-")
 
-    def _manifest(self, window: Window, rows: np.ndarray) -> pa.Table:
-        pair = pa.array(window.pair[rows])
-        product = self._product_of_pair[window.pair[rows]]
-        images, foregrounds = self._pictures(product, window.good[rows])
+    def _manifest(self, block: PlanBlock, rows: np.ndarray) -> pa.Table:
+        pair = pa.array(block.pair[rows])
+        owner = self._object_of_pair[block.pair[rows]]
+        images, foregrounds = self._pictures(owner, block.good[rows])
         return pa.table(
             [
-                self._request_ids(window, rows),
+                self._request_ids(block, rows),
                 self._objects.take(pair),
                 self._types.take(pair),
                 images,
                 pa.nulls(len(rows), BLOB),
-                self._recipes(window, rows, product, foregrounds),
-                self._prompts.take(pa.array(window.prompt[rows])),
+                self._recipes(block, rows, owner, foregrounds),
+                self._prompts.take(pa.array(block.prompt[rows])),
                 pa.nulls(len(rows), pa.string()),
-                pa.array(window.seed[rows]),
+                pa.array(block.seed[rows]),
                 self._models.take(pair),
             ],
             schema=SCHEMA,
         )
 
-    def _pictures(self, product: np.ndarray, good: np.ndarray) -> tuple[pa.Array, pa.Array]:
-        """The good pictures and their foregrounds."""
-        used, place = np.unique(np.stack([product, good]), axis=1, return_inverse=True)
-        pictures = [self._planner.products[p].goods[g] for p, g in used.T.tolist()]
+    def _pictures(self, owner: np.ndarray, good: np.ndarray) -> tuple[pa.Array, pa.Array]:
+        """The rows' good pictures and object masks, as columns of :data:`BLOB`; ``owner`` numbers
+        each row's object, ``good`` its picture, both (N,)."""
+        used, place = np.unique(np.stack([owner, good]), axis=1, return_inverse=True)
+        pictures = [self._planner.objects[p].goods[g] for p, g in used.T.tolist()]
         where = pa.array(place.ravel())
         images = pa.array([picture.uri for picture in pictures], pa.string())
         foregrounds = pa.array([picture.foreground_uri for picture in pictures], pa.string())
         return _blobs(images.take(where)), _blobs(foregrounds.take(where))
 
     def _recipes(
-        self, window: Window, rows: np.ndarray, product: np.ndarray, foregrounds: pa.Array
+        self, block: PlanBlock, rows: np.ndarray, owner: np.ndarray, foregrounds: pa.Array
     ) -> pa.Array:
-        main, *further = window.defects
-        fields = [*self._set_down(main, rows, product), foregrounds]
-        fields.append(self._more(further, rows, product))
+        main, *further = block.defects
+        fields = [*self._set_down(main, rows, owner), foregrounds]
+        fields.append(self._more(further, rows, owner))
         return pa.StructArray.from_arrays(fields, fields=list(PLACEMENT))
 
-    def _more(self, further: list[SetDown], rows: np.ndarray, product: np.ndarray) -> pa.Array:
-        """The lists of further defects, null where there is none."""
+    def _more(self, further: list[SetDown], rows: np.ndarray, owner: np.ndarray) -> pa.Array:
+        """Each row's list of its ``further`` defects, null where it has none; one list of all rows
+        a place in ``further``."""
         kind = PLACEMENT.field("more").type
         there = np.array([column.mask[rows] >= 0 for column in further]).reshape(-1, len(rows)).T
         count = there.sum(axis=1)
@@ -164,21 +169,21 @@ class TableMaker:
                 for name in SetDown.__dataclass_fields__
             )
         )
-        parts = self._set_down(stacked, np.arange(len(row)), product[row])
+        parts = self._set_down(stacked, np.arange(len(row)), owner[row])
         values = pa.StructArray.from_arrays(parts, fields=list(FURTHER))
         offsets = pa.array(np.concatenate([[0], np.cumsum(count)]).astype(np.int32))
         return pa.ListArray.from_arrays(offsets, values, type=kind, mask=pa.array(count == 0))
 
-    def _set_down(self, column: SetDown, rows: np.ndarray, product: np.ndarray) -> list[pa.Array]:
-        used, place = np.unique(np.stack([product, column.mask[rows]]), axis=1, return_inverse=True)
-        uris = [self._planner.products[p].masks.uri(m) for p, m in used.T.tolist()]
+    def _set_down(self, column: SetDown, rows: np.ndarray, owner: np.ndarray) -> list[pa.Array]:
+        used, place = np.unique(np.stack([owner, column.mask[rows]]), axis=1, return_inverse=True)
+        uris = [self._planner.objects[p].masks.uri(m) for p, m in used.T.tolist()]
         masks = pa.array(uris, pa.string()).take(pa.array(place.ravel()))
         numbers = (column.angle, column.scale, column.top, column.left)
         return [_blobs(masks), *(pa.array(values[rows]) for values in numbers)]
 
 
 def _blobs(paths: pa.Array) -> pa.Array:
-    """Pictures by path; a null path is no picture."""
+    """A column of :data:`BLOB` with these paths; a null path is a null."""
     return pa.StructArray.from_arrays(
         [pa.nulls(len(paths), pa.binary()), paths], fields=list(BLOB), mask=paths.is_null()
     )

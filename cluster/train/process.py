@@ -37,7 +37,7 @@ def train_branch(training: TrainingSpec, device: torch.device) -> None:
     from adabldm.branches.card import CARD
     from adabldm.branches.files import save_branch
     from adabldm.loading import open_base
-    from adabldm.planning.object_pictures import Product
+    from adabldm.planning.object_pictures import ObjectPictures
     from adabldm.training.branch import BRANCH, BranchTraining
     from adabldm.training.loop import Peers
     from adabldm.training.options import BranchOptions
@@ -57,7 +57,7 @@ def train_branch(training: TrainingSpec, device: torch.device) -> None:
     if Peers.here().rank:
         return
     surface = {
-        folder.name: "texture" if Product(folder, 1).is_texture else "object"
+        folder.name: "texture" if ObjectPictures(folder, 1).is_texture else "object"
         for folder in training.objects
     }
     texts = sorted({text for some in training.texts.values() for text in some})

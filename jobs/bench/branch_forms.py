@@ -111,7 +111,8 @@ def main(
     import torch
 
     from adabldm.branches.files import load_branch
-    from adabldm.data.prepared import open_dataset
+    from adabldm.data.opening import open_dataset
+    from adabldm.data.options import DatasetOptions
     from adabldm.loading import open_base
     from adabldm.planning.prompts import prompt_for
     from adabldm.sampling.ddim import cumulative_alphas
@@ -125,7 +126,8 @@ def main(
     torch.set_num_threads(threads)
     pipeline = open_base(model_location(base).path)
     loaded = load_branch(branch)
-    objects = unseen(open_dataset(data, layout=layout, shots=shots), loaded.card.defects)
+    options = DatasetOptions(layout=layout, shots=shots)
+    objects = unseen(open_dataset(data, options), loaded.card.defects)
     stream = ExampleStream(
         objects,
         prompts=lambda item, defect: [prompt_for(item.replace("_", " "), defect or "")],

@@ -24,12 +24,12 @@ from adabldm.core import trimap
 from adabldm.core.devices import tune
 from adabldm.cost import arithmetic
 from adabldm.data import drawn_metal
-from adabldm.data.prepared import open_dataset
+from adabldm.data.opening import open_dataset
 from adabldm.judging import pair as metrics
 from adabldm.networks.autoencoder import from_uint8
 from adabldm.networks.embedded import embedded_path
 from adabldm.pipeline import AdaBLDMPipeline
-from adabldm.planning.object_pictures import Product
+from adabldm.planning.object_pictures import ObjectPictures
 from adabldm.planning.unseen_cases import draw_case
 from adabldm.sampling.encoding_cache import Encodings
 from adabldm.sampling.options import ExactOptions, FastOptions, ModeOptions
@@ -73,7 +73,7 @@ def requests(data: str | None, count: int, side: int) -> Iterator[Request]:
 def _real_requests(data: str, count: int, side: int) -> Iterator[Request]:
     """Of one object; a request whose defect fits nowhere is left out."""
     (folder,) = open_dataset(data)
-    product, noun = Product(folder, side), folder.name.replace("_", " ")
+    product, noun = ObjectPictures(folder, side), folder.name.replace("_", " ")
     for index in range(count):
         case = draw_case(product, index, noun)
         if case is not None:

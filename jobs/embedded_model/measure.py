@@ -22,13 +22,13 @@ import typer
 from adabldm.core import images
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.picture_uri import DatasetFault, read_bytes, split_fragment
-from adabldm.data.prepared import open_dataset
-from adabldm.data.split import SHOTS
+from adabldm.data.opening import open_dataset
+from adabldm.data.options import SHOTS, DatasetOptions
 from adabldm.judging import pair
 from adabldm.networks.autoencoder import from_uint8, to_uint8
 from adabldm.networks.embedded import embedded_path
 from adabldm.pipeline import AdaBLDMOutput, AdaBLDMPipeline
-from adabldm.planning.object_pictures import Product
+from adabldm.planning.object_pictures import ObjectPictures
 from adabldm.planning.unseen_cases import UnseenCase, draw_case
 from adabldm.sampling.options import ModeOptions, options_of
 from jobs.embedded_model import blind_sheet
@@ -108,7 +108,7 @@ def generate(
     return found
 
 
-def _real(product: Product, items: Sequence[DefectImage]) -> list[Sample]:
+def _real(product: ObjectPictures, items: Sequence[DefectImage]) -> list[Sample]:
     found = []
     for item in items:
         image, mask = product.defect(item)
@@ -194,7 +194,7 @@ def measure_object(
     Raises :class:`DatasetFault` as :func:`refuse_unmeasurable`, or if no defect fits.
     """
     refuse_unmeasurable(folder)
-    product = Product(folder, pipeline.image_size)
+    product = ObjectPictures(folder, pipeline.image_size)
     drawn = [draw_case(product, index, noun) for index in range(count)]
     cases = [case for case in drawn if case is not None]
     if not cases:
@@ -257,9 +257,8 @@ def main(
     torch.set_num_threads(threads)
     try:
         nouns, options = nouns_of(noun or []), options_of(mode)
-        objects = [
-            folder for uri in data for folder in open_dataset(uri, shots=shots, split_file=split)
-        ]
+        how = DatasetOptions(shots=shots, split_file=split)
+        objects = [folder for uri in data for folder in open_dataset(uri, how)]
         for folder in objects:
             refuse_unmeasurable(folder)
         extractor = open_lite0()

@@ -18,7 +18,9 @@ from adabldm.core import images, random_streams
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.picture_uri import Box, read_picture
 from adabldm.data import drawn_metal
-from adabldm.data.prepared import INDEX, SCHEMA, open_dataset
+from adabldm.data.opening import open_dataset
+from adabldm.data.options import DatasetOptions
+from adabldm.data.prepared import INDEX, SCHEMA
 from adabldm.data.split import Side
 from adabldm.foreground.predictor import fit_foreground
 
@@ -153,7 +155,8 @@ def read_sets(data: str, work: Path) -> list[ObjectFolder]:
     root = data.rstrip("/")
     (tiles,) = open_dataset(f"{root}/{TILE}")
     (cookies,) = open_dataset(f"{root}/{COOKIE}")
-    (metal,) = open_dataset(str(draw_metal(work)), shots=METAL_FLAWED - 1)
+    options = DatasetOptions(shots=METAL_FLAWED - 1)
+    (metal,) = open_dataset(str(draw_metal(work)), options)
     crust = close_ups(cookies)
     write_prepared(work / CRUST, crust)
     return [

@@ -10,8 +10,10 @@ from typing import Annotated, Literal
 import typer
 
 from adabldm.core.faults import InputFault
+from adabldm.data.options import SHOTS, DatasetOptions
 from cluster.storage.location import location
 from jobs.progress import Tracker
+from jobs.verbs import dataset_options as given
 
 LIST = "pairs.csv"
 COLUMNS = ("index", "object", "defect", "image", "trimap", "prompt")
@@ -25,11 +27,9 @@ def write_pairs(
     seed: int = 0,
     size: int = 256,
     seam: Literal["hard", "soft", "membrane"] = "soft",
-    backbone: str | None = None,
     object_name: str | None = None,
     prompts: str | None = None,
-    layout: str = "auto",
-    shots: int = 10,
+    options: DatasetOptions | None = None,
 ) -> float:
     """Write examples 0 to ``count`` of a branch's training as files, and their list; those made a
     second.
@@ -39,10 +39,8 @@ def write_pairs(
     # Here, because the networks take seconds to load and `--help` needs none of them.
     from adabldm.core import images
     from adabldm.core.picture_uri import DatasetFault
-    from adabldm.data.prepared import open_dataset
-    from adabldm.foreground.features import FeatureFault, open_features
     from adabldm.planning.object_pictures import PairFault
-    from adabldm.training.examples import ExampleStream, teaching
+    from adabldm.training.examples import ExampleStream
     from adabldm.training.texts import training_texts
 
     folder = location("--write", write)
@@ -50,8 +48,8 @@ def write_pairs(
     lines = csv.writer(table)
     lines.writerow(COLUMNS)
     spent = 0.0
+    objects = given.open_objects(dataset_uri, options or DatasetOptions())
     try:
-        objects = teaching(open_dataset(dataset_uri, layout=layout, shots=shots))
         texts = training_texts(objects, object_name, prompts)
         examples = ExampleStream(
             objects,
@@ -59,7 +57,6 @@ def write_pairs(
             size=size,
             seed=seed,
             seam=seam,
-            features=open_features(backbone),
         )
         with Tracker("pairs", count) as tracker:
             for index in range(count):
@@ -72,17 +69,14 @@ def write_pairs(
                 folder.join(trimap).write(images.encode_png(pair.trimap))
                 lines.writerow([index, pair.object, pair.defect, image, trimap, pair.prompt])
                 tracker.update(index + 1)
-    except (DatasetFault, PairFault, FeatureFault) as fault:
+    except (DatasetFault, PairFault) as fault:
         raise InputFault(f"DATASET: {fault}") from fault
     folder.join(LIST).write(table.getvalue().encode())
     return count / spent
 
 
 def main(
-    dataset_uri: Annotated[
-        str,
-        typer.Argument(metavar="DATASET", help="A prepared folder, or a data set (any URI)."),
-    ],
+    dataset_uri: given.Dataset,
     count: Annotated[int, typer.Option(min=1, help="Pairs to make.")],
     write: Annotated[str, typer.Option(help="Folder for the pictures and their list (any URI).")],
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
@@ -95,18 +89,20 @@ def main(
             help="Pixels as they are; tone carried over; tone carried over place by place."
         ),
     ] = "soft",
-    backbone: Annotated[
-        str | None,
-        typer.Option(help="transformers backbone to find objects with; default: built in."),
-    ] = None,
     object_name: Annotated[
         str | None, typer.Option(help="The object's noun in prompts; default: its folder's name.")
     ] = None,
     prompts: Annotated[
         str | None, typer.Option(help="YAML of templates and synonyms, as in `adabldm train`.")
     ] = None,
-    layout: Annotated[str, typer.Option(help="As in `adabldm prepare`.")] = "auto",
-    shots: Annotated[int, typer.Option(min=1, help="Real defects a type.")] = 10,
+    layout: given.Layout = "auto",
+    shots: given.Shots = SHOTS,
+    split_seed: given.SplitSeed = 0,
+    split: given.Split = None,
+    groups: given.Groups = None,
+    captions: given.Captions = None,
+    surface: given.Surface = "auto",
+    backbone: given.Backbone = None,
 ) -> None:
     """Write training pairs: real defects, turned and scaled, pasted on good pictures.
 
@@ -117,9 +113,13 @@ def main(
     \b
     adabldm pairs prepared/screw --count 64 --write pairs
     """
+    options = DatasetOptions(
+        layout=layout, shots=shots, split_seed=split_seed, split_file=split, groups=groups,
+        captions=captions, surface=surface, backbone=backbone,
+    )  # fmt: skip
     rate = write_pairs(
-        dataset_uri, write, count=count, seed=seed, size=size, seam=seam, backbone=backbone,
-        object_name=object_name, prompts=prompts, layout=layout, shots=shots,
+        dataset_uri, write, count=count, seed=seed, size=size, seam=seam,
+        object_name=object_name, prompts=prompts, options=options,
     )  # fmt: skip
     typer.echo(
         f"made {count} pairs ({rate:.0f}/s, reading included): {location('--write', write).shown}"

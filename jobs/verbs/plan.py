@@ -5,26 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from adabldm.core.faults import ExitCode, InputFault
-from adabldm.core.names import name_fault, object_fault
+from adabldm.data.options import SHOTS, DatasetOptions
 from cluster.storage.location import Location, location
 from cluster.storage.whole_files import ContentFolder, write_whole
 from jobs.progress import Tracker
+from jobs.verbs import dataset_options as given
 from jobs.verbs.plan_options import VarietyOptions, model_namer, read_variety
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from adabldm.core.objects import ObjectFolder
     from adabldm.planning.planner import Planner
 
-Surface = Literal["auto", "object", "texture"]
 REPORTED = 10
 """Requests without a place that are named; the others are counted."""
 
@@ -38,45 +37,6 @@ class Plan:
     rows: int
     unplaced: int
     unplaced_list: Location
-
-
-def read_objects(uri: str, defects: Sequence[str], **how: Any) -> list[ObjectFolder]:
-    """The object folders at ``uri`` with only the ``defects`` named (all when empty); ``how`` as in
-    :func:`adabldm.data.prepared.open_dataset`.
-
-    Raises :class:`InputFault` if there is nothing to plan from, or a defect is not there.
-    """
-    from adabldm.data import prepared
-
-    try:
-        objects = prepared.open_dataset(uri, **how)
-    except (ValueError, ImportError) as fault:
-        raise InputFault(f"DATASET: {fault}") from fault
-    known = sorted({name for folder in objects for name in folder.defect_types})
-    for name in defects:
-        if name not in known:
-            raise InputFault.of("--defect", name, f"is one of {', '.join(known) or 'none'}")
-    if defects:
-        objects = [
-            replace(folder, defects=tuple(d for d in folder.defects if d.defect in defects))
-            for folder in objects
-        ]
-    usable = [folder for folder in objects if folder.defects]
-    if not usable:
-        raise InputFault.of("DATASET", uri, "holds defects with their masks")
-    for folder in usable:
-        _check(folder)
-    return usable
-
-
-def _check(folder: ObjectFolder) -> None:
-    if not folder.good:
-        raise InputFault.of("DATASET", f"{folder.name}/train/good", "holds a picture")
-    if rule := object_fault(folder.name):
-        raise InputFault.of("DATASET", folder.name, rule)
-    for name in folder.defect_types:
-        if rule := name_fault(name):
-            raise InputFault.of("DATASET", f"{folder.name}/test/{name}", rule)
 
 
 def manifest_location(output: str) -> Location:
@@ -98,22 +58,22 @@ def make_plan(
     output: str,
     object_name: str | None = None,
     defects: Sequence[str] = (),
-    surface: Surface = "auto",
+    options: DatasetOptions | None = None,
     variety: VarietyOptions | None = None,
     model: str | None = None,
 ) -> Plan:
     """Write a manifest of ``count`` requests; its pictures are copied next to it.
 
-    ``model`` is what rows say as their model, a template with ``{object}`` and ``{defect}``. The
-    manifest appears only when it is whole. Raises :class:`InputFault` for a data set that cannot be
-    used, or on which nothing can be placed.
+    ``options`` say how the data set is opened, ``model`` is what rows say as their model, a
+    template with ``{object}`` and ``{defect}``. The manifest appears only when it is whole. Raises
+    :class:`InputFault` for a data set that cannot be used, or on which nothing can be placed.
     """
     # Here, because the image libraries take a second to load and `--help` needs none of them.
     from adabldm.core.random_streams import RowStreams
-    from adabldm.planning.planner import Planner, Product
+    from adabldm.planning.planner import PlannedObject, Planner
 
     model_of = model_namer(model)
-    objects = read_objects(dataset_uri, defects)
+    objects = given.open_objects(dataset_uri, options or DatasetOptions(), defects)
     if object_name and len(objects) > 1:
         raise InputFault.of("--object-name", object_name, f"names one of {len(objects)} objects")
     drawn = read_variety(variety or VarietyOptions(), objects)
@@ -127,11 +87,11 @@ def make_plan(
     ):
         draws = RowStreams(seed)
         nouns = [object_name or folder.name.replace("_", " ") for folder in objects]
-        products = [
-            Product(folder, noun, surface, drawn, draws, files)
+        planned = [
+            PlannedObject(folder, noun, drawn, draws, files)
             for folder, noun in zip(objects, nouns, strict=True)
         ]
-        plan = _write(Planner(products, seed, drawn), count, model_of, manifest, handle, tracker)
+        plan = _write(Planner(planned, seed, drawn), count, model_of, manifest, handle, tracker)
         if not plan.rows:
             raise InputFault.of("DATASET", dataset_uri, "a defect mask fits on a good picture")
     return plan
@@ -155,12 +115,12 @@ def _write(
     with ExitStack() as opened:
         writer = opened.enter_context(manifest_writer(handle))
         listing: pq.ParquetWriter | None = None
-        for window in planner.windows(count):
-            for table in tables.placed(window):
+        for block in planner.blocks(count):
+            for table in tables.placed(block):
                 writer.write_table(table)
                 written += len(table)
                 tracker.update(written + unplaced)
-            without = tables.unplaced(window)
+            without = tables.unplaced(block)
             if len(without):
                 if listing is None:
                     file = opened.enter_context(write_whole(missing))
@@ -168,7 +128,7 @@ def _write(
                 listing.write_table(without)
                 _report(without.slice(0, max(0, REPORTED - unplaced)))
                 unplaced += len(without)
-            tracker.update(window.first + len(window))
+            tracker.update(block.first + len(block))
     return Plan(manifest=manifest, rows=written, unplaced=unplaced, unplaced_list=missing)
 
 
@@ -178,12 +138,7 @@ def _report(unplaced: pa.Table) -> None:
 
 
 def main(
-    dataset_uri: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATASET", help="A folder from `adabldm prepare`, or a data set as it is."
-        ),
-    ],
+    dataset_uri: given.Dataset,
     count: Annotated[int, typer.Option(min=1, help="Requests to plan.")],
     output: Annotated[str, typer.Option(help="A .parquet file, or a folder for it; any URI.")],
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
@@ -193,9 +148,6 @@ def main(
     defect: Annotated[
         list[str] | None, typer.Option(help="Only this defect type; may be repeated.")
     ] = None,
-    surface: Annotated[
-        Surface, typer.Option(help="Place defects inside the object, or anywhere on a texture.")
-    ] = "auto",
     masks: Annotated[
         str,
         typer.Option(help="Kinds of mask and their shares: real, noise (drawn), morph (between)."),
@@ -207,7 +159,7 @@ def main(
     prompts: Annotated[
         str | None, typer.Option(help="YAML: templates, synonyms, captions by object and type.")
     ] = None,
-    captions: Annotated[
+    caption_prompts: Annotated[
         bool, typer.Option(help="A real defect's caption, where it has one, is its prompt.")
     ] = True,
     model: Annotated[
@@ -217,6 +169,14 @@ def main(
             "such as {object}/{defect}. Without it, generate's --model makes them."
         ),
     ] = None,
+    layout: given.Layout = "auto",
+    shots: given.Shots = SHOTS,
+    split_seed: given.SplitSeed = 0,
+    split: given.Split = None,
+    groups: given.Groups = None,
+    captions: given.Captions = None,
+    surface: given.Surface = "auto",
+    backbone: given.Backbone = None,
 ) -> None:
     """Plan requests from a few real defects: which good picture, which defect, where.
 
@@ -231,6 +191,10 @@ def main(
     adabldm plan prepared --count 500 --model "{object}/{defect}" --output plan
     """
     started = time.monotonic()
+    options = DatasetOptions(
+        layout=layout, shots=shots, split_seed=split_seed, split_file=split, groups=groups,
+        captions=captions, surface=surface, backbone=backbone,
+    )  # fmt: skip
     plan = make_plan(
         dataset_uri,
         count=count,
@@ -238,11 +202,11 @@ def main(
         output=output,
         object_name=object_name,
         defects=defect or (),
-        surface=surface,
+        options=options,
         variety=VarietyOptions(
             masks=masks,
             defects_per_image=defects_per_image,
-            captions=captions,
+            captions=caption_prompts,
             prompts=prompts,
             regions=regions,
         ),

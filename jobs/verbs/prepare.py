@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adabldm.core.faults import InputFault
+from adabldm.data.options import SHOTS, DatasetOptions
+from jobs.progress import Tracker
+from jobs.verbs import dataset_options as given
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from adabldm.data.layouts import Fault
-    from adabldm.data.preparation import Checked, Outlined
+    from adabldm.core.progress import Progress
+    from adabldm.data.layouts import DatasetFinding
+    from adabldm.data.preparation import CheckedDataset, Outlined
 
 PRINTED_FAULTS = 50
 WIDTH = 160
@@ -24,31 +30,17 @@ def main(
         str, typer.Argument(metavar="DATASET", help="Folder of a data set (any URI).")
     ],
     output: Annotated[str, typer.Option(help="Folder for the prepared data set (any URI).")],
-    layout: Annotated[
-        str, typer.Option(help="mvtec, btad, ksdd2, visa, plain, or auto to detect it.")
-    ] = "auto",
-    shots: Annotated[
-        int, typer.Option(min=1, help="Real defect pictures a type to learn from.")
-    ] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Which ones these are.")] = 0,
-    split: Annotated[
-        str | None,
-        typer.Option(help="A split to keep: a split.json, or a list of the few, one path a line."),
-    ] = None,
-    groups: Annotated[
-        str | None,
-        typer.Option(help="CSV image,group: pictures of one group are on one side of the split."),
-    ] = None,
-    captions: Annotated[
-        str | None, typer.Option(help="CSV image,caption: what a defect picture shows, in words.")
-    ] = None,
+    layout: given.Layout = "auto",
+    shots: given.Shots = SHOTS,
+    split_seed: Annotated[int, typer.Option("--split-seed", "--seed", min=0, help=given.WHICH)] = 0,
+    split: given.Split = None,
+    groups: given.Groups = None,
+    captions: given.Captions = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at faults, and write nothing.")
     ] = False,
-    surface: Annotated[
-        Literal["auto", "object", "texture"],
-        typer.Option(help="Whether good pictures show an object on a background."),
-    ] = "auto",
+    surface: given.Surface = "auto",
+    backbone: given.Backbone = None,
     foreground: Annotated[
         bool, typer.Option(help="Find the object in each good picture and write its mask.")
     ] = True,
@@ -62,39 +54,58 @@ def main(
 
     \b
     adabldm prepare mvtec/screw --output prepared/screw
-    adabldm prepare s3://bucket/btad --shots 5 --seed 1 --strict --output s3://bucket/prepared
+    adabldm prepare s3://bucket/btad --shots 5 --split-seed 1 --strict --output s3://bucket/prepared
     """
     # Here, because the image libraries take a second to load and `--help` needs none of them.
     from adabldm.data import preparation
+    from adabldm.data.prepared import INDEX
     from cluster.storage.location import location
 
     place, source = location("--output", output), location("DATASET", dataset_uri)
     if place.inside(source):
         raise InputFault.of("--output", output, "must not be inside DATASET")
-    wishes = preparation.Wishes(
-        layout=layout,
-        shots=shots,
-        seed=seed,
-        split_file=split,
-        groups=groups,
-        captions=captions,
-        surface=None if surface == "auto" else surface,
-        foreground=foreground,
-    )
-    checked = preparation.check(dataset_uri, wishes)
+    options = DatasetOptions(
+        layout=layout, shots=shots, split_seed=split_seed, split_file=split, groups=groups,
+        captions=captions, surface=surface, backbone=backbone,
+    )  # fmt: skip
+    options = given.with_checked_backbone(options)
+    with _told("check") as progress:
+        checked = preparation.check(dataset_uri, options, progress)
     if strict and checked.faults:
         count = len(checked.faults)
         raise InputFault(
             *(f"DATASET: {fault}" for fault in checked.faults),
             f"DATASET: {dataset_uri!r}: has {count} faults, and --strict wants none",
         )
-    place.join(preparation.prepared.INDEX).remove()
-    outlined = preparation.outline(checked, place, wishes)
-    preparation.write(checked, outlined, place, wishes)
+    place.join(INDEX).remove()
+
+    def write_file(path: str, data: bytes) -> None:
+        place.join(path).write(data)
+
+    if foreground:
+        with _told("outline") as progress:
+            outlined = preparation.outline(checked, options, write_file, progress)
+    else:
+        outlined = preparation.Outlined.unseen(checked)
+    preparation.write(checked, outlined, options, write_file)
     _tell(checked, outlined, place.shown)
 
 
-def _tell(checked: Checked, outlined: Outlined, output: str) -> None:
+@contextmanager
+def _told(title: str) -> Iterator[Progress]:
+    """Shows how far a step is, from its first result on."""
+    with ExitStack() as opened:
+        trackers: list[Tracker] = []
+
+        def tell(done: int, total: int) -> None:
+            if not trackers:
+                trackers.append(opened.enter_context(Tracker(title, total)))
+            trackers[0].update(done)
+
+        yield tell
+
+
+def _tell(checked: CheckedDataset, outlined: Outlined, output: str) -> None:
     from rich.console import Console
 
     console = Console()
@@ -112,11 +123,11 @@ def _tell(checked: Checked, outlined: Outlined, output: str) -> None:
     typer.echo(f"{checked.layout} layout: {used} pictures used, {len(faults)} faults: {output}")
 
 
-def _line(fault: Fault) -> str:
+def _line(fault: DatasetFinding) -> str:
     return f"{fault.kind:<14} {fault}"
 
 
-def overview(checked: Checked, outlined: Outlined) -> Table:
+def overview(checked: CheckedDataset, outlined: Outlined) -> Table:
     """What was found: a row a defect type, the object's own figures on its first row."""
     from rich.table import Table
 
@@ -136,7 +147,7 @@ def overview(checked: Checked, outlined: Outlined) -> Table:
     return table
 
 
-def _rows(name: str, checked: Checked, outlined: Outlined) -> list[list[str]]:
+def _rows(name: str, checked: CheckedDataset, outlined: Outlined) -> list[list[str]]:
     found = checked.of_object(name)
     side = outlined.sides
     goods = [side[f.picture.path] for f in found if f.picture.defect is None]

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from adabldm.branches.card import CARD
 from adabldm.core.faults import ExitCode, InputFault, JobFault
+from adabldm.data.options import SHOTS, DatasetOptions
+from adabldm.networks.formats import INDEX
 from adabldm.training.options import (
     PAPER,
     PAPER_BRANCH,
@@ -16,6 +19,8 @@ from adabldm.training.options import (
     TrainOptions,
     WholeModelOptions,
 )
+from cluster.storage.location import location
+from jobs.verbs import dataset_options as given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +32,7 @@ DEFAULT_STEPS = f"{PAPER.steps}; from scratch {WholeModelOptions().steps}"
 
 
 def main(
-    dataset_uri: Annotated[
-        str, typer.Argument(metavar="DATASET", help="A prepared folder, or a data set (any URI).")
-    ],
+    dataset_uri: given.Dataset,
     output: Annotated[str, typer.Option(help="Folder for what is trained (any URI).")],
     base: Annotated[
         str,
@@ -108,8 +111,14 @@ def main(
     prompts: Annotated[
         str | None, typer.Option(help="YAML of templates and synonyms, as in `adabldm plan`.")
     ] = None,
-    layout: Annotated[str, typer.Option(help="As in `adabldm prepare`.")] = "auto",
-    shots: Annotated[int, typer.Option(min=1, help="Real defects a type to learn from.")] = 10,
+    layout: given.Layout = "auto",
+    shots: given.Shots = SHOTS,
+    split_seed: given.SplitSeed = 0,
+    split: given.Split = None,
+    groups: given.Groups = None,
+    captions: given.Captions = None,
+    surface: given.Surface = "auto",
+    backbone: given.Backbone = None,
 ) -> None:
     """Train the control branch on a data set's defects; everything else is locked.
 
@@ -125,10 +134,18 @@ def main(
     """
     # Here, because the networks' libraries take seconds to load and `--help` needs none of them.
     from adabldm.training.texts import training_texts
+    from cluster.models.inspect import EMBEDDED
     from cluster.train.spec import TrainingSpec, checked_base
-    from jobs.verbs.plan import read_objects
 
-    objects = read_objects(dataset_uri, defect or [], layout=layout, shots=shots)
+    # Absolute from here on: whoever trains may work in another directory.
+    output = location("--output", output).shown
+    if base != EMBEDDED:
+        base = location("--base", base).shown
+    data = DatasetOptions(
+        layout=layout, shots=shots, split_seed=split_seed, split_file=split, groups=groups,
+        captions=captions, surface=surface, backbone=backbone,
+    )  # fmt: skip
+    objects = given.open_objects(dataset_uri, data, defect or [])
     texts = training_texts(objects, object_name, prompts)
     common: dict[str, Any] = {
         "texts": texts,
@@ -214,6 +231,8 @@ def _train_one(job: TrainingSpec, workers: int) -> None:
     began = time.monotonic()
     with Tracker("train", job.steps, job.steps_done()) as tracker:
         train(job, tracker.update)
+    if not _is_there(job):
+        raise JobFault(f"{job.name}: was trained, but nothing is at {job.result.shown}")
     what = "a branch" if job.base else "a model"
     typer.echo(f"trained {what} on {job.name}, {_told(job, began)}: {job.result.shown}")
 
@@ -238,6 +257,9 @@ def _train_each(jobs: Sequence[TrainingSpec], workers: int, output: str) -> None
     before = sum(job.steps_done() for job in jobs)
     with Tracker("train", sum(job.steps for job in jobs), before) as tracker:
         outcome = train_each(jobs, workers, tracker.update)
+    for job in jobs:
+        if outcome[job.name] is None and not _is_there(job):
+            outcome[job.name] = f"was trained, but nothing is at {job.result.shown}"
     failed = {name: reason for name, reason in outcome.items() if reason is not None}
     for name, reason in failed.items():
         typer.echo(f"{name}: failed: {reason}", err=True)
@@ -247,6 +269,11 @@ def _train_each(jobs: Sequence[TrainingSpec], workers: int, output: str) -> None
         raise typer.Exit(ExitCode.SOME_FAILED)
     if failed:
         raise JobFault("no branch could be trained")
+
+
+def _is_there(job: TrainingSpec) -> bool:
+    """Whether the result is in its place, whole: the file that is written last is there."""
+    return job.result.join(CARD if job.base else INDEX).exists()
 
 
 def _told(job: TrainingSpec, began: float) -> str:

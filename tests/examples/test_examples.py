@@ -14,7 +14,7 @@ import pytest
 from deltalake import write_deltalake
 from PIL import Image
 
-from cluster.output.index import INDEX
+from cluster.output.schema import INDEX
 from tests.conftest import ROOT
 from tests.support.making import index_of
 

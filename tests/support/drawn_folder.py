@@ -20,14 +20,14 @@ def _save(path: Path, pixels: np.ndarray) -> str:
     return str(path)
 
 
-def disc_folder(root: Path, caption: str | None = None) -> ObjectFolder:
+def disc_folder(root: Path, caption: str | None = None, goods: int = GOODS) -> ObjectFolder:
     """Bright discs on a dark ground; two dark spots and one held out."""
-    drawn = draw_objects(GOODS + 3, ground=(30, 30, 30), thing=(180, 180, 180))
-    goods = tuple(
-        _save(root / f"disc/train/good/{i}.png", p) for i, (p, _) in enumerate(drawn[:GOODS])
+    drawn = draw_objects(goods + 3, ground=(30, 30, 30), thing=(180, 180, 180))
+    good = tuple(
+        _save(root / f"disc/train/good/{i}.png", p) for i, (p, _) in enumerate(drawn[:goods])
     )
     defects = []
-    for index, (picture, truth) in enumerate(drawn[GOODS:]):
+    for index, (picture, truth) in enumerate(drawn[goods:]):
         row, col = np.argwhere(truth).mean(axis=0).astype(int)
         mask = np.zeros(truth.shape, np.uint8)
         mask[row - 6 : row + 6, col - 9 : col + 9] = 255
@@ -42,15 +42,15 @@ def disc_folder(root: Path, caption: str | None = None) -> ObjectFolder:
             )
         )
     return ObjectFolder(
-        name="disc", good=goods, test_good=(), defects=tuple(defects[:2]), held_out=(defects[2],)
+        name="disc", good=good, test_good=(), defects=tuple(defects[:2]), held_out=(defects[2],)
     )
 
 
-def metal_folder(root: Path) -> ObjectFolder:
+def metal_folder(root: Path, goods: int = GOODS) -> ObjectFolder:
     """Brushed metal, a texture, with a crack and a blowhole."""
-    goods = tuple(
+    good = tuple(
         _save(root / f"metal/train/good/{i}.png", drawn_metal.draw_part(i).image)
-        for i in range(GOODS)
+        for i in range(goods)
     )
     defects = []
     for kind in ("blowhole", "crack"):
@@ -63,5 +63,5 @@ def metal_folder(root: Path) -> ObjectFolder:
             )
         )
     return ObjectFolder(
-        name="metal", good=goods, test_good=(), defects=tuple(defects), surface="texture"
+        name="metal", good=good, test_good=(), defects=tuple(defects), surface="texture"
     )

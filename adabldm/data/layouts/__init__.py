@@ -7,12 +7,21 @@ from dataclasses import dataclass
 
 from adabldm.core.picture_uri import DatasetFault
 from adabldm.data.layouts import dataset_yaml, ksdd2, mvtec_btad, visa
-from adabldm.data.layouts.records import Fault, Listing, Part, Picture
+from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree
+from adabldm.data.options import AUTO
 
-__all__ = ["AUTO", "LAYOUTS", "Fault", "Listing", "Part", "Picture", "Tree", "detect", "read"]
-
-AUTO = "auto"
+__all__ = [
+    "AUTO",
+    "LAYOUTS",
+    "DatasetFinding",
+    "Listing",
+    "Part",
+    "Picture",
+    "Tree",
+    "detect",
+    "read",
+]
 
 
 @dataclass(frozen=True)

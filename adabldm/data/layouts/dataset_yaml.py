@@ -28,7 +28,7 @@ from fsspec.utils import glob_translate
 
 from adabldm.core.objects import Surface
 from adabldm.core.picture_uri import SUFFIXES, DatasetFault
-from adabldm.data.layouts.records import Fault, Listing, Part, Picture
+from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree
 
 SETTINGS = "dataset.yaml"
@@ -75,7 +75,7 @@ class _ObjectReader:
         self.surface: Surface | None = settings.get("surface")
         if self.surface not in (None, *get_args(Surface)):
             raise _refuse(f"{field}surface", self.surface, "must be object or texture")
-        self.faults: list[Fault] = []
+        self.faults: list[DatasetFinding] = []
         self.found: dict[str, Picture] = {}
 
     def read(self) -> None:
@@ -112,7 +112,7 @@ class _ObjectReader:
                 continue
             if masks[path] not in self.tree.sizes:
                 rule = f"its mask {masks[path]} does not exist"
-                self.faults.append(Fault("mask-missing", path, rule))
+                self.faults.append(DatasetFinding("mask-missing", path, rule))
                 continue
             self._add(
                 Picture(object=self.name, path=path, part="either", defect=defect, mask=masks[path])
@@ -130,7 +130,7 @@ class _ObjectReader:
             }
             if not paths:
                 rule = f"finds no picture ({field} in {SETTINGS})"
-                self.faults.append(Fault("empty-folder", pattern, rule))
+                self.faults.append(DatasetFinding("empty-folder", pattern, rule))
             found |= paths
         return sorted(found)
 
@@ -138,7 +138,7 @@ class _ObjectReader:
         known = self.found.setdefault(picture.path, picture)
         if known is not picture:
             rule = f"is listed twice, as {known.defect or 'good'} and as {picture.defect or 'good'}"
-            self.faults.append(Fault("listed-twice", picture.path, rule))
+            self.faults.append(DatasetFinding("listed-twice", picture.path, rule))
 
     def _read_table(self, table: str) -> None:
         for row in self.tree.rows(table, "image"):
@@ -150,12 +150,14 @@ class _ObjectReader:
             defect, mask, part = (row.get(key) or None for key in ("defect", "mask", "part"))
             if missing := [p for p in (path, mask) if p and p not in self.tree.sizes]:
                 rule = f"is named in {table} but does not exist"
-                self.faults.append(Fault("file-missing", missing[0], rule))
+                self.faults.append(DatasetFinding("file-missing", missing[0], rule))
             elif defect and not mask:
-                self.faults.append(Fault("mask-missing", path, f"{table} names no mask for it"))
+                self.faults.append(
+                    DatasetFinding("mask-missing", path, f"{table} names no mask for it")
+                )
             elif part not in (None, "train", "test"):
                 rule = f"part {part!r} in {table} must be train or test"
-                self.faults.append(Fault("listed-wrong", path, rule))
+                self.faults.append(DatasetFinding("listed-wrong", path, rule))
             else:
                 usual: Part = "either" if defect else "train"
                 self.found[path] = Picture(

@@ -14,7 +14,7 @@ import numpy as np
 
 from adabldm.core.picture_uri import Box, DatasetFault, read_picture
 from adabldm.data.layouts.mvtec_btad import stem
-from adabldm.data.layouts.records import Fault, Listing, Part, Picture
+from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree
 
 TRUTH = "_GT"
@@ -45,12 +45,16 @@ def squares(height: int, width: int) -> list[Box]:
     return [Box(start, 0, side, side) for start in starts]
 
 
-def _cut(tree: Tree, part: Part, path: str, mask_path: str) -> tuple[list[Picture], int] | Fault:
+def _cut(
+    tree: Tree, part: Part, path: str, mask_path: str
+) -> tuple[list[Picture], int] | DatasetFinding:
     """The squares of one picture that are usable, and how many are not."""
     try:
         mask = read_picture(tree.uri(mask_path), "L") > 0
     except DatasetFault as fault:
-        return Fault("unreadable", mask_path, str(fault).removeprefix(f"{tree.uri(mask_path)}: "))
+        return DatasetFinding(
+            "unreadable", mask_path, str(fault).removeprefix(f"{tree.uri(mask_path)}: ")
+        )
     total = int(np.count_nonzero(mask))
     found: list[Picture] = []
     boxes = squares(*mask.shape)
@@ -76,7 +80,7 @@ def _cut(tree: Tree, part: Part, path: str, mask_path: str) -> tuple[list[Pictur
 def read(tree: Tree) -> Listing:
     """Every square at ``tree``. Masks are decoded here, pictures are not."""
     jobs: list[tuple[Part, str, str]] = []
-    faults: list[Fault] = []
+    faults: list[DatasetFinding] = []
     for part in PARTS:
         found = tree.pictures(part)
         masks = {
@@ -88,17 +92,17 @@ def read(tree: Tree) -> Listing:
             mask = masks.pop(stem(path), None)
             if mask is None:
                 rule = f"its mask {part}/{stem(path)}{TRUTH}.png does not exist"
-                faults.append(Fault("mask-missing", path, rule))
+                faults.append(DatasetFinding("mask-missing", path, rule))
             else:
                 jobs.append((part, path, mask))
         for key, path in masks.items():
             rule = f"its picture {part}/{key}.png does not exist"
-            faults.append(Fault("mask-alone", path, rule))
+            faults.append(DatasetFinding("mask-alone", path, rule))
     pictures: list[Picture] = []
     slivers = 0
     with ThreadPoolExecutor(READERS) as pool:
         for result in pool.map(lambda job: _cut(tree, *job), jobs):
-            if isinstance(result, Fault):
+            if isinstance(result, DatasetFinding):
                 faults.append(result)
             else:
                 pictures += result[0]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import posixpath
 from pathlib import PurePosixPath
 
-from adabldm.data.layouts.records import Fault, Listing, Picture
+from adabldm.data.layouts.records import DatasetFinding, Listing, Picture
 from adabldm.data.layouts.tree import Tree, join
 
 INDEX = "index.csv"
@@ -55,7 +55,7 @@ class _ObjectReader:
         self.name = folder or tree.name
         self.groups = read_groups(tree, folder)
         self.pictures: list[Picture] = []
-        self.faults: list[Fault] = []
+        self.faults: list[DatasetFinding] = []
 
     def read(self) -> None:
         for part in ("train", "test"):
@@ -126,13 +126,13 @@ class _ObjectReader:
         return list(first.values())
 
     def _fault(self, kind: str, path: str, rule: str) -> None:
-        self.faults.append(Fault(kind, path, rule))
+        self.faults.append(DatasetFinding(kind, path, rule))
 
 
 def read(tree: Tree, layout: str, good: str) -> Listing:
     """Every object at ``tree`` whose good pictures are in folders named ``good``."""
     pictures: list[Picture] = []
-    faults: list[Fault] = []
+    faults: list[DatasetFinding] = []
     for folder in objects(tree, good):
         reader = _ObjectReader(tree, folder, good)
         reader.read()

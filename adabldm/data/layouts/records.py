@@ -11,7 +11,7 @@ Part = Literal["train", "test", "either"]
 
 
 @dataclass(frozen=True)
-class Fault:
+class DatasetFinding:
     """One thing that is wrong: ``kind`` for sorting, ``path`` below the data set, the ``rule``."""
 
     kind: str
@@ -45,7 +45,7 @@ class Listing:
 
     layout: str
     pictures: tuple[Picture, ...]
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[DatasetFinding, ...] = ()
     surfaces: tuple[tuple[str, Surface], ...] = ()
     """(object, surface), where the data set declares it."""
     remarks: tuple[str, ...] = ()

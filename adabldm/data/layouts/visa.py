@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adabldm.data.layouts.records import Fault, Listing, Part, Picture
+from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree, join
 
 SPLIT = "split_csv/1cls.csv"
@@ -37,7 +37,7 @@ def type_name(label: str) -> str:
 class _Reader:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.faults: list[Fault] = []
+        self.faults: list[DatasetFinding] = []
 
     def path(self, listed: str, folder: str, table: str) -> str | None:
         """``listed`` below the root: tables name it from there, or an object's own folder from
@@ -45,7 +45,9 @@ class _Reader:
         for path in (listed, join(folder, listed), listed.partition("/")[2]):
             if path in self.tree.sizes:
                 return path
-        self.faults.append(Fault("file-missing", listed, f"is named in {table} but does not exist"))
+        self.faults.append(
+            DatasetFinding("file-missing", listed, f"is named in {table} but does not exist")
+        )
         return None
 
     def picture(
@@ -57,7 +59,9 @@ class _Reader:
         if not defect:
             return Picture(object=name, path=path, part=part)
         if not row["mask"]:
-            self.faults.append(Fault("mask-missing", path, f"{table} names no mask for it"))
+            self.faults.append(
+                DatasetFinding("mask-missing", path, f"{table} names no mask for it")
+            )
             return None
         mask = self.path(row["mask"], folder, table)
         if mask is None:

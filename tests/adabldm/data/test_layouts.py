@@ -10,8 +10,9 @@ import pytest
 
 from adabldm.core import images, picture_uri
 from adabldm.core.picture_uri import DatasetFault
-from adabldm.data import layouts, prepared
+from adabldm.data import layouts
 from adabldm.data.layouts import Listing, Tree, ksdd2
+from adabldm.data.opening import open_dataset
 from tests.support.trees import lay_out, mask, mvtec, named, picture, table
 
 BTAD = named(
@@ -89,7 +90,7 @@ def test_the_layout_is_recognised_and_every_picture_can_be_read(root: str, layou
     listing = read(root)
     assert listing.layout == layout
     assert not listing.faults
-    for folder in prepared.open_dataset(root):
+    for folder in open_dataset(root):
         assert folder.good
         assert folder.defects
         for item in (*folder.defects, *folder.held_out):
@@ -106,7 +107,7 @@ def test_a_data_set_in_object_storage_is_read_as_one_on_disk(
     here = lay_out(str(tmp_path / "set"), TREES[layout])
     there = lay_out(f"{s3}/set", TREES[layout])
     assert read(here) == read(there)
-    (first, *_) = prepared.open_dataset(there)
+    (first, *_) = open_dataset(there)
     assert first.good[0].startswith("s3://")
     assert picture_uri.read_picture(first.good[0]).ndim == 3
 
@@ -153,7 +154,7 @@ def test_squares_without_a_defect_are_good_and_stay_with_their_picture(root: str
     assert ("data", "train/10001.png#xywh=0,0,32,32", "defect", "either") in found
     assert ("data", "train/10001.png#xywh=0,64,32,32", None, "either") in found
     assert ("data", "test/20000.png#xywh=0,64,32,32", "defect", "test") in found
-    (folder,) = prepared.open_dataset(root)
+    (folder,) = open_dataset(root)
     assert [item.image.partition("train/")[2] for item in folder.defects] == [
         "10001.png#xywh=0,0,32,32"
     ]
@@ -189,7 +190,7 @@ def test_one_of_visas_tables_is_enough(root: str) -> None:
     assert [p.part for p in read(f"{root}2").pictures] == ["train", "train", "either", "either"]
     lay_out(f"{root}3/candle", {k.removeprefix("candle/"): v for k, v in VISA_FILES.items()})
     lay_out(f"{root}3", VISA_TYPES)
-    (folder,) = prepared.open_dataset(f"{root}3/candle")
+    (folder,) = open_dataset(f"{root}3/candle")
     assert folder.name == "candle"
     assert len(folder.good) == 2
 
@@ -201,7 +202,7 @@ def test_what_a_table_names_must_be_there(root: str) -> None:
     (fault,) = read(root).faults
     assert str(fault) == f"{gone}: is named in split_csv/1cls.csv but does not exist"
     with pytest.raises(DatasetFault, match=r"Masks/Anomaly/0\.png: is named in"):
-        prepared.open_dataset(root)
+        open_dataset(root)
 
 
 @pytest.mark.parametrize(

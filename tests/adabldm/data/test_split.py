@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adabldm.core.picture_uri import DatasetFault
-from adabldm.data import prepared, split_file
+from adabldm.data import split_file
 from adabldm.data.layouts import Picture
+from adabldm.data.opening import open_dataset
 from adabldm.data.split import Given, Side, divide, group_of
 
 TRAINING: tuple[Side, ...] = ("good", "few")
@@ -248,7 +249,7 @@ def test_a_written_split_can_be_read_by_a_person() -> None:
 
 @pytest.mark.shared
 def test_no_tile_of_the_magnetic_tiles_is_on_both_sides(shared: Path) -> None:
-    (tiles,) = prepared.open_dataset(str(shared / "data" / "mt_dev"))
+    (tiles,) = open_dataset(str(shared / "data" / "mt_dev"))
     learned = {item.group for item in tiles.defects}
     assert not learned & {item.group for item in tiles.held_out}
     assert Counter(item.defect for item in tiles.defects) == dict.fromkeys(tiles.defect_types, 10)

@@ -5,7 +5,7 @@ import pytest
 
 from adabldm.core import trimap
 from adabldm.data import drawn_metal
-from adabldm.data.prepared import open_dataset
+from adabldm.data.opening import open_dataset
 from adabldm.placement import pasting, transform
 from adabldm.planning.object_pictures import PairFault
 from adabldm.training.examples import PAPER_MIX, WHOLE_MODEL_MIX, ExampleStream, Mix

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from adabldm.data.prepared import open_dataset
+from adabldm.data.opening import open_dataset
 from adabldm.networks import small
 from adabldm.training.examples import Example, ExampleStream, Mix
 from adabldm.training.latents import LatentPool

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from adabldm.branches.card import CARD, WEIGHTS, BranchCard
 from adabldm.core.faults import InputFault
-from adabldm.data.prepared import open_dataset
+from adabldm.data.opening import open_dataset
 from adabldm.loading import open_base
 from adabldm.training.options import PHASES, BranchOptions, TrainOptions, WholeModelOptions
 from cluster.models.kinds import inspect_model

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adabldm.core.picture_uri import read_picture
-from adabldm.data.prepared import open_dataset
+from adabldm.data.opening import open_dataset
 from jobs.embedded_model import sets as embedded_sets
 
 pytestmark = pytest.mark.shared

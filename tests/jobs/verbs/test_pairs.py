@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from adabldm.core.faults import InputFault
-from adabldm.data import drawn_metal, prepared
+from adabldm.data import drawn_metal
+from adabldm.data.opening import open_dataset
+from adabldm.data.options import DatasetOptions
 from adabldm.training.branch import BranchTraining
 from adabldm.training.options import BranchOptions
 from adabldm.training.texts import training_texts
@@ -66,7 +68,7 @@ def test_the_written_pairs_are_those_that_a_branch_is_trained_on(tmp_path: Path)
         prompts=str(book),
     )  # fmt: skip
     assert rate > 0
-    objects = prepared.open_dataset(source)
+    objects = open_dataset(source)
     texts = training_texts(objects, "metal plate", str(book))
     training = BranchTraining(
         tiny_pipeline(), objects, lambda *key: texts[key], BranchOptions(seed=3), Forgets()
@@ -113,5 +115,5 @@ def test_a_backbone_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
             draw_metal(tmp_path),
             str(tmp_path / "out"),
             count=2,
-            backbone=str(tmp_path / "nothing"),
+            options=DatasetOptions(backbone=str(tmp_path / "nothing")),
         )

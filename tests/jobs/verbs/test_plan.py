@@ -20,11 +20,14 @@ from skimage.draw import disk
 from adabldm.core import images
 from adabldm.core.faults import InputFault
 from adabldm.data import drawn_metal
+from adabldm.data.options import DatasetOptions
 from adabldm.placement import transform
 from adabldm.planning import prompts
 from cluster.manifest.reader import Manifest
 from cluster.manifest.schema import SCHEMA
 from jobs.verbs.plan import make_plan
+
+TEXTURE = DatasetOptions(surface="texture")
 
 
 def write(path: Path, pixels: np.ndarray) -> None:
@@ -139,7 +142,7 @@ def test_defects_of_an_object_lie_on_it(tmp_path: Path) -> None:
 
 def test_the_surface_can_be_said(tmp_path: Path) -> None:
     disc(tmp_path / "coin")
-    rows = plan_rows(tmp_path / "coin", tmp_path / "out", surface="texture")
+    rows = plan_rows(tmp_path / "coin", tmp_path / "out", options=TEXTURE)
     assert all(row["placement"]["foreground"] is None for row in rows)
 
 
@@ -306,7 +309,7 @@ def test_a_plan_that_fails_leaves_no_manifest_in_a_bucket(s3: str, tmp_path: Pat
     root = metal(tmp_path / "metal")
     (root / "train/good/005.png").write_bytes(b"not a picture")
     with pytest.raises(InputFault, match="005"):
-        make_plan(str(root), count=200, seed=3, output=f"{s3}/plan", surface="texture")
+        make_plan(str(root), count=200, seed=3, output=f"{s3}/plan", options=TEXTURE)
     assert not fsspec.filesystem("s3").glob(f"{s3}/plan/*.parquet")
 
 

@@ -19,6 +19,8 @@ from adabldm.core import images, picture_uri
 from adabldm.core.faults import InputFault
 from adabldm.core.picture_uri import DatasetFault
 from adabldm.data import drawn_metal, prepared
+from adabldm.data.opening import open_dataset
+from adabldm.data.options import DatasetOptions
 from jobs.cli import app
 from tests.support.broken import FAULTS, lay_out_broken
 from tests.support.trees import lay_out, mask, mvtec, picture, table
@@ -53,7 +55,7 @@ def test_every_fault_is_told_with_its_path_and_the_rest_is_used(root: str) -> No
     for fault in told:
         assert f"{fault['path']}: {fault['rule']}" in result.stdout
     assert f"mvtec layout: 9 pictures used, {len(FAULTS)} faults" in result.stdout
-    (nut,) = prepared.open_dataset(f"{root}/out")
+    (nut,) = open_dataset(f"{root}/out")
     assert (len(nut.good), len(nut.test_good), len(nut.defects)) == (3, 2, 4)
     assert nut.defect_types == ["crack"]
 
@@ -77,7 +79,7 @@ def test_a_prepared_data_set_opens_as_the_raw_one(root: str) -> None:
     options = ("--seed", "4", "--shots", "6", "--groups", f"{root}/groups.csv")
     result = prepare(f"{root}/data", f"{root}/out", *options, "--captions", f"{root}/captions.csv")
     assert result.exit_code == 0
-    (nut,) = prepared.open_dataset(f"{root}/out")
+    (nut,) = open_dataset(f"{root}/out")
     assert nut.name == "nut"
     assert len(nut.defects) == 6
     assert not {item.group for item in nut.defects} & {item.group for item in nut.held_out}
@@ -86,8 +88,8 @@ def test_a_prepared_data_set_opens_as_the_raw_one(root: str) -> None:
     assert set(said.values()) <= {"a hairline"}
 
     prepare(f"{root}/data", f"{root}/plain", "--seed", "4", "--shots", "6")
-    assert prepared.open_dataset(f"{root}/plain") == prepared.open_dataset(
-        f"{root}/data", shots=6, split_seed=4
+    assert open_dataset(f"{root}/plain") == open_dataset(
+        f"{root}/data", DatasetOptions(shots=6, split_seed=4)
     )
 
 
@@ -106,7 +108,7 @@ def test_a_split_is_written_down_and_kept(tmp_path: Path) -> None:
     prepare(str(tmp_path / "nut"), str(tmp_path / "one"), "--seed", "1", "--shots", "2")
     kept = str(tmp_path / "one/split.json")
     prepare(str(tmp_path / "nut"), str(tmp_path / "two"), "--split", kept, "--seed", "9")
-    (one,), (two,) = (prepared.open_dataset(str(tmp_path / name)) for name in ("one", "two"))
+    (one,), (two,) = (open_dataset(str(tmp_path / name)) for name in ("one", "two"))
     assert one == two
     assert Counter(item.defect for item in one.defects) == {"crack": 2, "dent": 2}
     written = json.loads((tmp_path / "two/split.json").read_text())
@@ -122,7 +124,7 @@ def test_what_lists_name_beside_the_data_set_is_a_fault(tmp_path: Path) -> None:
     assert "crack/077.png: in the split is no defect picture" in result.stdout
     assert "test/crack/088.png: is no picture of this data set" in result.stdout
     assert "9 pictures used, 2 faults" in result.stdout
-    (nut,) = prepared.open_dataset(str(tmp_path / "out"))
+    (nut,) = open_dataset(str(tmp_path / "out"))
     assert [Path(item.image).name for item in nut.defects] == ["000.png"]
 
 
@@ -141,7 +143,7 @@ def parts(root: Path, *, textured: bool) -> str:
 def test_objects_are_outlined_and_found_again(tmp_path: Path) -> None:
     result = prepare(parts(tmp_path / "bar", textured=False), str(tmp_path / "out"), look=True)
     assert result.exit_code == 0
-    (bar,) = prepared.open_dataset(str(tmp_path / "out"))
+    (bar,) = open_dataset(str(tmp_path / "out"))
     assert bar.surface == "object"
     assert set(bar.foreground) == set(bar.good)
     for uri, outline in bar.foreground.items():
@@ -155,7 +157,7 @@ def test_a_texture_is_found_or_declared_and_has_no_outline(tmp_path: Path) -> No
     prepare(metal, str(tmp_path / "one"), look=True)
     prepare(bar, str(tmp_path / "two"), "--surface", "texture", look=True)
     for name in ("one", "two"):
-        (found,) = prepared.open_dataset(str(tmp_path / name))
+        (found,) = open_dataset(str(tmp_path / name))
         assert found.surface == "texture"
         assert not found.foreground
         assert not (tmp_path / name / "foreground").exists()
@@ -165,7 +167,7 @@ def test_an_object_that_cannot_be_seen_is_told(tmp_path: Path) -> None:
     metal = parts(tmp_path / "metal", textured=True)
     result = prepare(metal, str(tmp_path / "out"), "--surface", "object", look=True)
     assert "metal: is said to be an object, but its good pictures show none" in result.stdout
-    assert not prepared.open_dataset(str(tmp_path / "out"))[0].foreground
+    assert not open_dataset(str(tmp_path / "out"))[0].foreground
 
 
 def test_a_tall_picture_of_another_size_than_its_mask_is_told(tmp_path: Path) -> None:
@@ -180,8 +182,8 @@ def test_a_tall_picture_of_another_size_than_its_mask_is_told(tmp_path: Path) ->
 def test_it_goes_from_object_storage_to_object_storage(s3: str) -> None:
     lay_out(f"{s3}/nut", mvtec())
     assert prepare(f"{s3}/nut", f"{s3}/prepared").exit_code == 0
-    (nut,) = prepared.open_dataset(f"{s3}/prepared")
-    assert nut == prepared.open_dataset(f"{s3}/nut")[0]
+    (nut,) = open_dataset(f"{s3}/prepared")
+    assert nut == open_dataset(f"{s3}/nut")[0]
 
 
 @pytest.mark.parametrize(
@@ -209,25 +211,35 @@ def test_bad_input_is_refused_in_a_line(
         raise result.exception or AssertionError(result.stdout)
 
 
-def test_a_prepared_data_set_keeps_its_split(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        DatasetOptions(split_file="few.txt"),
+        DatasetOptions(shots=3),
+        DatasetOptions(split_seed=1),
+        DatasetOptions(groups="groups.csv"),
+        DatasetOptions(captions="captions.csv"),
+    ],
+)
+def test_a_prepared_data_set_keeps_its_split(tmp_path: Path, options: DatasetOptions) -> None:
     lay_out(str(tmp_path / "nut"), mvtec())
     prepare(str(tmp_path / "nut"), str(tmp_path / "out"))
     with pytest.raises(DatasetFault, match="is prepared, its split is made"):
-        prepared.open_dataset(str(tmp_path / "out"), split_file="few.txt")
+        open_dataset(str(tmp_path / "out"), options)
 
 
 def test_an_index_that_is_none_is_refused(tmp_path: Path) -> None:
     index = tmp_path / "dataset.parquet"
     index.write_bytes(b"no")
     with pytest.raises(DatasetFault, match="is not a Parquet file"):
-        prepared.open_dataset(str(tmp_path))
+        open_dataset(str(tmp_path))
     pq.write_table(prepared.SCHEMA.empty_table().drop_columns("side"), index)
     with pytest.raises(DatasetFault, match="has not the columns of an index"):
-        prepared.open_dataset(str(tmp_path))
+        open_dataset(str(tmp_path))
     row = dict.fromkeys(prepared.SCHEMA.names) | {"object": "a", "image": "b", "side": "left"}
     pq.write_table(pa.Table.from_pylist([row], prepared.SCHEMA), index)
     with pytest.raises(DatasetFault, match="row 0: side 'left' is not known"):
-        prepared.open_dataset(str(tmp_path))
+        open_dataset(str(tmp_path))
 
 
 def test_help_does_not_wait_for_the_image_libraries(start: object) -> None:

@@ -91,6 +91,39 @@ def test_a_training_that_is_run_again_changes_nothing_and_one_of_other_settings_
     assert json.loads((tmp_path / "out/training/run.json").read_text())["config"]["seed"] == 0
 
 
+def test_relative_places_are_those_of_the_directory_in_which_they_were_typed(
+    ray_address: str,
+    run: Run,
+    data: Path,
+    base: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base").symlink_to(base)
+    (tmp_path / "data").symlink_to(data)
+    code, out, err = run("train", "data", "--base", "base", "--output", "branch", *BRIEF)
+    assert code == 0, err
+    assert out.splitlines()[-1].endswith(f": {tmp_path}/branch")
+    assert (tmp_path / "branch" / CARD).is_file()
+
+
+@pytest.mark.parametrize("each", ["none", "object"])
+def test_a_result_that_is_not_there_is_not_said_to_be(
+    each: str, run: Run, data: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.train.launch.train", lambda *_: None)
+    monkeypatch.setattr(
+        "cluster.train.launch.train_each",
+        lambda jobs, *_: {job.name: None for job in jobs},
+    )
+    words = ("train", data, "--base", base, "--output", tmp_path / "out", "--each", each, *BRIEF)
+    code, out, err = run(*words)
+    assert code == 1
+    assert not any(line.startswith("trained a branch") for line in out.splitlines())
+    assert any(f"was trained, but nothing is at {tmp_path}/out" in line for line in err), err
+
+
 @pytest.mark.parametrize(
     ("words", "fault"),
     [

@@ -1,0 +1,142 @@
+"""Every verb that opens a data set opens it alike: one split, one object mask a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from adabldm.branches.card import CARD
+from adabldm.core.objects import ObjectFolder
+from adabldm.core.picture_uri import read_bytes, read_picture
+from adabldm.data.opening import open_dataset
+from adabldm.data.options import DatasetOptions
+from adabldm.foreground.predictor import PICTURES
+from adabldm.planning.object_pictures import ObjectPictures
+from cluster.train.spec import TrainingSpec
+from jobs.cli import app
+from tests.support.drawn_folder import disc_folder, metal_folder
+
+VERBS = ("prepare", "plan", "pairs", "train")
+OPTIONS = (
+    "--layout", "--shots", "--split-seed", "--split", "--groups", "--captions", "--surface",
+    "--backbone",
+)  # fmt: skip
+SPLIT = ("--shots", "1", "--split-seed", "2")
+
+
+def run(*words: object) -> str:
+    result = CliRunner().invoke(app, [str(word) for word in words], env={"COLUMNS": "200"})
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module", params=[disc_folder, metal_folder], ids=["object", "texture"])
+def sets(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> SimpleNamespace:
+    """A raw data set with more good pictures than are learned from, and the same one prepared."""
+    root = tmp_path_factory.mktemp("sets")
+    draw: Callable[..., ObjectFolder] = request.param
+    raw = root / draw(root, goods=PICTURES + 14).name
+    run("prepare", raw, "--output", root / "prepared", *SPLIT)
+    (prepared,) = open_dataset(str(root / "prepared"))
+    return SimpleNamespace(raw=raw, prepared=prepared, folder=root / "prepared")
+
+
+def split_of(folder: ObjectFolder) -> tuple[object, ...]:
+    return folder.good, folder.test_good, folder.defects, folder.held_out
+
+
+def test_a_plan_has_the_split_and_the_object_masks_of_prepare(
+    sets: SimpleNamespace, tmp_path: Path
+) -> None:
+    run("plan", sets.raw, "--count", 60, "--output", tmp_path, *SPLIT)
+    rows = pq.read_table(tmp_path / "manifest.parquet").to_pylist()
+    good_of = {read_bytes(uri): uri for uri in sets.prepared.good}
+    masks = {read_bytes(row["placement"]["mask"]["path"]) for row in rows}
+    assert masks == {read_bytes(item.mask) for item in sets.prepared.defects}
+    for row in rows:
+        uri = good_of[read_bytes(row["image"]["path"])]
+        outline = row["placement"]["foreground"]
+        if sets.prepared.surface == "texture":
+            assert outline is None
+        else:
+            np.testing.assert_array_equal(
+                read_picture(outline["path"], "L"),
+                read_picture(sets.prepared.foreground[uri], "L"),
+            )
+
+
+def test_training_has_the_split_and_the_object_masks_of_prepare(
+    sets: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[TrainingSpec] = []
+
+    def train(job: TrainingSpec, progress: object) -> None:
+        asked.append(job)
+        job.result.join(CARD).write(b"{}")
+
+    monkeypatch.setattr("cluster.train.launch.train", train)
+    run("train", sets.raw, "--output", tmp_path, *SPLIT)
+    (folder,) = asked[0].objects
+    assert split_of(folder) == split_of(sets.prepared)
+    raw, prepared = ObjectPictures(folder, 64), ObjectPictures(sets.prepared, 64)
+    assert raw.is_texture == prepared.is_texture == (sets.prepared.surface == "texture")
+    for uri in folder.good:
+        np.testing.assert_array_equal(raw.inside(uri), prepared.inside(uri))
+
+
+def test_pairs_of_the_raw_and_of_the_prepared_data_set_are_the_same(
+    sets: SimpleNamespace, tmp_path: Path
+) -> None:
+    run("pairs", sets.raw, "--count", 6, "--size", 64, "--write", tmp_path / "raw", *SPLIT)
+    run("pairs", sets.folder, "--count", 6, "--size", 64, "--write", tmp_path / "prepared")
+    names = sorted(path.name for path in (tmp_path / "raw").iterdir())
+    assert len(names) == 13
+    for name in names:
+        one, other = ((tmp_path / kind / name).read_bytes() for kind in ("raw", "prepared"))
+        assert one == other, name
+
+
+@pytest.mark.parametrize("surface", ["object", "texture"])
+def test_a_surface_that_is_said_goes_before_the_one_that_is_seen(
+    surface: str, tmp_path: Path
+) -> None:
+    drawn = metal_folder(tmp_path) if surface == "object" else disc_folder(tmp_path)
+    raw = tmp_path / drawn.name
+    run("prepare", raw, "--output", tmp_path / "prepared", "--surface", surface)
+    options = DatasetOptions(surface=surface)  # type: ignore[arg-type]
+    for uri in (str(raw), str(tmp_path / "prepared")):
+        (folder,) = open_dataset(uri, options)
+        assert folder.surface == surface
+        assert ObjectPictures(folder, 32).inside(folder.good[0]).all()
+
+
+def test_each_verb_shows_the_same_options_of_a_data_set() -> None:
+    told = {verb: run(verb, "--help") for verb in VERBS}
+
+    def line(verb: str, option: str) -> str:
+        """What help says about an option, without the columns' widths and the older name."""
+        rows = (row.strip("│ ").replace(",--seed", "") for row in told[verb].splitlines())
+        return next(" ".join(row.split()) for row in rows if row.startswith(f"{option} "))
+
+    for option in OPTIONS:
+        assert len({line(verb, option) for verb in VERBS}) == 1, option
+
+
+def test_prepare_takes_the_seed_of_the_split_by_its_older_name(tmp_path: Path) -> None:
+    raw = tmp_path / disc_folder(tmp_path).name
+    for name, option in (("one", "--seed"), ("two", "--split-seed")):
+        words = ("--shots", 1, option, 5, "--no-foreground")
+        run("prepare", raw, "--output", tmp_path / name, *words)
+    one, two = ((tmp_path / name / "split.json").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert b'"seed": 5' in one
