@@ -27,8 +27,11 @@ from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.sampling.options import TRAINED_STEPS
 
 HINT_CHANNELS = (16, 32, 96, 256)
+"""Of the encoder that brings the trimap to the latents' size, as in ControlNet."""
 HINT_SEED = 0
+"""Of that encoder's first weights."""
 BETAS = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
+"""What is taken from a base's own scheduler configuration."""
 
 
 def open_base(

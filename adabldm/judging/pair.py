@@ -12,7 +12,6 @@ mask (mean absolute difference) ..."""
 VISIBLE_RATIO = 3.0
 """... and by this many times more than outside."""
 
-
 SEAM_REACH = 2.0
 """Standard deviation in pixels of the surroundings that :func:`seam_step` compares."""
 

@@ -15,7 +15,7 @@ from scipy.signal import fftconvolve
 
 ANGLES = (0.0, 360.0)
 SCALES = (0.85, 1.15)
-
+"""Between which angles (degrees) and scales are drawn."""
 
 QUICK_TRIES = 64
 """Positions that are guessed before all of them are computed."""

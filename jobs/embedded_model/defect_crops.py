@@ -62,7 +62,7 @@ def crop(sample: Sample, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class CropFeatures:
     """What a network makes of N crops: ``layers`` float32 (N, C, h, w) each, and ``defects``
     (N, D), the layers' means over the places that the defect touches and those next to them."""
 
@@ -70,7 +70,7 @@ class Seen:
     defects: np.ndarray
 
 
-def look(samples: Sequence[Sample], extractor: Extractor) -> Seen:
+def crop_features(samples: Sequence[Sample], extractor: Extractor) -> CropFeatures:
     """The crops of ``samples`` (at least one) seen by ``extractor``."""
     crops = [crop(sample) for sample in samples]
     layers = extractor(np.stack([image for image, _ in crops]))
@@ -80,4 +80,4 @@ def look(samples: Sequence[Sample], extractor: Extractor) -> Seen:
         touched = F.adaptive_max_pool2d(masks, (layer.shape[2], layer.shape[3]))
         near = F.max_pool2d(touched, 3, stride=1, padding=1).numpy()
         pooled.append((layer * near).sum(axis=(2, 3)) / near.sum(axis=(2, 3)))
-    return Seen(layers=layers, defects=np.concatenate(pooled, axis=1))
+    return CropFeatures(layers=layers, defects=np.concatenate(pooled, axis=1))

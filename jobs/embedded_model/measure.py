@@ -51,7 +51,7 @@ PAIR_TITLES = ("good", "trimap", "before adaptation", "result")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered:
+class AnsweredCase:
     """A case, the model's answer uint8 (S, S, 3), and the same before adaptation."""
 
     case: UnseenCase
@@ -91,7 +91,7 @@ def autoencoder_figures(
 
 def generate(
     pipeline: AdaBLDMPipeline, cases: Sequence[UnseenCase], options: ModeOptions, title: str
-) -> list[Answered]:
+) -> list[AnsweredCase]:
     """The model's answers, one at a time; progress, rate and time left go to standard error."""
     found = []
     with Tracker(title, len(cases)) as tracker:
@@ -103,7 +103,7 @@ def generate(
                 seeds=[case.index],
                 options=options,
             )
-            found.append(Answered(case=case, image=out.images[0], before=out.blended[0]))
+            found.append(AnsweredCase(case=case, image=out.images[0], before=out.blended[0]))
             tracker.update(number)
     return found
 
@@ -127,7 +127,9 @@ def _undefective(pipeline: AdaBLDMPipeline, case: UnseenCase) -> np.ndarray:
     return np.where(case.mask[..., None], reconstruct(pipeline, case.good), case.good)
 
 
-def samples_by_kind(pipeline: AdaBLDMPipeline, made: Sequence[Answered]) -> dict[str, list[Sample]]:
+def samples_by_kind(
+    pipeline: AdaBLDMPipeline, made: Sequence[AnsweredCase]
+) -> dict[str, list[Sample]]:
     """The generated pictures, and what they are compared with: same places, same masks."""
     return {
         "ours": [_sample(one.case, one.image) for one in made],
@@ -138,7 +140,7 @@ def samples_by_kind(pipeline: AdaBLDMPipeline, made: Sequence[Answered]) -> dict
 
 
 def save_sheets(
-    folder: Path, name: str, kinds: Mapping[str, Sequence[Sample]], made: Sequence[Answered]
+    folder: Path, name: str, kinds: Mapping[str, Sequence[Sample]], made: Sequence[AnsweredCase]
 ) -> list[Path]:
     """The blind sheet, where there are real defects to show, and the labelled pairs."""
     folder.mkdir(parents=True, exist_ok=True)

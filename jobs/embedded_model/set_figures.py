@@ -25,7 +25,7 @@ import numpy as np
 
 from adabldm.judging import distribution, pair
 from adabldm.judging.distribution import Estimate
-from jobs.embedded_model.defect_crops import Sample, Seen, look
+from jobs.embedded_model.defect_crops import CropFeatures, Sample, crop_features
 from jobs.embedded_model.lite0 import Extractor
 
 ENOUGH = 10
@@ -113,7 +113,11 @@ def _mean(parts: Sequence[Estimate | None]) -> Estimate | None:
 
 
 def with_distance(
-    column: Column, samples: Sequence[Sample], seen: Seen, real: Sequence[Sample], truth: Seen
+    column: Column,
+    samples: Sequence[Sample],
+    seen: CropFeatures,
+    real: Sequence[Sample],
+    truth: CropFeatures,
 ) -> Column:
     """``column`` and how far ``samples`` are from the ``real`` ones."""
     chosen, known = mixture(samples, real)
@@ -130,7 +134,7 @@ def with_distance(
     )
 
 
-def diversity(seen: Seen, by_type: Mapping[str, Sequence[int]]) -> float | None:
+def diversity(seen: CropFeatures, by_type: Mapping[str, Sequence[int]]) -> float | None:
     """Mean distance of two pictures of one type, mean over the types with two."""
     within = [
         distribution.mean_distance(
@@ -142,7 +146,9 @@ def diversity(seen: Seen, by_type: Mapping[str, Sequence[int]]) -> float | None:
     return float(np.mean(within)) if within else None
 
 
-def halved(real: Sequence[Sample], truth: Seen, chosen: Sequence[int]) -> Estimate | None:
+def distance_of_halves(
+    real: Sequence[Sample], truth: CropFeatures, chosen: Sequence[int]
+) -> Estimate | None:
     """Real against real: random halves of ``chosen`` that share no group. The error is the spread
     over the splits; None if all of them have fewer than two pictures a half."""
     groups = [real[index].group for index in chosen]
@@ -162,14 +168,14 @@ def halved(real: Sequence[Sample], truth: Seen, chosen: Sequence[int]) -> Estima
     )
 
 
-def halves_column(real: Sequence[Sample], truth: Seen) -> Column:
+def halves_column(real: Sequence[Sample], truth: CropFeatures) -> Column:
     """How far real defects are from real defects of other specimens."""
     by_type = _indices(real)
     enough = [found for found in by_type.values() if len(found) >= ENOUGH]
     return Column(
         pictures=len(real),
-        kid_lite0=halved(real, truth, range(len(real))),
-        kid_lite0_by_type=_mean([halved(real, truth, found) for found in enough]),
+        kid_lite0=distance_of_halves(real, truth, range(len(real))),
+        kid_lite0_by_type=_mean([distance_of_halves(real, truth, found) for found in enough]),
         diversity_lite0=diversity(truth, by_type),
     )
 
@@ -182,11 +188,11 @@ def compared(
 ) -> tuple[dict[str, Column], Column]:
     """``columns`` and how varied their ``samples`` are (at least one each) and, where there are
     ``real`` defects, how far from them; and the column of the real ones' halves."""
-    truth = look(real, extractor) if real else None
+    truth = crop_features(real, extractor) if real else None
     halves = Column(pictures=0) if truth is None else halves_column(real, truth)
     found = {}
     for name, column in columns.items():
-        seen = look(samples[name], extractor)
+        seen = crop_features(samples[name], extractor)
         found[name] = replace(column, diversity_lite0=diversity(seen, _indices(samples[name])))
         if truth is not None:
             found[name] = with_distance(found[name], samples[name], seen, real, truth)

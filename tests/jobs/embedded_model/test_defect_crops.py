@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adabldm.placement import transform
-from jobs.embedded_model.defect_crops import SIDE, Sample, crop, look, window
+from jobs.embedded_model.defect_crops import SIDE, Sample, crop, crop_features, window
 from tests.support.measured import mean_colours
 
 
@@ -54,7 +54,7 @@ def test_only_the_defect_and_what_is_next_to_it_counts_for_a_defects_features():
     far, near = plain.copy(), plain.copy()
     far[window(mask)][:6] = 200
     near[60:68, 60:68] = 200
-    seen = look([sample(one, mask) for one in (plain, far, near)], mean_colours)
+    seen = crop_features([sample(one, mask) for one in (plain, far, near)], mean_colours)
     assert np.array_equal(seen.defects[0], seen.defects[1])
     assert not np.array_equal(seen.layers[0][0], seen.layers[0][1])
     assert (seen.defects[2] > seen.defects[0]).all()
