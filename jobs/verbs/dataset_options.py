@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,29 +25,73 @@ Dataset = Annotated[
         help="A folder from `adabldm prepare`, or a data set as it is (any URI).",
     ),
 ]
-Layout = Annotated[str, typer.Option(help="mvtec, btad, ksdd2, visa, plain, or auto to detect it.")]
-Shots = Annotated[int, typer.Option(min=1, help="Real defect pictures a type to learn from.")]
 WHICH = "Which real defects these are."
-SplitSeed = Annotated[int, typer.Option("--split-seed", min=0, help=WHICH)]
-Split = Annotated[
-    str | None,
-    typer.Option(help="A split to keep: a split.json, or a list of the few, one path a line."),
-]
-Groups = Annotated[
-    str | None,
-    typer.Option(help="CSV image,group: pictures of one group are on one side of the split."),
-]
-Captions = Annotated[
-    str | None, typer.Option(help="CSV image,caption: what a defect picture shows, in words.")
-]
-Surface = Annotated[
-    SurfaceChoice,
-    typer.Option(help="Whether good pictures show an object on a background, or a texture."),
-]
-Backbone = Annotated[
-    str | None,
-    typer.Option(help="transformers backbone to find objects with; default: built in."),
-]
+OPTIONS: Mapping[str, Any] = {
+    "layout": Annotated[
+        str, typer.Option(help="mvtec, btad, ksdd2, visa, plain, or auto to detect it.")
+    ],
+    "shots": Annotated[int, typer.Option(min=1, help="Real defect pictures a type to learn from.")],
+    "split_seed": Annotated[int, typer.Option("--split-seed", min=0, help=WHICH)],
+    "split_file": Annotated[
+        str | None,
+        typer.Option(
+            "--split", help="A split to keep: a split.json, or a list of the few, one path a line."
+        ),
+    ],
+    "groups": Annotated[
+        str | None,
+        typer.Option(help="CSV image,group: pictures of one group are on one side of the split."),
+    ],
+    "captions": Annotated[
+        str | None, typer.Option(help="CSV image,caption: what a defect picture shows, in words.")
+    ],
+    "surface": Annotated[
+        SurfaceChoice,
+        typer.Option(help="Whether good pictures show an object on a background, or a texture."),
+    ],
+    "backbone": Annotated[
+        str | None,
+        typer.Option(help="transformers backbone to find objects with; default: built in."),
+    ],
+}
+"""How the command line asks for each field of :class:`~adabldm.data.options.DatasetOptions`."""
+
+Verb = Callable[..., None]
+
+
+def opens_data_sets(**spelled: Any) -> Callable[[Verb], Verb]:
+    """Gives a verb :data:`OPTIONS` on the command line, which it gets as its ``options``.
+
+    ``spelled`` are options that this verb declares in its own way.
+    """
+
+    def decorate(verb: Verb) -> Verb:
+        own = inspect.signature(verb, eval_str=True)
+        kept = [one for name, one in own.parameters.items() if name != "options"]
+        shared = [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation={**OPTIONS, **spelled}[field.name],
+            )
+            for field in fields(DatasetOptions)
+        ]
+        spread = own.replace(parameters=[*kept, *shared])
+
+        @functools.wraps(verb)
+        def main(*given: Any, **named: Any) -> None:
+            arguments = spread.bind(*given, **named).arguments
+            said = {name: arguments.pop(name) for name in OPTIONS if name in arguments}
+            verb(**arguments, options=DatasetOptions(**said))
+
+        del main.__wrapped__
+        main.__signature__ = spread  # type: ignore[attr-defined]
+        main.__annotations__ = {one.name: one.annotation for one in spread.parameters.values()}
+        return main
+
+    return decorate
+
 
 TRIED_SIDE = 64
 """Side in pixels of the picture that a backbone is tried on."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from adabldm.core.faults import InputFault
-from adabldm.data.options import SHOTS, DatasetOptions
+from adabldm.data.options import DatasetOptions
 from cluster.storage.location import location
 from jobs.progress import Tracker
 from jobs.verbs import dataset_options as given
@@ -75,6 +75,7 @@ def write_pairs(
     return count / spent
 
 
+@given.opens_data_sets()
 def main(
     dataset_uri: given.Dataset,
     count: Annotated[int, typer.Option(min=1, help="Pairs to make.")],
@@ -95,14 +96,8 @@ def main(
     prompts: Annotated[
         str | None, typer.Option(help="YAML of templates and synonyms, as in `adabldm train`.")
     ] = None,
-    layout: given.Layout = "auto",
-    shots: given.Shots = SHOTS,
-    split_seed: given.SplitSeed = 0,
-    split: given.Split = None,
-    groups: given.Groups = None,
-    captions: given.Captions = None,
-    surface: given.Surface = "auto",
-    backbone: given.Backbone = None,
+    *,
+    options: DatasetOptions,
 ) -> None:
     """Write training pairs: real defects, turned and scaled, pasted on good pictures.
 
@@ -113,10 +108,6 @@ def main(
     \b
     adabldm pairs prepared/screw --count 64 --write pairs
     """
-    options = DatasetOptions(
-        layout=layout, shots=shots, split_seed=split_seed, split_file=split, groups=groups,
-        captions=captions, surface=surface, backbone=backbone,
-    )  # fmt: skip
     rate = write_pairs(
         dataset_uri, write, count=count, seed=seed, size=size, seam=seam,
         object_name=object_name, prompts=prompts, options=options,

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from adabldm.core.faults import ExitCode, InputFault
-from adabldm.data.options import SHOTS, DatasetOptions
+from adabldm.data.options import DatasetOptions
 from cluster.storage.location import Location, location
 from cluster.storage.whole_files import ContentFolder, write_whole
 from jobs.progress import Tracker
@@ -137,6 +137,7 @@ def _report(unplaced: pa.Table) -> None:
         typer.echo(f"row {row['row']}: {row['object']}/{row['defect']}: {row['reason']}", err=True)
 
 
+@given.opens_data_sets()
 def main(
     dataset_uri: given.Dataset,
     count: Annotated[int, typer.Option(min=1, help="Requests to plan.")],
@@ -169,14 +170,8 @@ def main(
             "such as {object}/{defect}. Without it, generate's --model makes them."
         ),
     ] = None,
-    layout: given.Layout = "auto",
-    shots: given.Shots = SHOTS,
-    split_seed: given.SplitSeed = 0,
-    split: given.Split = None,
-    groups: given.Groups = None,
-    captions: given.Captions = None,
-    surface: given.Surface = "auto",
-    backbone: given.Backbone = None,
+    *,
+    options: DatasetOptions,
 ) -> None:
     """Plan requests from a few real defects: which good picture, which defect, where.
 
@@ -191,10 +186,6 @@ def main(
     adabldm plan prepared --count 500 --model "{object}/{defect}" --output plan
     """
     started = time.monotonic()
-    options = DatasetOptions(
-        layout=layout, shots=shots, split_seed=split_seed, split_file=split, groups=groups,
-        captions=captions, surface=surface, backbone=backbone,
-    )  # fmt: skip
     plan = make_plan(
         dataset_uri,
         count=count,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adabldm.core.faults import InputFault
-from adabldm.data.options import SHOTS, DatasetOptions
+from adabldm.data.options import DatasetOptions
 from jobs.progress import Tracker
 from jobs.verbs import dataset_options as given
 
@@ -25,25 +25,22 @@ WIDTH = 160
 """Columns of the table where there is no terminal."""
 
 
+@given.opens_data_sets(
+    split_seed=Annotated[int, typer.Option("--split-seed", "--seed", min=0, help=given.WHICH)]
+)
 def main(
     dataset_uri: Annotated[
         str, typer.Argument(metavar="DATASET", help="Folder of a data set (any URI).")
     ],
     output: Annotated[str, typer.Option(help="Folder for the prepared data set (any URI).")],
-    layout: given.Layout = "auto",
-    shots: given.Shots = SHOTS,
-    split_seed: Annotated[int, typer.Option("--split-seed", "--seed", min=0, help=given.WHICH)] = 0,
-    split: given.Split = None,
-    groups: given.Groups = None,
-    captions: given.Captions = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at faults, and write nothing.")
     ] = False,
-    surface: given.Surface = "auto",
-    backbone: given.Backbone = None,
     foreground: Annotated[
         bool, typer.Option(help="Find the object in each good picture and write its mask.")
     ] = True,
+    *,
+    options: DatasetOptions,
 ) -> None:
     """Check every file of a data set, split its defects, and find its objects.
 
@@ -64,10 +61,6 @@ def main(
     place, source = location("--output", output), location("DATASET", dataset_uri)
     if place.inside(source):
         raise InputFault.of("--output", output, "must not be inside DATASET")
-    options = DatasetOptions(
-        layout=layout, shots=shots, split_seed=split_seed, split_file=split, groups=groups,
-        captions=captions, surface=surface, backbone=backbone,
-    )  # fmt: skip
     options = given.with_checked_backbone(options)
     with _told("check") as progress:
         checked = preparation.check(dataset_uri, options, progress)

@@ -10,7 +10,7 @@ import typer
 
 from adabldm.branches.card import CARD
 from adabldm.core.faults import ExitCode, InputFault, JobFault
-from adabldm.data.options import SHOTS, DatasetOptions
+from adabldm.data.options import DatasetOptions
 from adabldm.networks.formats import INDEX
 from adabldm.training.options import (
     PAPER,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 DEFAULT_STEPS = f"{PAPER.steps}; from scratch {WholeModelOptions().steps}"
 
 
+@given.opens_data_sets()
 def main(
     dataset_uri: given.Dataset,
     output: Annotated[str, typer.Option(help="Folder for what is trained (any URI).")],
@@ -111,14 +112,8 @@ def main(
     prompts: Annotated[
         str | None, typer.Option(help="YAML of templates and synonyms, as in `adabldm plan`.")
     ] = None,
-    layout: given.Layout = "auto",
-    shots: given.Shots = SHOTS,
-    split_seed: given.SplitSeed = 0,
-    split: given.Split = None,
-    groups: given.Groups = None,
-    captions: given.Captions = None,
-    surface: given.Surface = "auto",
-    backbone: given.Backbone = None,
+    *,
+    options: DatasetOptions,
 ) -> None:
     """Train the control branch on a data set's defects; everything else is locked.
 
@@ -141,11 +136,7 @@ def main(
     output = location("--output", output).shown
     if base != EMBEDDED:
         base = location("--base", base).shown
-    data = DatasetOptions(
-        layout=layout, shots=shots, split_seed=split_seed, split_file=split, groups=groups,
-        captions=captions, surface=surface, backbone=backbone,
-    )  # fmt: skip
-    objects = given.open_objects(dataset_uri, data, defect or [])
+    objects = given.open_objects(dataset_uri, options, defect or [])
     texts = training_texts(objects, object_name, prompts)
     common: dict[str, Any] = {
         "texts": texts,
@@ -161,7 +152,7 @@ def main(
         )  # fmt: skip
         _train_one(job, workers)
         return
-    options = _branch(
+    branch = _branch(
         {
             "steps": steps or PAPER.steps,
             "batch_size": batch_size,
@@ -181,7 +172,7 @@ def main(
         },
     )
     common |= {
-        "options": options, "base": base, "base_fingerprint": checked_base(base), "rank": rank,
+        "options": branch, "base": base, "base_fingerprint": checked_base(base), "rank": rank,
     }  # fmt: skip
     if each == "none":
         name = ", ".join(folder.name for folder in objects)
