@@ -31,6 +31,7 @@ GPUS = 2
 """Ray's counts, not the machine's: tests run two drivers at once, and workers that ask for GPUs."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need Ray, or start programs, are marked ``ray`` and run in one process, so that
     there is one Ray a session; beside it the other process runs everything else."""
