@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 import numpy as np
-from cachetools import LRUCache, cachedmethod
+from cachetools import cachedmethod
 
+from adabldm.core.byte_cache import ByteCache
 from adabldm.core.objects import ObjectFolder
 from adabldm.core.random_streams import RowStreams
 from adabldm.placement.allowed_area import AllowedArea
@@ -135,8 +136,8 @@ class Planner:
         self.seed = seed
         self._draws = RowStreams(seed)
         self._defects = variety.defects
-        self._areas: LRUCache[tuple[int, int, int], AllowedArea] = LRUCache(
-            AREAS_BYTES, getsizeof=lambda area: area.nbytes
+        self._areas: ByteCache[tuple[int, int, int], AllowedArea] = ByteCache(
+            AREAS_BYTES, lambda area: area.nbytes
         )
         self.pairs = [(p, t) for p, item in enumerate(objects) for t in range(len(item.types))]
         self._object_of_pair, self._type_of_pair = np.array(self.pairs).T

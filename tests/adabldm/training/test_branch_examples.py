@@ -53,7 +53,8 @@ def test_another_process_makes_the_same_pairs(tmp_path: Path) -> None:
 
 def test_no_defect_leaves_the_object_and_the_trimap_tells_all_three(tmp_path: Path) -> None:
     folder = disc_folder(tmp_path)
-    for pair in (stream(folder)[i] for i in range(40)):
+    made = stream(folder)
+    for pair in (made[i] for i in range(40)):
         values = set(np.unique(pair.trimap))
         assert values == {trimap.DEFECT, trimap.OBJECT, trimap.BACKGROUND}
         # The ground is dark (30) and the disc is bright (180): a spot of 90 on the ground shows.

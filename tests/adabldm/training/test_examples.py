@@ -33,18 +33,21 @@ def test_an_example_is_a_function_of_seed_and_index_alone(objects):
         assert np.array_equal(a.image, b.image)
         assert np.array_equal(a.trimap, b.trimap)
         assert (a.prompt, a.defect) == (b.prompt, b.defect)
-    assert any(not np.array_equal(one[i].image, stream(objects, seed=1)[i].image) for i in range(5))
+    another = stream(objects, seed=1)
+    assert any(not np.array_equal(one[i].image, another[i].image) for i in range(5))
 
 
 def test_the_paper_has_pasted_pairs_only_and_types_take_turns(objects):
-    examples = [stream(objects, PAPER_MIX)[index] for index in range(12)]
+    made = stream(objects, PAPER_MIX)
+    examples = [made[index] for index in range(12)]
     assert all((one.trimap == trimap.DEFECT).any() for one in examples)
     kinds = [one.defect for one in examples]
     assert {kinds.count(name) for name in drawn_metal.DEFECTS} == {4}
 
 
 def test_a_whole_model_sees_good_pictures_too_and_these_have_no_defect(objects):
-    examples = [stream(objects)[index] for index in range(60)]
+    made = stream(objects)
+    examples = [made[index] for index in range(60)]
     good = [one for one in examples if one.defect is None]
     assert 2 <= len(good) <= 20
     assert not any((one.trimap == trimap.DEFECT).any() for one in good)
