@@ -31,15 +31,10 @@ GPUS = 2
 """Ray's counts, not the machine's: tests run two drivers at once, and workers that ask for GPUs."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need Ray, or start programs, are marked ``ray`` and run in one process, so that
-    there is one Ray a session; beside it the other process runs everything else."""
-    for item in items:
-        needs = {"ray_address", "start"} & set(getattr(item, "fixturenames", ()))
-        if needs or item.get_closest_marker("ray"):
-            item.add_marker("ray")
-            item.add_marker(pytest.mark.xdist_group("ray"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests that use the shared Ray, or start programs, are marked ``ray``."""
+    if {"ray_address", "start"} & set(getattr(item, "fixturenames", ())):
+        item.add_marker("ray")
 
 
 @pytest.fixture(autouse=True, scope="session")

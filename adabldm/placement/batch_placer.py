@@ -79,9 +79,9 @@ class _Positions:
 class Placer:
     """Draws placements of one product's masks; remembers what it computed."""
 
-    def __init__(self, bank: ShapeBank, draws: RowStreams) -> None:
+    def __init__(self, bank: ShapeBank, streams: RowStreams) -> None:
         self.bank = bank
-        self._draws = draws
+        self._streams = streams
         self._computed: ByteCache[tuple[Hashable, int], _Positions] = ByteCache(
             REMEMBERED_BYTES, lambda known: known.nbytes
         )
@@ -109,13 +109,13 @@ class Placer:
             left_over = np.flatnonzero(~places.found & placeable)
             if not len(left_over):
                 break
-            chance = self._draws.uniform(f"{purpose}/{turn}", rows[left_over])
+            chance = self._streams.uniform(f"{purpose}/{turn}", rows[left_over])
             shapes[left_over] = self.bank.drawn(
                 masks[left_over], area.height_of_picture, area.width_of_picture, chance
             )
             self._guess(places, area, rows, shapes, left_over, f"{purpose}/{turn}", taken)
         if taken is None:
-            chance = self._draws.uniform(f"{purpose}/computed", rows)
+            chance = self._streams.uniform(f"{purpose}/computed", rows)
             for row in np.flatnonzero(~places.found & placeable).tolist():
                 self._compute(places, key, area, row, int(masks[row]), float(chance[row]))
         return places
@@ -131,7 +131,7 @@ class Placer:
         taken: Boxes | None,
     ) -> None:
         for number in range(GUESSES):
-            chance = self._draws.uniform(f"{purpose}/{number}", rows[left_over])
+            chance = self._streams.uniform(f"{purpose}/{number}", rows[left_over])
             fits, top, left = area.guess(self.bank, shapes[left_over], chance)
             if taken is not None:
                 size = self.bank.size[shapes[left_over]]

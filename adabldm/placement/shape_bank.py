@@ -98,7 +98,7 @@ class ShapeBank:
         crop: Callable[[int], np.ndarray],
         sizes: Sequence[tuple[int, int]],
         runs: float,
-        draws: RowStreams,
+        streams: RowStreams,
         name: str,
         *,
         outlined: bool = True,
@@ -110,7 +110,7 @@ class ShapeBank:
         self._sizes = np.asarray(sizes, np.float64).reshape(-1, 2)
         self._step = math.log(transform.SCALES[1] / transform.SCALES[0]) / variants
         self._first = math.floor(-math.log(LARGEST_RATIO * 2) / self._step)
-        self._turns = draws.generator(f"turns/{name}").random(len(sizes))
+        self._turns = streams.generator(f"turns/{name}").random(len(sizes))
         self._ids = np.full((len(sizes), 1 - 2 * self._first), -1, np.int32)
         self._angle, self._scale = _GrowingArray(np.float64), _GrowingArray(np.float64)
         self._mask = _GrowingArray(np.int32)

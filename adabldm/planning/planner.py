@@ -95,18 +95,18 @@ class PlannedObject:
         folder: ObjectFolder,
         noun: str,
         variety: Variety,
-        draws: RowStreams,
+        streams: RowStreams,
         files: PlanFiles,
     ) -> None:
         self.name, self.noun, self.types = folder.name, noun, folder.defect_types
         self.goods = GoodPictures(folder, files)
-        self.masks = DefectMasks(folder, variety.masks, draws, files)
+        self.masks = DefectMasks(folder, variety.masks, streams, files)
         found = [most_special(variety.regions, (self.name, name)) for name in self.types]
         self._regions = [None, *(region for region in found if region is not None)]
         self.region_of_type = np.array([self._regions.index(region) for region in found])
         self.regions = len(self._regions)
         confined = self.regions > 1 or not self.goods.texture
-        self.placer = Placer(self.masks.bank(outlined=confined), draws)
+        self.placer = Placer(self.masks.bank(outlined=confined), streams)
 
     def allowed_area(self, good: int, region: int) -> AllowedArea:
         """Where defects may lie on a good picture (which is loaded): on its object, within the
@@ -134,7 +134,7 @@ class Planner:
     def __init__(self, objects: Sequence[PlannedObject], seed: int, variety: Variety) -> None:
         self.objects = objects
         self.seed = seed
-        self._draws = RowStreams(seed)
+        self._streams = RowStreams(seed)
         self._defects = variety.defects
         self._areas: ByteCache[tuple[int, int, int], AllowedArea] = ByteCache(
             AREAS_BYTES, lambda area: area.nbytes
@@ -190,9 +190,9 @@ class Planner:
         block = PlanBlock(
             first=first,
             pair=pair,
-            seed=(self._draws.bits("seed", rows) >> np.uint64(1)).astype(np.int64),
+            seed=(self._streams.bits("seed", rows) >> np.uint64(1)).astype(np.int64),
             good=np.zeros(len(rows), np.int64),
-            prompt=start + self._draws.below("prompt", rows, count),
+            prompt=start + self._streams.below("prompt", rows, count),
             outcome=np.full(len(rows), FITS_NOWHERE, np.int8),
             defects=[SetDown.empty(len(rows)) for _ in range(self._defects[1])],
         )
@@ -209,7 +209,7 @@ class Planner:
         for attempt in range(ATTEMPTS):
             if not len(mine):
                 break
-            good = self._draws.below(f"good/{attempt}", rows[mine], len(item.goods))
+            good = self._streams.below(f"good/{attempt}", rows[mine], len(item.goods))
             item.goods.load(np.unique(good).tolist())
             block.good[mine] = good
             area = good * item.regions + item.region_of_type[types[mine]]
@@ -238,7 +238,7 @@ class Planner:
         good, region = int(block.good[group[0]]), int(item.region_of_type[types[group[0]]])
         area = self._allowed_area(number, good, region)
         least, most = self._defects
-        wanted = least + self._draws.below("defects", rows[group], most - least + 1)
+        wanted = least + self._streams.below("defects", rows[group], most - least + 1)
         size = np.zeros((len(group), most, 2), np.int64)
         corner = np.zeros((len(group), most, 2), np.int64)
         bank = item.placer.bank

@@ -183,10 +183,10 @@ class DefectMasks:
         self,
         folder: ObjectFolder,
         shares: Mapping[MaskKind, float],
-        draws: RowStreams,
+        streams: RowStreams,
         files: PlanFiles,
     ) -> None:
-        self._draws, self._files, self._name = draws, files, folder.name
+        self._streams, self._files, self._name = streams, files, folder.name
         self._uris: dict[int, str] = {}
         self._invented: dict[int, np.ndarray] = {}
         items = sorted(folder.defects, key=lambda item: item.defect)
@@ -218,16 +218,16 @@ class DefectMasks:
         :class:`~adabldm.placement.shape_bank.ShapeBank`."""
         sizes = [self._model(number).mask.shape for number in range(len(self._plan))]
         runs = float(np.mean([len(runs_of(real.crop > 0)) for real in self._real]))
-        return ShapeBank(self.crop, sizes, runs, self._draws, self._name, outlined=outlined)
+        return ShapeBank(self.crop, sizes, runs, self._streams, self._name, outlined=outlined)
 
     def choose(self, purpose: str, rows: np.ndarray, types: np.ndarray) -> np.ndarray:
         """A mask of each row's type, int64 (N,): its kind by the shares, then any alike."""
-        chance = self._draws.uniform(f"{purpose}/kind", rows)
+        chance = self._streams.uniform(f"{purpose}/kind", rows)
         kind = np.minimum(
             np.searchsorted(self._shares, chance, side="right"), len(self._shares) - 1
         )
         first, count = self._table[types, kind].T
-        return first + self._draws.below(purpose, rows, count)
+        return first + self._streams.below(purpose, rows, count)
 
     def captions(self) -> list[str | None]:
         """The caption of the real defect behind each mask."""
@@ -267,7 +267,7 @@ class DefectMasks:
 
     def _invent(self, number: int) -> np.ndarray:
         defect, kind, which = self._plan[number]
-        rng = self._draws.generator(f"masks/{self._name}/{defect}/{kind}/{which}")
+        rng = self._streams.generator(f"masks/{self._name}/{defect}/{kind}/{which}")
         model, alike = self._model(number), self._of_type(defect)
         mask = model.mask.unpack()
         if kind == "noise":

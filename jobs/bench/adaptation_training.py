@@ -157,11 +157,12 @@ def adapted_decoder(vae: AutoencoderKL, cases: Sequence[AdaptationCase], steps: 
 def trained(
     vae: AutoencoderKL, case: AdaptationCase, way: DecoderTraining, start: nn.Module | None = None
 ) -> Iterator[AdaptationResult]:
-    """A part of a decoder of its own trained; the image after each of ``way.when`` steps.
+    """Train a copy of the decoder, or its last up-block, on one case; yields the image after each
+    of ``way.when`` steps.
 
-    The copy is of the model's decoder, or of ``start``. What the trained part sees is computed
-    once; that first pass is not counted, since D(z) has to be decoded anyway. Outside a crop the
-    image is the good one.
+    The copy is of the model's decoder, or of ``start``. The features before the trained part are
+    computed once and not counted: D(z) has to be decoded anyway. With a crop, the image outside it
+    is the good one.
     """
     before, part = split_decoder(copy.deepcopy(start or vae.decoder), way.last)
     with torch.no_grad():

@@ -85,10 +85,10 @@ def make_plan(
         ) as files,
         Tracker("plan", count) as tracker,
     ):
-        draws = RowStreams(seed)
+        streams = RowStreams(seed)
         nouns = [object_name or folder.name.replace("_", " ") for folder in objects]
         planned = [
-            PlannedObject(folder, noun, drawn, draws, files)
+            PlannedObject(folder, noun, drawn, streams, files)
             for folder, noun in zip(objects, nouns, strict=True)
         ]
         plan = _write(Planner(planned, seed, drawn), count, model_of, manifest, handle, tracker)

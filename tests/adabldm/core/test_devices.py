@@ -22,6 +22,8 @@ from adabldm.sampling.predictor import timestep
 from tests.support.branches import base_weights, write_branch
 from tests.support.tiny import FEW_STEPS, requests, same, tiny_pipeline
 
+pytestmark = pytest.mark.slow
+
 FAST = FastOptions(steps=6, image_edits=2)
 
 

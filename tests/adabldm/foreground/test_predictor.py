@@ -14,6 +14,8 @@ from adabldm.foreground.predictor import fit_foreground
 from jobs.bench.foreground_outlines import filled, iou
 from tests.support.drawn_objects import draw_objects, overlap
 
+pytestmark = pytest.mark.slow
+
 OUTLINES = Path(__file__).parents[2] / "support" / "foreground_outlines.json"
 
 EXTREMES = {

@@ -11,6 +11,8 @@ from adabldm.networks.embedded import embedded_path
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.sampling.options import FastOptions
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(900, 904)
 
 

@@ -20,9 +20,9 @@ def rows(count: int) -> np.ndarray:
 
 def placer_of(*masks: np.ndarray, seed: int = 3) -> Placer:
     crops = [mask[transform.bounding_box(mask)] for mask in masks]
-    draws = RowStreams(seed)
+    streams = RowStreams(seed)
     sizes = [(mask.shape[0], mask.shape[1]) for mask in masks]
-    return Placer(ShapeBank(crops.__getitem__, sizes, 20, draws, "part"), draws)
+    return Placer(ShapeBank(crops.__getitem__, sizes, 20, streams, "part"), streams)
 
 
 def masks_of_many_kinds() -> list[np.ndarray]:

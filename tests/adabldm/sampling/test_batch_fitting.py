@@ -13,6 +13,8 @@ from adabldm.sampling.modes import mode_of
 from adabldm.sampling.options import ExactOptions, FastOptions
 from tests.support.tiny import requests, same, tiny_pipeline
 
+pytestmark = pytest.mark.slow
+
 
 class Device:
     """Memory in which ``each`` request of a batch takes its part of 1."""

@@ -23,6 +23,8 @@ from cluster.train.spec import TrainingSpec, bind, split_digest
 from jobs.verbs.demo import draw_data_set
 from tests.support.tiny import tiny_pipeline
 
+pytestmark = pytest.mark.slow
+
 STEPS = 24
 OPTIONS = BranchOptions(
     train=TrainOptions(

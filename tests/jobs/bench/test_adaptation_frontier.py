@@ -24,6 +24,8 @@ from jobs.bench.adaptation_training import (
 )
 from tests.support.tiny import requests, tiny_pipeline
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,8 @@ from jobs.embedded_model.lite0 import Lite0Missing
 from tests.support.measured import DEFECTS, UNSEEN, draw_metal, mean_colours
 from tests.support.tiny import tiny_pipeline
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:

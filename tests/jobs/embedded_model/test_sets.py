@@ -7,7 +7,7 @@ from adabldm.core.picture_uri import read_picture
 from adabldm.data.opening import open_dataset
 from jobs.embedded_model import sets as embedded_sets
 
-pytestmark = pytest.mark.shared
+pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

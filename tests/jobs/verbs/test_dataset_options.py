@@ -22,6 +22,8 @@ from cluster.train.spec import TrainingSpec
 from jobs.cli import app
 from tests.support.drawn_folder import disc_folder, metal_folder
 
+pytestmark = pytest.mark.slow
+
 VERBS = ("prepare", "plan", "pairs", "train")
 OPTIONS = (
     "--layout", "--shots", "--split-seed", "--split", "--groups", "--captions", "--surface",

@@ -14,6 +14,8 @@ from adabldm.training.objectives import DenoiserLoss
 from jobs import cli
 from tests.support.authors_recording import record
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.shared
 def test_every_quantity_of_the_authors_recording_is_reproduced(shared):
