@@ -1,4 +1,7 @@
-"""AdaBLDM: industrial defect generation by blended latent diffusion with online adaptation."""
+"""AdaBLDM: industrial defect generation by blended latent diffusion with online adaptation.
+
+Offers ``AdaBLDMPipeline`` and its options, ``ExactOptions`` and ``FastOptions``.
+"""
 
 from __future__ import annotations
 

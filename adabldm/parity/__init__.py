@@ -1,6 +1,6 @@
 """Replay a recording of the authors' program and compare every quantity with it.
 
-:class:`~adabldm.parity.recording.Recording` says what a recording is.
+Offers ``replay``; :class:`~adabldm.parity.recording.Recording` says what a recording is.
 """
 
 from __future__ import annotations

@@ -99,27 +99,6 @@ def _membrane(difference: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def paste(
-    rng: np.random.Generator,
-    good: np.ndarray,
-    defective: np.ndarray,
-    mask: np.ndarray,
-    foreground: np.ndarray,
-    *,
-    seam: Seam = "soft",
-) -> tuple[np.ndarray, np.ndarray]:
-    """Paste the defect of ``defective`` at a random place of ``good``, inside ``foreground``.
-
-    Images are uint8 (H, W, 3) of one size; masks (H, W), non-zero inside; ``seam`` see
-    :data:`Seam`. Returns the pasted image, uint8 (H, W, 3), and its mask, uint8 (H, W) of 0 / 255.
-    Raises :class:`adabldm.placement.transform.PlacementFault` if the defect fits nowhere.
-    """
-    if seam not in get_args(Seam):
-        raise ValueError(f"seam: {seam!r} is not one of {', '.join(get_args(Seam))}")
-    where = transform.place(rng, mask, foreground)
-    return paste_at(where, good, defective, mask, seam=seam)
-
-
-def paste_at(
     where: transform.Placement,
     good: np.ndarray,
     defective: np.ndarray,
@@ -127,7 +106,14 @@ def paste_at(
     *,
     seam: Seam = "soft",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As :func:`paste`, at a given place."""
+    """Paste the defect that ``mask`` marks in ``defective`` on ``good``, ``where`` it is told to.
+
+    Images are uint8 (H, W, 3) of one size; ``mask`` (H, W), non-zero on the defect; ``seam`` see
+    :data:`Seam`. Returns the pasted image, uint8 (H, W, 3), and its mask, uint8 (H, W) of 0 / 255.
+    Raises :class:`adabldm.placement.transform.PlacementFault` if the defect leaves the picture.
+    """
+    if seam not in get_args(Seam):
+        raise ValueError(f"seam: {seam!r} is not one of {', '.join(get_args(Seam))}")
     size = (good.shape[0], good.shape[1])
     placed = transform.render(mask, where, *size)
     window = _grown(transform.bounding_box(placed), 2 * RING, size)
@@ -180,9 +166,11 @@ def paste_reshaped(
     """Give the defect of ``defective`` under ``mask`` the outline of ``shape``, at a random place.
 
     The defect is stretched to the outline's box; where it does not reach, its nearest pixel
-    stands. Tone and outline as with seam ``soft``; arguments, result and fault as :func:`paste`,
-    and :class:`~adabldm.placement.transform.PlacementFault` if the defect would fill little of the
-    outline.
+    stands. Tone and outline as with seam ``soft``; arguments and result as :func:`paste`,
+    ``foreground`` (H, W) non-zero where a defect may lie.
+
+    Raises :class:`adabldm.placement.transform.PlacementFault` if the outline fits nowhere, or the
+    defect would fill little of it.
     """
     where = transform.place(rng, shape, foreground)
     placed = transform.render(shape, where, *good.shape[:2])

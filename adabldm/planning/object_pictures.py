@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from adabldm.core import images, trimap
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.picture_uri import read_picture
 from adabldm.foreground.object_masks import ObjectMasks
+from adabldm.placement.transform import Placement, PlacementFault, place
 
 if TYPE_CHECKING:
     from adabldm.foreground.features import Features
@@ -20,6 +23,15 @@ ATTEMPTS = 8
 
 class PairFault(ValueError):
     """A data set from which a training example cannot be made; the message says which and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """A good picture, a real defect, and where the defect fits on the picture's object."""
+
+    good: str
+    item: DefectImage
+    where: Placement
 
 
 class ObjectPictures:
@@ -73,3 +85,21 @@ class ObjectPictures:
                 (small == trimap.DEFECT).astype(np.uint8) * 255,
             )
         return self._defects[item.image]
+
+    def trimap(self, defect: np.ndarray, uri: str) -> np.ndarray:
+        """Trimap uint8 (S, S) of a ``defect`` (S, S), non-zero there, on the picture at ``uri``."""
+        return trimap.compose(defect, None if self.is_texture else self.inside(uri))
+
+    def draw_fit(
+        self, rng: np.random.Generator, goods: Sequence[str], items: Sequence[DefectImage]
+    ) -> Fit | None:
+        """One of ``items`` somewhere on one of ``goods``; None if none of :data:`ATTEMPTS` fits."""
+        for _ in range(ATTEMPTS):
+            good = goods[int(rng.integers(len(goods)))]
+            item = items[int(rng.integers(len(items)))]
+            try:
+                where = place(rng, self.defect(item)[1], self.inside(good))
+            except PlacementFault:
+                continue
+            return Fit(good=good, item=item, where=where)
+        return None

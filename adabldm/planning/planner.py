@@ -45,7 +45,7 @@ class Variety:
 
 
 @dataclass(frozen=True)
-class SetDown:
+class PlacedDefects:
     """Defects that were set down, one a row: the mask's number in its object, and the recipe;
     a mask of -1 is none."""
 
@@ -56,7 +56,7 @@ class SetDown:
     left: np.ndarray
 
     @classmethod
-    def empty(cls, count: int) -> SetDown:
+    def empty(cls, count: int) -> PlacedDefects:
         return cls(
             np.full(count, -1, np.int32),
             np.zeros(count),
@@ -81,7 +81,7 @@ class PlanBlock:
     good: np.ndarray
     prompt: np.ndarray
     outcome: np.ndarray
-    defects: list[SetDown]
+    defects: list[PlacedDefects]
 
     def __len__(self) -> int:
         return len(self.pair)
@@ -194,7 +194,7 @@ class Planner:
             good=np.zeros(len(rows), np.int64),
             prompt=start + self._streams.below("prompt", rows, count),
             outcome=np.full(len(rows), FITS_NOWHERE, np.int8),
-            defects=[SetDown.empty(len(rows)) for _ in range(self._defects[1])],
+            defects=[PlacedDefects.empty(len(rows)) for _ in range(self._defects[1])],
         )
         for number in range(len(self.objects)):
             mine = np.flatnonzero(self._object_of_pair[pair] == number)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from adabldm.core import random_streams, trimap
-from adabldm.placement import pasting, transform
-from adabldm.planning.object_pictures import ATTEMPTS, ObjectPictures
+from adabldm.placement import pasting
+from adabldm.planning.object_pictures import ObjectPictures
 from adabldm.planning.prompts import prompt_for
 
 SEED = 99
@@ -48,23 +48,17 @@ def draw_case(product: ObjectPictures, index: int, noun: str) -> UnseenCase | No
     defect = folder.defect_types[index % len(folder.defect_types)]
     items = [item for item in folder.defects if item.defect == defect]
     rng = random_streams.stream(SEED, "unseen case", index)
-    for _ in range(ATTEMPTS):
-        uri = folder.test_good[int(rng.integers(len(folder.test_good)))]
-        item = items[int(rng.integers(len(items)))]
-        inside = product.inside(uri)
-        image, mask = product.defect(item)
-        try:
-            where = transform.place(rng, mask, inside)
-        except transform.PlacementFault:
-            continue
-        good = product.good(uri)
-        made = {seam: pasting.paste_at(where, good, image, mask, seam=seam) for seam in SEAMS}
-        return UnseenCase(
-            index=index,
-            good=good,
-            trimap=trimap.compose(made["hard"][1], None if product.is_texture else inside),
-            prompt=item.caption or prompt_for(noun, defect),
-            defect=defect,
-            pasted={seam: pasted for seam, (pasted, _) in made.items()},
-        )
-    return None
+    fit = product.draw_fit(rng, folder.test_good, items)
+    if fit is None:
+        return None
+    image, mask = product.defect(fit.item)
+    good = product.good(fit.good)
+    made = {seam: pasting.paste(fit.where, good, image, mask, seam=seam) for seam in SEAMS}
+    return UnseenCase(
+        index=index,
+        good=good,
+        trimap=product.trimap(made["hard"][1], fit.good),
+        prompt=fit.item.caption or prompt_for(noun, defect),
+        defect=defect,
+        pasted={seam: pasted for seam, (pasted, _) in made.items()},
+    )

@@ -13,7 +13,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from adabldm.core import random_streams, trimap
+from adabldm.core import random_streams
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.foreground.features import Features
 from adabldm.placement import pasting, transform
@@ -141,11 +141,11 @@ class ExampleStream:
         if kind == "good":
             uri = product.folder.good[rng.integers(len(product.folder.good))]
             nothing = np.zeros((self.size, self.size), np.uint8)
-            return product.good(uri), _trimap(product, nothing, uri), None
+            return product.good(uri), product.trimap(nothing, uri), None
         item = items[int(rng.integers(len(items)))]
         if kind == "real":
             image, mask = product.defect(item)
-            return image, _trimap(product, mask, item.image), item
+            return image, product.trimap(mask, item.image), item
         if kind == "reshaped":
             made = self._reshaped(rng, product, item)
             if made is not None:
@@ -156,19 +156,14 @@ class ExampleStream:
         self, rng: np.random.Generator, product: ObjectPictures, items: Sequence[DefectImage]
     ) -> tuple[np.ndarray, np.ndarray, DefectImage]:
         """One of ``items`` on one of the product's good pictures: image, trimap, the defect."""
-        for _ in range(ATTEMPTS):
-            uri = product.folder.good[rng.integers(len(product.folder.good))]
-            item = items[int(rng.integers(len(items)))]
-            image, mask = product.defect(item)
-            try:
-                pasted, placed = pasting.paste(
-                    rng, product.good(uri), image, mask, product.inside(uri), seam=self._seam
-                )
-            except transform.PlacementFault:
-                continue
-            return pasted, _trimap(product, placed, uri), item
-        defect, name = items[0].defect, product.folder.name
-        raise PairFault(f"no {defect!r} of {name!r} fits on its object in {ATTEMPTS} tries")
+        fit = product.draw_fit(rng, product.folder.good, items)
+        if fit is None:
+            defect, name = items[0].defect, product.folder.name
+            raise PairFault(f"no {defect!r} of {name!r} fits on its object in {ATTEMPTS} tries")
+        image, mask = product.defect(fit.item)
+        good = product.good(fit.good)
+        pasted, placed = pasting.paste(fit.where, good, image, mask, seam=self._seam)
+        return pasted, product.trimap(placed, fit.good), fit.item
 
     def _reshaped(
         self, rng: np.random.Generator, product: ObjectPictures, item: DefectImage
@@ -184,7 +179,7 @@ class ExampleStream:
             )
         except transform.PlacementFault:
             return None
-        return pasted, _trimap(product, placed, uri)
+        return pasted, product.trimap(placed, uri)
 
 
 def teaching(objects: Sequence[ObjectFolder]) -> list[ObjectFolder]:
@@ -204,10 +199,6 @@ def _turns(products: Sequence[ObjectPictures]) -> list[ObjectPictures]:
     """Every product by the root of its number of types, spread evenly."""
     columns = [[p] * math.ceil(math.sqrt(len(p.folder.defect_types))) for p in products]
     return [one for row in zip_longest(*columns) for one in row if one is not None]
-
-
-def _trimap(product: ObjectPictures, mask: np.ndarray, uri: str) -> np.ndarray:
-    return trimap.compose(mask, None if product.is_texture else product.inside(uri))
 
 
 def _varied(

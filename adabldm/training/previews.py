@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from adabldm.core import random_streams, trimap
+from adabldm.core import random_streams
 from adabldm.core.images import grid
 from adabldm.core.objects import ObjectFolder
 from adabldm.judging import pair
@@ -20,14 +20,13 @@ from adabldm.planning.object_pictures import ObjectPictures
 from adabldm.sampling.options import FastOptions, ModeOptions
 from adabldm.training.examples import Prompts
 
-TRIES = 20
 MODE = FastOptions(smoothness=None)
 """How sample pairs are made: fast, and with the image as it is decoded."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """A pair to be made: uint8 ``image`` (S, S, 3) and ``trimap`` (S, S)."""
+class Preview:
+    """A pair to be looked at: uint8 ``image`` (S, S, 3) and ``trimap`` (S, S)."""
 
     image: np.ndarray
     trimap: np.ndarray
@@ -36,7 +35,7 @@ class Request:
 
 def unseen_requests(
     objects: Sequence[ObjectFolder], prompts: Prompts, size: int, count: int, seed: int = 0
-) -> list[Request]:
+) -> list[Preview]:
     """Real masks placed anew on good pictures of the evaluation side (of the training side where
     there are none); objects and their types take turns. Those that fit nowhere are left out."""
     products = [ObjectPictures(folder, size) for folder in objects if folder.defects]
@@ -48,19 +47,17 @@ def unseen_requests(
         rng = random_streams.stream(seed, "preview", number)
         uris = folder.test_good or folder.good
         items = [item for item in folder.defects if item.defect == name]
-        for _ in range(TRIES):
-            uri, item = uris[rng.integers(len(uris))], items[rng.integers(len(items))]
-            mask = product.defect(item)[1]
-            try:
-                where = transform.place(rng, mask, product.inside(uri))
-                placed = transform.render(mask, where, size, size)
-            except transform.PlacementFault:
-                continue
-            inside = None if product.is_texture else product.inside(uri)
-            prompt = item.caption or prompts(folder.name, name)[0]
-            marks = trimap.compose(placed, inside)
-            requests.append(Request(image=product.good(uri), trimap=marks, prompt=prompt))
-            break
+        fit = product.draw_fit(rng, uris, items)
+        if fit is None:
+            continue
+        placed = transform.render(product.defect(fit.item)[1], fit.where, size, size)
+        requests.append(
+            Preview(
+                image=product.good(fit.good),
+                trimap=product.trimap(placed, fit.good),
+                prompt=fit.item.caption or prompts(folder.name, name)[0],
+            )
+        )
     return requests
 
 
@@ -81,7 +78,7 @@ def reconstructions(
 
 @torch.no_grad()
 def pairs(
-    pipeline: AdaBLDMPipeline, requests: Sequence[Request], options: ModeOptions = MODE
+    pipeline: AdaBLDMPipeline, requests: Sequence[Preview], options: ModeOptions = MODE
 ) -> tuple[dict[str, float], np.ndarray]:
     """Rows of good picture, trimap, result; and the share of results with a visible defect."""
     made = pipeline(

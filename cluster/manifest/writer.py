@@ -15,9 +15,9 @@ from adabldm.planning.planner import (
     FITS_NOWHERE,
     PLACED,
     TOO_FEW,
+    PlacedDefects,
     PlanBlock,
     Planner,
-    SetDown,
     request_id_stem,
 )
 from cluster.manifest.schema import BLOB, FURTHER, PLACEMENT, SCHEMA
@@ -153,7 +153,7 @@ class TableMaker:
         fields.append(self._more(further, rows, owner))
         return pa.StructArray.from_arrays(fields, fields=list(PLACEMENT))
 
-    def _more(self, further: list[SetDown], rows: np.ndarray, owner: np.ndarray) -> pa.Array:
+    def _more(self, further: list[PlacedDefects], rows: np.ndarray, owner: np.ndarray) -> pa.Array:
         """Each row's list of its ``further`` defects, null where it has none; one list of all rows
         a place in ``further``."""
         kind = PLACEMENT.field("more").type
@@ -163,10 +163,10 @@ class TableMaker:
             return pa.nulls(len(rows), kind)
         # Row by row, so that a row's defects follow each other.
         row, column = np.nonzero(there)
-        stacked = SetDown(
+        stacked = PlacedDefects(
             *(
                 np.stack([getattr(one, name)[rows] for one in further], axis=1)[row, column]
-                for name in SetDown.__dataclass_fields__
+                for name in PlacedDefects.__dataclass_fields__
             )
         )
         parts = self._set_down(stacked, np.arange(len(row)), owner[row])
@@ -174,7 +174,9 @@ class TableMaker:
         offsets = pa.array(np.concatenate([[0], np.cumsum(count)]).astype(np.int32))
         return pa.ListArray.from_arrays(offsets, values, type=kind, mask=pa.array(count == 0))
 
-    def _set_down(self, column: SetDown, rows: np.ndarray, owner: np.ndarray) -> list[pa.Array]:
+    def _set_down(
+        self, column: PlacedDefects, rows: np.ndarray, owner: np.ndarray
+    ) -> list[pa.Array]:
         used, place = np.unique(np.stack([owner, column.mask[rows]]), axis=1, return_inverse=True)
         uris = [self._planner.objects[p].masks.uri(m) for p, m in used.T.tolist()]
         masks = pa.array(uris, pa.string()).take(pa.array(place.ravel()))

@@ -1,4 +1,7 @@
-"""Data sets as people have them, read into one kind of record."""
+"""Data sets as people have them, one file a layout, read into one kind of record.
+
+Offers ``detect`` and ``read``, which give a ``Listing`` of ``Picture`` with what was found wrong.
+"""
 
 from __future__ import annotations
 

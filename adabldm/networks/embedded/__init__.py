@@ -1,4 +1,7 @@
-"""The small trained model that ships inside the package (128 x 128 pixels)."""
+"""The small trained model that ships inside the package (128 x 128 pixels).
+
+Offers ``embedded_path``.
+"""
 
 from __future__ import annotations
 

@@ -31,9 +31,8 @@ def test_nothing_outside_the_mask_is_touched_and_the_mask_stays_inside(seam, see
     allowed = np.zeros((SIZE, SIZE), np.uint8)
     allowed[10:90, 12:88] = 1
     good = np.random.default_rng(9).integers(90, 160, (SIZE, SIZE, 3), np.uint8)
-    pasted, placed = pasting.paste(
-        np.random.default_rng(seed), good, image, mask, allowed, seam=seam
-    )
+    where = transform.place(np.random.default_rng(seed), mask, allowed)
+    pasted, placed = pasting.paste(where, good, image, mask, seam=seam)
     assert (placed[allowed == 0] == 0).all()
     np.testing.assert_array_equal(pasted[placed == 0], good[placed == 0])
 
@@ -43,7 +42,7 @@ def test_nothing_outside_the_mask_is_touched_and_the_mask_stays_inside(seam, see
 def test_a_hard_paste_brings_the_defects_own_pixels_under_its_mask(angle, scale) -> None:
     image, mask = defective(120, 40)
     where = transform.Placement(angle=angle, scale=scale, top=20, left=24)
-    pasted, placed = pasting.paste_at(where, flat(200), image, mask, seam="hard")
+    pasted, placed = pasting.paste(where, flat(200), image, mask, seam="hard")
     under = pasted[placed > 0][:, 0]
     # Pixels on the outline are mixed with the defect's own surroundings by the turn.
     assert (under < 60).mean() > 0.75
@@ -54,7 +53,7 @@ def test_a_hard_paste_brings_the_defects_own_pixels_under_its_mask(angle, scale)
 def test_a_defect_keeps_its_contrast_to_a_ground_of_another_tone(seam) -> None:
     image, mask = defective(120, 40)
     where = transform.Placement(angle=0.0, scale=1.0, top=20, left=24)
-    pasted, placed = pasting.paste_at(where, flat(200), image, mask, seam=seam)
+    pasted, placed = pasting.paste(where, flat(200), image, mask, seam=seam)
     middle = pasted[27, 40]
     assert placed[27, 40] == 255
     assert abs(int(middle[0]) - 120) <= 4
@@ -67,7 +66,7 @@ def test_the_membrane_follows_a_shaded_ground_where_one_tone_cannot() -> None:
     where = transform.Placement(angle=0.0, scale=1.0, top=20, left=24)
 
     def error(seam: pasting.Seam) -> float:
-        pasted, placed = pasting.paste_at(where, good, image, mask, seam=seam)
+        pasted, placed = pasting.paste(where, good, image, mask, seam=seam)
         return float(np.abs(pasted.astype(int) - good)[placed > 0].mean())
 
     assert error("membrane") < 0.5 * error("soft") < error("hard")
@@ -75,5 +74,6 @@ def test_the_membrane_follows_a_shaded_ground_where_one_tone_cannot() -> None:
 
 def test_an_unknown_seam_is_refused_by_name() -> None:
     image, mask = defective(120, 40)
+    where = transform.Placement(angle=0.0, scale=1.0, top=20, left=24)
     with pytest.raises(ValueError, match="seam: 'feather'"):
-        pasting.paste(np.random.default_rng(0), flat(9), image, mask, mask, seam="feather")  # type: ignore[arg-type]
+        pasting.paste(where, flat(9), image, mask, seam="feather")  # type: ignore[arg-type]
