@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from adabldm.core.mask_rule import AUTO as AUTO_RULE
+from adabldm.core.mask_rule import MaskRule
 from adabldm.core.objects import ObjectFolder
 from adabldm.core.picture_uri import DatasetFault
 from adabldm.data import layouts, prepared, split_file
@@ -72,7 +74,19 @@ def list_pictures(tree: Tree, options: DatasetOptions) -> Listing:
         if table:
             pictures, faults = annotate(listing.pictures, table, column)
             listing = replace(listing, pictures=pictures, faults=(*listing.faults, *faults))
-    return listing
+    rule = _mask_rule(options)
+    said = (
+        replace(picture, mask_rule=rule) if picture.mask_rule == AUTO_RULE else picture
+        for picture in listing.pictures
+    )
+    return replace(listing, pictures=tuple(said))
+
+
+def _mask_rule(options: DatasetOptions) -> MaskRule:
+    try:
+        return MaskRule.parse(options.mask_rule)
+    except ValueError as error:
+        raise DatasetFault(f"--mask-rule: {options.mask_rule!r}: {error}") from error
 
 
 def split_pictures(

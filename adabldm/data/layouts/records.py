@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from adabldm.core.mask_rule import AUTO, MaskRule
 from adabldm.core.objects import Surface
 
 Part = Literal["train", "test", "either"]
@@ -37,6 +38,7 @@ class Picture:
     mask: str | None = None
     group: str | None = None
     caption: str | None = None
+    mask_rule: MaskRule = AUTO
 
 
 @dataclass(frozen=True, kw_only=True)
