@@ -7,9 +7,10 @@ from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from adabldm.placement import transform
+from adabldm.placement.membrane import RING, around, membrane
 
 Seam = Literal["hard", "soft", "membrane"]
 """How a pasted defect meets its new ground: ``hard``, its pixels as they are (the paper);
@@ -17,23 +18,11 @@ Seam = Literal["hard", "soft", "membrane"]
 ``membrane``, with the difference of both surroundings carried over place by place, as in gradient
 domain editing (Perez et al., "Poisson image editing", 2003), and the same blend."""
 
-RING = 3
-"""Width of a defect's surroundings, in pixels."""
-
 BLUR, GAIN, LEAST = 0.6, 1.5, 0.6
 """The blend: the mask blurred by so many pixels, times this, but at least this inside."""
 
 LEAST_COVERED = 0.3
 """Share of a new outline that a reshaped defect must fill by itself."""
-
-REACHES = (2.0, 8.0, 32.0)
-"""Distances over which the membrane carries the difference inwards, in pixels."""
-
-
-def _around(mask: np.ndarray) -> np.ndarray:
-    """The surroundings of bool (h, w)."""
-    ring: np.ndarray = binary_dilation(mask, iterations=RING) & ~mask
-    return ring
 
 
 def _grown(box: tuple[slice, slice], margin: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -44,10 +33,10 @@ def _grown(box: tuple[slice, slice], margin: int, shape: tuple[int, ...]) -> tup
     return rows, cols
 
 
-def _mean_around(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _meanaround(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Mean colour (3,) of the surroundings of ``mask`` (H, W), of the picture if it is all mask."""
     near = _grown(transform.bounding_box(mask), RING, mask.shape)
-    ring = _around(mask[near])
+    ring = around(mask[near])
     part = image[near][ring] if ring.any() else image.reshape(-1, image.shape[2])
     mean: np.ndarray = part.mean(axis=0)
     return mean
@@ -85,19 +74,6 @@ def _lifted(
     return np.concatenate([lifted[..., :3], lifted[..., 3:] / 255], axis=2)
 
 
-def _membrane(difference: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """``difference`` (h, w, 3) where ``known`` (h, w), carried smoothly to everywhere else."""
-    weight = known.astype(np.float32)[..., None]
-    total, mass = np.zeros_like(difference), np.full_like(weight, 1e-12)
-    for reach in REACHES:
-        # The nearest known places count most: wider reaches only fill what is out of these.
-        part = 1e-3 ** np.log2(reach)
-        total += part * gaussian_filter(difference * weight, (reach, reach, 0))
-        mass += part * gaussian_filter(weight, (reach, reach, 0))
-    carried: np.ndarray = total / mass
-    return carried
-
-
 def paste(
     where: transform.Placement,
     good: np.ndarray,
@@ -128,11 +104,11 @@ def paste(
     lifted = _lifted(defective, mask, moved, inside.shape)
     patch, known = lifted[..., :3], lifted[..., 3] > 0.99
     if seam == "soft":
-        patch += _mean_around(good, placed > 0) - _mean_around(defective, mask > 0)
+        patch += _meanaround(good, placed > 0) - _meanaround(defective, mask > 0)
     elif seam == "membrane":
-        ring = _around(inside) & known
+        ring = around(inside) & known
         if ring.any():
-            patch += _membrane(ground - patch, ring)
+            patch += membrane(ground - patch, ring)
     alpha = inside.astype(np.float32) if seam == "hard" else _softened(inside)
     return _blended(good, window, patch, alpha * lifted[..., 3]), placed
 
@@ -184,5 +160,5 @@ def paste_reshaped(
         raise transform.PlacementFault("the defect fills too little of the other's outline")
     nearest = distance_transform_edt(~covered, return_distances=False, return_indices=True)
     patch = np.asarray(look, np.float32)[tuple(nearest)]
-    patch += _mean_around(good, placed > 0) - _mean_around(defective, mask > 0)
+    patch += _meanaround(good, placed > 0) - _meanaround(defective, mask > 0)
     return _blended(good, window, patch, _softened(inside)), placed
