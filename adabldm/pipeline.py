@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,12 @@ from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DCondi
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from adabldm.core import images as pictures
 from adabldm.core import trimap
 from adabldm.core.devices import align, to_device
 from adabldm.core.timing import StageTimer
 from adabldm.judging import pair
 from adabldm.networks.autoencoder import decode, from_uint8, to_uint8
+from adabldm.placement.canvas import Canvas, View, canvas
 from adabldm.sampling import keep_masks
 from adabldm.sampling.blending import GoodImages
 from adabldm.sampling.ddim import cumulative_alphas
@@ -28,6 +30,18 @@ from adabldm.sampling.noise import CounterNoise
 from adabldm.sampling.options import ExactOptions, ModeOptions, RequestTrace
 from adabldm.sampling.output import AdaBLDMOutput, SamplingFault
 from adabldm.sampling.predictor import NoisePredictor, TextEmbeddings
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """One view as the model drew it: ``image`` and the one ``before`` adaptation, uint8 (S, S, 3);
+    ``losses`` and ``terms`` of the adaptation; ``seconds`` by stage."""
+
+    image: np.ndarray
+    before: np.ndarray
+    losses: tuple[float, ...]
+    terms: tuple[float, float]
+    seconds: dict[str, float]
 
 
 class AdaBLDMPipeline(DiffusionPipeline):
@@ -102,7 +116,8 @@ class AdaBLDMPipeline(DiffusionPipeline):
         """Make one pair a request.
 
         ``images`` uint8 (H, W, 3) and ``trimaps`` uint8 (H, W) of 0 / 127 / 255, any size, the
-        same for both; they are brought to S x S. ``compute_batch`` is how many requests are
+        same for both. With the resolution ``native`` defects are drawn in windows of the picture,
+        with ``model`` the picture is brought to S x S. ``compute_batch`` is how many of these are
         computed together, the last batch padded to it; by default one on a CPU, where it makes a
         request's bits independent of its neighbours, and all of them on a GPU.
 
@@ -118,47 +133,54 @@ class AdaBLDMPipeline(DiffusionPipeline):
         for one in trimaps:
             trimap.check(one)
         # 2. To the model's size
-        side = self.image_size
-        sources = [pictures.resize(one, side, side) for one in images]
-        small = [trimap.resize(one, side, side) for one in trimaps]
+        native = options.resolution == "native"
+        canvases = [
+            canvas(*request, self.image_size, native=native)
+            for request in zip(images, trimaps, seeds, strict=True)
+        ]
+        views = [one.views() for one in canvases]
+        asked = [
+            (view, *texts)
+            for some, *texts in zip(views, prompts, negative_prompts, strict=True)
+            for view in some
+        ]
         # 3. In batches of a fixed shape
-        together = compute_batch or (1 if self.device.type == "cpu" else max(1, len(images)))
-        outputs = []
-        for start in range(0, len(images), together):
-            chosen = list(range(start, min(start + together, len(images))))
-            padded = chosen + [chosen[-1]] * (together - len(chosen))
-            made = self._generate(
-                np.stack([sources[i] for i in padded]),
-                np.stack([small[i] for i in padded]),
-                [prompts[i] for i in padded],
-                [negative_prompts[i] for i in padded],
-                [seeds[i] for i in padded],
-                options,
-                wanted=len(chosen),
-            )
-            outputs.extend(made)
+        together = compute_batch or (1 if self.device.type == "cpu" else max(1, len(asked)))
+        drawn: list[_Drawn] = []
+        for start in range(0, len(asked), together):
+            chosen = asked[start : start + together]
+            padded = chosen + chosen[-1:] * (together - len(chosen))
+            some, texts, negative_texts = zip(*padded, strict=True)
+            drawn += self._generate(some, texts, negative_texts, options, wanted=len(chosen))
+        # 6. Back into the pictures
+        order = iter(drawn)
+        parts = [list(islice(order, len(some))) for some in views]
+        requests = list(zip(canvases, parts, strict=True))
+        made = [one.composed([view.image for view in part]) for one, part in requests]
         return AdaBLDMOutput(
-            images=[image for image, _, _ in outputs],
-            masks=[(one == trimap.DEFECT).astype(np.uint8) * 255 for one in small],
-            sources=sources,
-            trimaps=small,
-            blended=[blended for _, blended, _ in outputs],
-            traces=[trace for _, _, trace in outputs],
+            images=made,
+            masks=[(one.trimap == trimap.DEFECT).astype(np.uint8) * 255 for one in canvases],
+            sources=[one.source for one in canvases],
+            trimaps=[one.trimap for one in canvases],
+            blended=[one.composed([view.before for view in part]) for one, part in requests],
+            traces=[
+                _trace(one, image, part)
+                for (one, part), image in zip(requests, made, strict=True)
+            ],
         )
 
     def _generate(
         self,
-        sources: np.ndarray,
-        trimaps: np.ndarray,
-        prompts: list[str],
-        negative_prompts: list[str],
-        seeds: list[int],
+        views: Sequence[View],
+        prompts: Sequence[str],
+        negative_prompts: Sequence[str],
         options: ModeOptions,
         wanted: int,
-    ) -> list[tuple[np.ndarray, np.ndarray, RequestTrace]]:
-        """Image, image before adaptation, and trace, of the first ``wanted`` of the batch."""
+    ) -> list[_Drawn]:
+        """The first ``wanted`` of a batch of views."""
         device, timer, mode = self.device, StageTimer(), mode_of(options)
-        marks = to_device(trimaps, device)
+        sources, seeds = np.stack([view.image for view in views]), [view.seed for view in views]
+        marks = to_device(np.stack([view.trimap for view in views]), device)
         images = from_uint8(to_device(sources, device)).to(self.vae.dtype)
         noise = CounterNoise(seeds, device)
         with timer.stage("encode", device):
@@ -188,7 +210,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
             asked = slice(wanted)
             part = good.part(asked)
             adapted = mode.adapt(self.vae, final[asked], blended[asked], part, options)
-        return self._finish(sources, trimaps, blended, part, adapted, timer)
+        return _finished(blended, part, adapted, timer)
 
     def _predictor(
         self, marks: torch.Tensor, texts: TextEmbeddings, guidance: float
@@ -201,28 +223,42 @@ class AdaBLDMPipeline(DiffusionPipeline):
             guidance=guidance,
         )
 
-    def _finish(
-        self,
-        sources: np.ndarray,
-        trimaps: np.ndarray,
-        blended: torch.Tensor,
-        good: GoodImages,
-        adapted: list[Adapted],
-        timer: StageTimer,
-    ) -> list[tuple[np.ndarray, np.ndarray, RequestTrace]]:
-        seconds = {name: value / len(adapted) for name, value in timer.seconds.items()}
-        finished = []
-        for index, (result, own) in enumerate(zip(adapted, good.each(), strict=True)):
-            if not torch.isfinite(result.image).all():
-                raise SamplingFault("the model's image holds values that are not finite")
-            image = to_uint8(result.image)[0].cpu().numpy()
-            quality = pair.pair_quality(image, sources[index], trimaps[index] == trimap.DEFECT)
-            if result.losses:
-                quality["adaptation_loss"] = result.losses[-1]
-            decoded = blended[index : index + 1]
-            terms = adaptation_terms(result.image, decoded, own.images, own.pixel_keep)
-            quality["foreground_loss"], quality["background_loss"] = map(float, terms)
-            trace = RequestTrace(losses=result.losses, seconds=seconds, quality=quality)
-            before = to_uint8(decoded)[0].cpu().numpy()
-            finished.append((image, before, trace))
-        return finished
+
+def _finished(
+    blended: torch.Tensor, good: GoodImages, adapted: list[Adapted], timer: StageTimer
+) -> list[_Drawn]:
+    """What was drawn, off the device. Raises :class:`SamplingFault` for what is no image."""
+    seconds = {name: value / len(adapted) for name, value in timer.seconds.items()}
+    finished = []
+    for index, (result, own) in enumerate(zip(adapted, good.each(), strict=True)):
+        if not torch.isfinite(result.image).all():
+            raise SamplingFault("the model's image holds values that are not finite")
+        decoded = blended[index : index + 1]
+        terms = adaptation_terms(result.image, decoded, own.images, own.pixel_keep)
+        finished.append(
+            _Drawn(
+                image=to_uint8(result.image)[0].cpu().numpy(),
+                before=to_uint8(decoded)[0].cpu().numpy(),
+                losses=result.losses,
+                terms=(float(terms[0]), float(terms[1])),
+                seconds=seconds,
+            )
+        )
+    return finished
+
+
+def _trace(one: Canvas, image: np.ndarray, drawn: Sequence[_Drawn]) -> RequestTrace:
+    """What is told of a request whose views were ``drawn``: times are summed, losses are those of
+    its first view, figures of the adaptation the worst."""
+    quality = pair.pair_quality(image, one.source, one.trimap == trimap.DEFECT)
+    ends = [view.losses[-1] for view in drawn if view.losses]
+    if ends:
+        quality["adaptation_loss"] = max(ends)
+    quality["foreground_loss"] = max(view.terms[0] for view in drawn)
+    quality["background_loss"] = max(view.terms[1] for view in drawn)
+    names = drawn[0].seconds
+    return RequestTrace(
+        losses=drawn[0].losses,
+        seconds={name: sum(view.seconds[name] for view in drawn) for name in names},
+        quality=quality | one.facts(),
+    )

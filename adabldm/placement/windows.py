@@ -8,7 +8,7 @@ and a scratch keeps its width. Windows are a function of the trimap alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,11 +86,12 @@ def windows_of(defects: np.ndarray, size: int, *, context: float = CONTEXT) -> l
         top, left = (
             _start(one, side, length) for one, length in zip(box, (height, width), strict=True)
         )
-        room = round(MARGIN * side)
+        well_inside = [
+            _clear(start, side, length)
+            for start, length in zip((top, left), (height, width), strict=True)
+        ]
         taken = [
-            number
-            for number in order
-            if number == order[0] or _lies_in(boxes[number], top, left, side, room)
+            number for number in order if number == order[0] or _lies_in(boxes[number], well_inside)
         ]
         found.append(Window(top, left, side, size, tuple(sorted(taken))))
         order = [number for number in order if number not in set(taken)]
@@ -115,10 +116,21 @@ def _start(box: slice, side: int, length: int) -> int:
     return int(min(max(0, middle), length - side))
 
 
-def _lies_in(box: tuple[slice, ...], top: int, left: int, side: int, room: int) -> bool:
+def _clear(start: int, side: int, length: int) -> slice:
+    """What of a window along one axis keeps off those of its borders that the picture goes on
+    beyond."""
+    room = round(MARGIN * side)
+    first, last = start, start + side
+    return slice(
+        first + room if first > 0 else first,
+        last - room if last < length else last,
+    )
+
+
+def _lies_in(box: tuple[slice, ...], within: Sequence[slice]) -> bool:
     return all(
-        start + room <= one.start and one.stop <= start + side - room
-        for one, start in zip(box, (top, left), strict=True)
+        room.start <= one.start and one.stop <= room.stop
+        for one, room in zip(box, within, strict=True)
     )
 
 

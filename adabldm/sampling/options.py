@@ -8,6 +8,10 @@ from typing import Any, Literal, get_args
 
 Boundary = int | float
 """A step (int) or a fraction of all steps (float in 0..1)."""
+Resolution = Literal["native", "model"]
+"""``native``: defects are drawn in windows at the picture's own scale, and the result has its
+size; ``model``: the whole picture is brought to the model's size, as in the paper."""
+
 Solver = Literal["dpm-solver++", "unipc", "ddim"]
 MAX_FAST_STEPS = 200
 TRAINED_STEPS = 1000
@@ -23,7 +27,7 @@ class ExactOptions:
     ``latent_editing_start`` / ``image_editing_start`` where stages begin (free diffusion before,
     latent editing up to and including the first image-editing step);
     ``adaptation_steps`` AdamW steps of the decoder at ``adaptation_rate``, background weighted by
-    ``background_weight``.
+    ``background_weight``; ``resolution`` of the result (the paper's is ``model``).
 
     Raises ``ValueError`` naming the field, its value and the rule.
     """
@@ -37,6 +41,7 @@ class ExactOptions:
     adaptation_steps: int = 200
     adaptation_rate: float = 1e-4
     background_weight: float = 100.0
+    resolution: Resolution = "native"
 
     def __post_init__(self) -> None:
         _require_mode("exact", self)
@@ -86,6 +91,7 @@ class FastOptions:
     image_edits: int = 5
     guided_edits: bool = False
     smoothness: float | None = 20.0
+    resolution: Resolution = "native"
 
     def __post_init__(self) -> None:
         _require_mode("fast", self)
@@ -157,6 +163,9 @@ def _require_mode(own: str, options: ModeOptions) -> None:
 
 def _require_legal_stages(options: ModeOptions) -> None:
     """What holds for the three stages in either mode."""
+    resolutions = get_args(Resolution)
+    rule = f"must be one of {', '.join(resolutions)}"
+    _require(options.resolution in resolutions, "resolution", options.resolution, rule)
     steps, adaptation_steps = options.steps, options.adaptation_steps
     _require(1 <= steps <= 1000, "steps", steps, "must be in 1..1000")
     for name in ("guidance", "eta", "adaptation_rate", "background_weight"):

@@ -15,9 +15,10 @@ class SamplingFault(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class AdaBLDMOutput:
-    """One entry a request, at the model's size S: ``images`` the pairs' images, uint8 (S, S, 3);
-    ``masks`` uint8 (S, S) of 0 / 255; ``sources`` the good images and ``trimaps`` as the model saw
-    them; ``blended`` the images before adaptation; ``traces`` losses, timings, quality."""
+    """One entry a request, of the picture's size, or with the resolution ``model`` of the model's:
+    ``images`` the pairs' images, uint8 (H, W, 3); ``masks`` uint8 (H, W) of 0 / 255; ``sources``
+    the good images; ``trimaps``; ``blended`` the images before adaptation; ``traces`` losses,
+    timings, quality."""
 
     images: list[np.ndarray]
     masks: list[np.ndarray]

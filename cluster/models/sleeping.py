@@ -56,7 +56,7 @@ class SleepingPipeline:
     ) -> AdaBLDMOutput:
         """As :meth:`adabldm.pipeline.AdaBLDMPipeline.__call__`; a trace tells when (seconds since
         1970) and in which process the request woke."""
-        del negative_prompts, options
+        del negative_prompts
         self._refuse_too_many(compute_batch or len(images))
         for prompt in prompts:
             if self._crash is not None and self._crash in prompt:
@@ -66,9 +66,11 @@ class SleepingPipeline:
         rests = [self._rest(seed) for seed in seeds]
         woke = time.time() + np.cumsum(rests)
         time.sleep(sum(rests))
-        side = self.image_size
-        sources = [pictures.resize(image, side, side) for image in images]
-        small = [trimap.resize(one, side, side) for one in trimaps]
+        sources, small = list(images), list(trimaps)
+        if options is not None and options.resolution == "model":
+            side = self.image_size
+            sources = [pictures.resize(image, side, side) for image in images]
+            small = [trimap.resize(one, side, side) for one in trimaps]
         masks = [np.where(one == trimap.DEFECT, 255, 0).astype(np.uint8) for one in small]
         made = []
         for source, mask, seed in zip(sources, masks, seeds, strict=True):

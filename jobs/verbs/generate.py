@@ -75,6 +75,13 @@ def main(
     guidance: Annotated[
         float, typer.Option(help="How strongly the prompt is followed.")
     ] = DEFAULTS.guidance,
+    resolution: Annotated[
+        Literal["native", "model"],
+        typer.Option(
+            help="'native': pairs have their pictures' size, and no pixel outside the defect "
+            "changes; 'model': pictures are brought to the model's size."
+        ),
+    ] = "native",
     keep: Annotated[
         str, typer.Option(help="Also write these: source,trimap,blended (any of them).")
     ] = "",
@@ -121,7 +128,12 @@ def main(
         raise InputFault.of("--gpus-per-worker", gpus_per_worker, "must be 0 or more")
     taken, compute_batch = parse_batch_size(batch_size, gpu=gpus_per_worker > 0)
     try:
-        asked_for = {"steps": steps, "adaptation_steps": adaptation_steps, "guidance": guidance}
+        asked_for = {
+            "steps": steps,
+            "adaptation_steps": adaptation_steps,
+            "guidance": guidance,
+            "resolution": resolution,
+        }
         chosen = {name: value for name, value in asked_for.items() if value is not None}
         options = options_of(mode, **chosen)
     except ValueError as error:

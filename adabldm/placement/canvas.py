@@ -1,0 +1,100 @@
+"""A request's picture, as the model sees it and as it comes back: window by window, or squeezed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from adabldm.core import images, trimap
+from adabldm.placement import windows
+
+
+@dataclass(frozen=True)
+class View:
+    """What the model sees: ``image`` uint8 (S, S, 3), ``trimap`` uint8 (S, S), and the ``seed`` of
+    its noise."""
+
+    image: np.ndarray
+    trimap: np.ndarray
+    seed: int
+
+
+class Canvas(Protocol):
+    """One request's picture. ``source`` uint8 (H, W, 3) and ``trimap`` uint8 (H, W) are of the
+    result's size."""
+
+    source: np.ndarray
+    trimap: np.ndarray
+
+    def views(self) -> list[View]:
+        """All that the model has to draw, in a fixed order."""
+        ...
+
+    def composed(self, drawn: Sequence[np.ndarray]) -> np.ndarray:
+        """The result uint8 (H, W, 3) from the ``drawn`` views, uint8 (S, S, 3) each."""
+        ...
+
+    def facts(self) -> dict[str, float]:
+        """Figures of how the picture was cut."""
+        ...
+
+
+class SqueezedCanvas:
+    """The whole picture at the model's size; the result is what the model drew."""
+
+    def __init__(self, image: np.ndarray, marks: np.ndarray, seed: int, size: int) -> None:
+        self.source = images.resize(image, size, size)
+        self.trimap = trimap.resize(marks, size, size)
+        self._seed = seed
+
+    def views(self) -> list[View]:
+        return [View(self.source, self.trimap, self._seed)]
+
+    def composed(self, drawn: Sequence[np.ndarray]) -> np.ndarray:
+        (only,) = drawn
+        return only
+
+    def facts(self) -> dict[str, float]:
+        return {}
+
+
+class WindowedCanvas:
+    """The picture at its own size, and the windows around its defects."""
+
+    def __init__(self, image: np.ndarray, marks: np.ndarray, seed: int, size: int) -> None:
+        self.source, self.trimap = image, marks
+        self._seed = seed
+        self._defects = windows.defects_of(marks)
+        self._windows = windows.windows_of(self._defects, size)
+
+    def views(self) -> list[View]:
+        seeds = windows.derived_seeds(self._seed, len(self._windows))
+        return [
+            View(
+                windows.cut_picture(self.source, window),
+                windows.cut_trimap(self.trimap, self._defects, window),
+                seed,
+            )
+            for window, seed in zip(self._windows, seeds, strict=True)
+        ]
+
+    def composed(self, drawn: Sequence[np.ndarray]) -> np.ndarray:
+        result = self.source.copy()
+        for window, one in zip(self._windows, drawn, strict=True):
+            windows.put_back(result, self.source, one, self._defects, window)
+        return result
+
+    def facts(self) -> dict[str, float]:
+        """``windows`` and ``shrink``, the most pixels of the picture to one of the model's."""
+        shrink = max(window.side / window.size for window in self._windows)
+        return {"windows": float(len(self._windows)), "shrink": shrink}
+
+
+def canvas(image: np.ndarray, marks: np.ndarray, seed: int, size: int, *, native: bool) -> Canvas:
+    """The canvas of a request: ``image`` uint8 (H, W, 3), ``marks`` its trimap uint8 (H, W), drawn
+    by a model of ``size``, in windows if ``native``."""
+    kind = WindowedCanvas if native else SqueezedCanvas
+    return kind(image, marks, seed, size)
