@@ -164,8 +164,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
             trimaps=[one.trimap for one in canvases],
             blended=[one.composed([view.before for view in part]) for one, part in requests],
             traces=[
-                _trace(one, image, part)
-                for (one, part), image in zip(requests, made, strict=True)
+                _trace(one, image, part) for (one, part), image in zip(requests, made, strict=True)
             ],
         )
 
