@@ -15,6 +15,8 @@ from cluster.storage.location import Location
 FILE = "run.json"
 SCHEMA_VERSION = 1
 MAX_BYTES = 1 << 20
+OF_OLD = {"resolution": "model"}
+"""Settings that older outputs do not tell, and what they were made with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class RunBinding:
             faults.append(f"model: {shown}: {rule.format(before)}")
         config = held["config"]
         for name in sorted({*config, *self.config}):
-            before, now = config.get(name), self.config.get(name)
+            before, now = config.get(name, OF_OLD.get(name)), self.config.get(name)
             if before != now:
                 faults.append(f"{name}: {now!r}: {rule.format(repr(before))}")
         if faults:

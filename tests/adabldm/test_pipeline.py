@@ -11,7 +11,7 @@ from adabldm.pipeline import AdaBLDMPipeline, SamplingFault
 from adabldm.sampling.options import ExactOptions, FastOptions
 from tests.support.tiny import FEW_STEPS, SIDE, requests, same, tiny_pipeline
 
-FAST = FastOptions(steps=6, image_edits=2)
+FAST = FastOptions(steps=6, image_edits=2, resolution="model")
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +126,14 @@ def test_the_shared_decoder_is_never_changed(pipeline):
 
 
 def test_adaptation_brings_the_background_back_to_the_good_image(pipeline):
-    none = pipeline(**requests(1), options=ExactOptions(steps=5, adaptation_steps=0))
+    none = pipeline(
+        **requests(1), options=ExactOptions(steps=5, adaptation_steps=0, resolution="model")
+    )
     some = pipeline(
-        **requests(1), options=ExactOptions(steps=5, adaptation_steps=30, adaptation_rate=3e-3)
+        **requests(1),
+        options=ExactOptions(
+            steps=5, adaptation_steps=30, adaptation_rate=3e-3, resolution="model"
+        ),
     )
     assert some.traces[0].losses[-1] < 0.7 * some.traces[0].losses[0]
     assert (

@@ -14,7 +14,7 @@ from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.sampling.options import ExactOptions
 
 SIDE = 64
-FEW_STEPS = ExactOptions(steps=5, adaptation_steps=3, adaptation_rate=1e-3)
+FEW_STEPS = ExactOptions(steps=5, adaptation_steps=3, adaptation_rate=1e-3, resolution="model")
 
 
 def tiny_pipeline(seed: int = 0) -> AdaBLDMPipeline:

@@ -17,6 +17,7 @@ STAGES = {
     "image_editing_start": 0.9,
     "adaptation_rate": 1e-4,
     "background_weight": 100.0,
+    "resolution": "native",
 }
 
 

@@ -1,0 +1,69 @@
+"""A pair has its picture's size, and outside the defect every pixel is the picture's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from adabldm.core import trimap
+from adabldm.data import drawn_metal
+from adabldm.pipeline import AdaBLDMPipeline
+from adabldm.sampling.options import FastOptions
+from tests.support.tiny import FEW_STEPS, same, tiny_pipeline
+
+EXACT = replace(FEW_STEPS, resolution="native")
+FAST = FastOptions(steps=6, image_edits=2)
+SHAPES = [(80, 80), (150, 230), (40, 300), (30, 40)]
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> AdaBLDMPipeline:
+    return tiny_pipeline()
+
+
+def requests() -> dict[str, list]:
+    """Pictures of several sizes; the second has two defects far apart."""
+    pictures = [drawn_metal.draw_part(n, 300).image[:h, :w] for n, (h, w) in enumerate(SHAPES)]
+    trimaps = []
+    for height, width in SHAPES:
+        defect = np.zeros((height, width), np.uint8)
+        defect[height // 2 : height // 2 + 6, 4 : 4 + min(30, width - 6)] = 255
+        trimaps.append(defect)
+    trimaps[1][140:146, 200:226] = 255
+    return {
+        "images": pictures,
+        "trimaps": [trimap.compose(defect) for defect in trimaps],
+        "prompts": [f"a metal surface with a crack {n}" for n in range(len(SHAPES))],
+        "seeds": list(range(len(SHAPES))),
+    }
+
+
+@pytest.mark.parametrize("options", [EXACT, FAST])
+def test_a_pair_has_its_pictures_size_and_only_the_defect_changes(pipeline, options) -> None:
+    asked = requests()
+    made = pipeline(**asked, options=options)
+    for number, shape in enumerate(SHAPES):
+        image, source = made.images[number], asked["images"][number]
+        inside = asked["trimaps"][number] == trimap.DEFECT
+        assert image.shape == (*shape, 3)
+        assert np.array_equal(made.masks[number] > 0, inside)
+        assert np.array_equal(image[~inside], source[~inside])
+        assert not np.array_equal(image[inside], source[inside])
+        assert made.traces[number].quality["background_change"] == 0
+    assert [trace.quality["windows"] for trace in made.traces] == [1, 2, 1, 1]
+
+
+@pytest.mark.parametrize("options", [EXACT, FAST])
+def test_a_request_is_the_same_alone_and_in_any_order_whatever_its_windows(
+    pipeline, options
+) -> None:
+    together = pipeline(**requests(), options=options).images
+    backwards = pipeline(**{k: v[::-1] for k, v in requests().items()}, options=options).images
+    alone = [
+        pipeline(**{k: v[n : n + 1] for k, v in requests().items()}, options=options).images[0]
+        for n in range(len(SHAPES))
+    ]
+    assert same(together, backwards[::-1])
+    assert same(together, alone)
