@@ -20,7 +20,7 @@ from adabldm.planning.object_pictures import ObjectPictures
 from adabldm.sampling.options import FastOptions, ModeOptions
 from adabldm.training.examples import Prompts
 
-MODE = FastOptions(smoothness=None)
+MODE = FastOptions(smoothness=None, resolution="model")
 """How sample pairs are made: fast, and with the image as it is decoded."""
 
 

@@ -208,7 +208,7 @@ def exact_case(pipeline: AdaBLDMPipeline, request: dict[str, Any]) -> Adaptation
         lambda *call: decoded.append((call[1][0], call[2]))
     )
     try:
-        out = pipeline(**request, options=ExactOptions(adaptation_steps=0))
+        out = pipeline(**request, options=ExactOptions(adaptation_steps=0, resolution="model"))
     finally:
         hook.remove()
     latents, before = decoded[-1]

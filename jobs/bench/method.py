@@ -110,7 +110,12 @@ class Variant:
 
 
 PAPER = FastOptions(
-    steps=50, solver="ddim", guided_edits=True, smoothness=None, adaptation_steps=200
+    steps=50,
+    solver="ddim",
+    guided_edits=True,
+    smoothness=None,
+    adaptation_steps=200,
+    resolution="model",
 )
 """``fast`` with every departure but its schedule taken back."""
 
@@ -119,8 +124,8 @@ def variants() -> list[Variant]:
     """Both modes; each departure of ``fast`` alone; and ``fast`` with each taken back or driven
     further, one at a time."""
     return [
-        Variant(name="exact", options=ExactOptions()),
-        Variant(name="fast", options=FastOptions()),
+        Variant(name="exact", options=ExactOptions(resolution="model")),
+        Variant(name="fast", options=FastOptions(resolution="model")),
         Variant(
             name="15 solver steps alone", options=replace(PAPER, steps=15, solver="dpm-solver++")
         ),
@@ -129,19 +134,33 @@ def variants() -> list[Variant]:
             name="correction alone",
             options=replace(PAPER, adaptation_steps=0, smoothness=FastOptions().smoothness),
         ),
-        Variant(name="fast, another seed", options=FastOptions(), other_seed=True),
-        Variant(name="fast, 50 steps", options=FastOptions(steps=50)),
-        Variant(name="fast, 8 steps", options=FastOptions(steps=8)),
-        Variant(name="fast, 10 steps", options=FastOptions(steps=10)),
-        Variant(name="fast, DDIM", options=FastOptions(solver="ddim")),
-        Variant(name="fast, UniPC", options=FastOptions(solver="unipc")),
-        Variant(name="fast, UniPC, 10 steps", options=FastOptions(solver="unipc", steps=10)),
-        Variant(name="fast, edits guided", options=FastOptions(guided_edits=True)),
-        Variant(name="fast, 2 image edits", options=FastOptions(steps=12, image_edits=2)),
-        Variant(name="fast, smoothness 5", options=FastOptions(smoothness=5.0)),
-        Variant(name="fast, smoothness 80", options=FastOptions(smoothness=80.0)),
-        Variant(name="fast, plain paste", options=FastOptions(smoothness=0.0)),
-        Variant(name="fast, no correction", options=FastOptions(smoothness=None)),
+        Variant(
+            name="fast, another seed", options=FastOptions(resolution="model"), other_seed=True
+        ),
+        Variant(name="fast, 50 steps", options=FastOptions(steps=50, resolution="model")),
+        Variant(name="fast, 8 steps", options=FastOptions(steps=8, resolution="model")),
+        Variant(name="fast, 10 steps", options=FastOptions(steps=10, resolution="model")),
+        Variant(name="fast, DDIM", options=FastOptions(solver="ddim", resolution="model")),
+        Variant(name="fast, UniPC", options=FastOptions(solver="unipc", resolution="model")),
+        Variant(
+            name="fast, UniPC, 10 steps",
+            options=FastOptions(solver="unipc", steps=10, resolution="model"),
+        ),
+        Variant(
+            name="fast, edits guided", options=FastOptions(guided_edits=True, resolution="model")
+        ),
+        Variant(
+            name="fast, 2 image edits",
+            options=FastOptions(steps=12, image_edits=2, resolution="model"),
+        ),
+        Variant(name="fast, smoothness 5", options=FastOptions(smoothness=5.0, resolution="model")),
+        Variant(
+            name="fast, smoothness 80", options=FastOptions(smoothness=80.0, resolution="model")
+        ),
+        Variant(name="fast, plain paste", options=FastOptions(smoothness=0.0, resolution="model")),
+        Variant(
+            name="fast, no correction", options=FastOptions(smoothness=None, resolution="model")
+        ),
     ]
 
 

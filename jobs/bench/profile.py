@@ -130,12 +130,14 @@ def main(
     pipeline.set_progress_bar_config(disable=True)
     request = next(requests(data, 1, pipeline.image_size))
     ways: list[tuple[str, ModeOptions]] = [
-        ("exact, as loaded", ExactOptions()),
-        ("fast, as loaded", FastOptions()),
+        ("exact, as loaded", ExactOptions(resolution="model")),
+        ("fast, as loaded", FastOptions(resolution="model")),
     ]
     profiles = [profiled(name, pipeline, request, how, trace) for name, how in ways]
     tune(pipeline)
-    profiles.append(profiled("fast, tuned", pipeline, request, FastOptions(), trace))
+    profiles.append(
+        profiled("fast, tuned", pipeline, request, FastOptions(resolution="model"), trace)
+    )
     show(profiles)
     if trace is not None:
         print(f"traces: {trace}")

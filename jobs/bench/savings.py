@@ -98,13 +98,13 @@ def measure(
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     changes = dict.fromkeys(ways, 0)
     for request in requests:
-        reference = pipeline(**request, options=FastOptions()).images[0]
+        reference = pipeline(**request, options=FastOptions(resolution="model")).images[0]
         for name, undone in ways.items():
             with ExitStack() as stack:
                 for undo in undone:
                     stack.enter_context(undo(pipeline))
                 began = time.process_time()
-                made = pipeline(**request, options=FastOptions()).images[0]
+                made = pipeline(**request, options=FastOptions(resolution="model")).images[0]
                 seconds[name].append(time.process_time() - began)
             change = np.abs(made.astype(np.int16) - reference).max()
             changes[name] = max(changes[name], int(change))

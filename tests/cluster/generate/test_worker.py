@@ -30,7 +30,9 @@ def work(folder: Path, model: str, rows: int = 6, change=None) -> pa.Table:
 
 def settings(output: Path, **more: object) -> WorkerSettings:
     place = Location.of(str(output))
-    return WorkerSettings(output=place, options=ExactOptions(), device="cpu", **more)
+    return WorkerSettings(
+        output=place, options=ExactOptions(resolution="model"), device="cpu", **more
+    )
 
 
 def by_id(facts: pa.Table) -> dict[str, Row]:

@@ -44,7 +44,9 @@ def test_the_whole_decoders_variant_is_what_exact_does() -> None:
     _pass_through_to_the_decoder(pipeline.vae)
     case = exact_case(pipeline, requests(1))
     made = {one.name: one for one in variants(pipeline.vae, case)}
-    unadapted = pipeline(**requests(1), options=ExactOptions(adaptation_steps=0))
+    unadapted = pipeline(
+        **requests(1), options=ExactOptions(adaptation_steps=0, resolution="model")
+    )
     assert np.abs(unadapted.blended[0] - _pixels(case.before)).max() == 0
     exact = adapt_decoder(
         pipeline.vae, case.latents, case.before, case.good, case.keep,
