@@ -109,6 +109,7 @@ class Variant:
     peak_mb: float = 0.0
 
 
+FAST = FastOptions(resolution="model")
 PAPER = FastOptions(
     steps=50,
     solver="ddim",
@@ -125,42 +126,34 @@ def variants() -> list[Variant]:
     further, one at a time."""
     return [
         Variant(name="exact", options=ExactOptions(resolution="model")),
-        Variant(name="fast", options=FastOptions(resolution="model")),
+        Variant(name="fast", options=FAST),
         Variant(
             name="15 solver steps alone", options=replace(PAPER, steps=15, solver="dpm-solver++")
         ),
         Variant(name="unguided edits alone", options=replace(PAPER, guided_edits=False)),
         Variant(
             name="correction alone",
-            options=replace(PAPER, adaptation_steps=0, smoothness=FastOptions().smoothness),
+            options=replace(PAPER, adaptation_steps=0, smoothness=FAST.smoothness),
         ),
-        Variant(
-            name="fast, another seed", options=FastOptions(resolution="model"), other_seed=True
-        ),
-        Variant(name="fast, 50 steps", options=FastOptions(steps=50, resolution="model")),
-        Variant(name="fast, 8 steps", options=FastOptions(steps=8, resolution="model")),
-        Variant(name="fast, 10 steps", options=FastOptions(steps=10, resolution="model")),
-        Variant(name="fast, DDIM", options=FastOptions(solver="ddim", resolution="model")),
-        Variant(name="fast, UniPC", options=FastOptions(solver="unipc", resolution="model")),
+        Variant(name="fast, another seed", options=FAST, other_seed=True),
+        Variant(name="fast, 50 steps", options=replace(FAST, steps=50)),
+        Variant(name="fast, 8 steps", options=replace(FAST, steps=8)),
+        Variant(name="fast, 10 steps", options=replace(FAST, steps=10)),
+        Variant(name="fast, DDIM", options=replace(FAST, solver="ddim")),
+        Variant(name="fast, UniPC", options=replace(FAST, solver="unipc")),
         Variant(
             name="fast, UniPC, 10 steps",
-            options=FastOptions(solver="unipc", steps=10, resolution="model"),
+            options=replace(FAST, solver="unipc", steps=10),
         ),
-        Variant(
-            name="fast, edits guided", options=FastOptions(guided_edits=True, resolution="model")
-        ),
+        Variant(name="fast, edits guided", options=replace(FAST, guided_edits=True)),
         Variant(
             name="fast, 2 image edits",
-            options=FastOptions(steps=12, image_edits=2, resolution="model"),
+            options=replace(FAST, steps=12, image_edits=2),
         ),
-        Variant(name="fast, smoothness 5", options=FastOptions(smoothness=5.0, resolution="model")),
-        Variant(
-            name="fast, smoothness 80", options=FastOptions(smoothness=80.0, resolution="model")
-        ),
-        Variant(name="fast, plain paste", options=FastOptions(smoothness=0.0, resolution="model")),
-        Variant(
-            name="fast, no correction", options=FastOptions(smoothness=None, resolution="model")
-        ),
+        Variant(name="fast, smoothness 5", options=replace(FAST, smoothness=5.0)),
+        Variant(name="fast, smoothness 80", options=replace(FAST, smoothness=80.0)),
+        Variant(name="fast, plain paste", options=replace(FAST, smoothness=0.0)),
+        Variant(name="fast, no correction", options=replace(FAST, smoothness=None)),
     ]
 
 
