@@ -27,6 +27,7 @@ __all__ = [
     "coloured",
     "decode",
     "encode_png",
+    "grey",
     "grid",
     "opened",
     "read_header",
@@ -137,6 +138,11 @@ class Header:
     def size(self) -> tuple[int, int]:
         return self.height, self.width
 
+    @property
+    def is_grey(self) -> bool:
+        """Whether it has one channel besides alpha."""
+        return self.mode in ("1", "L", "LA", "La", "F", *pixel_kinds.SIXTEEN_BITS)
+
 
 def read_header(data: bytes) -> Header:
     """The picture's header, without its pixels. Raises :class:`ImageFault`."""
@@ -203,6 +209,11 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 def coloured(pixels: np.ndarray) -> np.ndarray:
     """uint8 (H, W) or (H, W, 3) as (H, W, 3)."""
     return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
+def grey(pixels: np.ndarray) -> np.ndarray:
+    """The luma (ITU-R BT.601) of uint8 (H, W, 3), (H, W); pixels of equal channels keep it."""
+    return np.asarray(Image.fromarray(pixels).convert("L"))
 
 
 def grid(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:

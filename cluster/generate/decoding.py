@@ -17,11 +17,13 @@ from cluster.storage.location import Location
 
 @dataclass(frozen=True)
 class Decoded:
-    """``work`` with its good ``image``, uint8 (H, W, 3), and its ``trimap``, uint8 (H, W)."""
+    """``work`` with its good ``image``, uint8 (H, W, 3), and its ``trimap``, uint8 (H, W);
+    ``is_grey`` is whether the image's file has one channel."""
 
     work: Work
     image: np.ndarray
     trimap: np.ndarray
+    is_grey: bool
 
 
 def decode(work: Work) -> Decoded:
@@ -40,7 +42,7 @@ def decode(work: Work) -> Decoded:
         assert work.placement is not None  # noqa: S101
         marks = placed_trimap(work.placement, drawn, *image.shape[:2])
     trimap.check(marks)
-    return Decoded(work, image, marks)
+    return Decoded(work, image, marks, images.read_header(data).is_grey)
 
 
 def drawn(field: str, blob: Blob) -> np.ndarray:

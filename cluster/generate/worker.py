@@ -63,7 +63,7 @@ class WorkerSettings:
 
 @dataclass(frozen=True)
 class _Made:
-    """One request's pictures, as the pipeline gave them, and what its model took besides."""
+    """One request's pictures, as they are written, and what its model took besides."""
 
     work: Work
     image: np.ndarray
@@ -156,9 +156,12 @@ class Worker:
         return [
             _Made(
                 work=one.work,
-                image=out.images[i],
+                image=_in_channels_of(one, out.images[i], settings.options),
                 mask=out.masks[i],
-                extras={name: kept[name][i] for name in settings.keep},
+                extras={
+                    name: _in_channels_of(one, kept[name][i], settings.options)
+                    for name in settings.keep
+                },
                 trace=out.traces[i],
                 seconds={} if i else seconds,
             )
@@ -224,6 +227,14 @@ def _call(
         options=options,
         compute_batch=compute_batch,
     )
+
+
+def _in_channels_of(one: Decoded, picture: np.ndarray, options: ModeOptions) -> np.ndarray:
+    """A picture of a pair with as many channels as its good image's file; at the model's size
+    always three."""
+    if options.resolution == "model" or not one.is_grey or picture.ndim == 2:
+        return picture
+    return images.grey(picture)
 
 
 def _model_of(one: Decoded) -> tuple[str, str | None]:

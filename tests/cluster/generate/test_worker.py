@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,6 +34,10 @@ def settings(output: Path, **more: object) -> WorkerSettings:
     return WorkerSettings(
         output=place, options=ExactOptions(resolution="model"), device="cpu", **more
     )
+
+
+def native(output: Path, **more: object) -> WorkerSettings:
+    return dataclasses.replace(settings(output, **more), options=ExactOptions())
 
 
 def by_id(facts: pa.Table) -> dict[str, Row]:
@@ -173,3 +178,27 @@ def test_a_bad_row_is_found_while_the_batch_is(tmp_path: Path) -> None:
     failed = [name for name, row in facts.items() if row["status"] == "failed"]
     assert failed == ["r0002"]
     assert len(facts) == 6
+
+
+def test_a_native_pair_has_its_pictures_size_and_channels_and_only_the_defect_changed(
+    tmp_path: Path,
+) -> None:
+    def grey_first(rows: list[Row]) -> None:
+        path = tmp_path / "in/files/good0.png"
+        path.write_bytes(images.encode_png(images.decode(path.read_bytes(), "L")))
+
+    table = work(tmp_path / "in", "sleep://0?size=32", 6, grey_first)
+    facts = by_id(Worker(native(tmp_path / "out", keep=EXTRAS))(table))
+    for number, name in enumerate(sorted(facts)):
+        row = facts[name]
+        good = (tmp_path / f"in/files/good{number % 3}.png").read_bytes()
+        image = (tmp_path / "out" / row["image"]).read_bytes()
+        mask = images.decode((tmp_path / "out" / row["mask"]).read_bytes(), "L")
+        assert images.read_header(image).mode == images.read_header(good).mode
+        assert {images.read_header(image).mode} == {"RGB" if number % 3 else "L"}
+        changed = (images.decode(image) != images.decode(good)).any(axis=2)
+        assert not changed[mask == 0].any()
+        assert changed[mask > 0].mean() > 0.9
+        for extra in row["extras"]:
+            kept = images.decode((tmp_path / "out" / extra["path"]).read_bytes())
+            assert kept.shape == images.decode(good).shape
