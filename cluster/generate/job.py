@@ -13,7 +13,8 @@ from adabldm.sampling.options import ModeOptions
 from cluster.generate.compute_batch import ComputeBatch
 from cluster.generate.driver import Driver, Tally
 from cluster.generate.flow import Pool, window_rows
-from cluster.generate.resume import index_schema, mark_committed
+from cluster.generate.index_columns import index_schema
+from cluster.generate.resume import mark_committed
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.launch.session import ray_session

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adabldm.core.faults import InputFault
-from cluster.generate.resume import index_schema
+from cluster.generate.index_columns import index_schema
 from cluster.manifest.reader import Manifest
 from cluster.output.index import Ledger
 from cluster.output.run_json import RunBinding
