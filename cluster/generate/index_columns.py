@@ -24,18 +24,21 @@ def index_schema(manifest: Manifest, ledger: Ledger) -> pa.Schema:
     riding = []
     for field in manifest.riding:
         name, kind = field.name, field.type
-        column = f"column {name}"
         if folded(name) in own:
             rule = f"is a name of the index's own ({own[folded(name)]}); give it another"
-            raise InputFault.of("manifest", column, rule)
+            raise _refusal(manifest, name, rule)
         before = spelled.get(folded(name), name)
         if before != name:
-            raise InputFault.of("manifest", column, f"is column {before} in the output's index")
+            raise _refusal(manifest, name, f"is column {before!r} of the output's index")
         if name not in held.names:
             riding.append(pa.field(name, filled(kind)))
             continue
         if not widens(kind, held.field(name).type):
-            rule = f"is {filled(kind)}, the index has {held.field(name).type}"
-            raise InputFault.of("manifest", column, rule)
+            rule = f"is {filled(kind)}, the output's index has {held.field(name).type}"
+            raise _refusal(manifest, name, rule)
         riding.append(pa.field(name, held.field(name).type))
     return pa.schema([*INDEX, *riding])
+
+
+def _refusal(manifest: Manifest, name: str, rule: str) -> InputFault:
+    return InputFault.of("manifest", manifest.place.shown, f"column {name!r} {rule}")
