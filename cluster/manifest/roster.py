@@ -77,17 +77,17 @@ class Roster:
         """
         plain = request_id.isascii() and request_id == request_id.lower()
         name = request_id if plain else folded(request_id)
-        found = None
+        found = []
         if self._any_respelled:
             query = "select id, row from respelled where name = ? and folder = ?"
-            found = self._db.execute(query, (name, folder)).fetchone()
+            found += self._db.execute(query, (name, folder))
         if name != request_id:
             query = "select id, row from requests where id = ? and folder = ?"
-            found = found or self._db.execute(query, (name, folder)).fetchone()
+            found += self._db.execute(query, (name, folder))
             query = "insert or ignore into respelled values (?, ?, ?, ?)"
             self._db.execute(query, (name, folder, request_id, row))
             self._any_respelled = True
-        return found and Spelling(*found)
+        return min((Spelling(*one) for one in found), key=lambda one: one.row, default=None)
 
     def find(self, ids: Iterable[str]) -> dict[str, Fingerprints]:
         """Fingerprints of those of ``ids`` that are in the manifest."""

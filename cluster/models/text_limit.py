@@ -56,8 +56,11 @@ class TextLimit:
 
         logging.set_verbosity_error()  # It would warn of what is looked for here.
         try:
+            names = list(self._folder.files())
+            if not {"tokenizer.json", "vocab.json"} & set(names):
+                raise ValueError("neither tokenizer.json nor vocab.json is there")
             with tempfile.TemporaryDirectory(prefix="adabldm-") as copied:
-                for name in self._folder.files():
+                for name in names:
                     copy = Path(copied, name)
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     copy.write_bytes(self._folder.join(name).read())
