@@ -77,7 +77,7 @@ class Roster:
         """
         plain = request_id.isascii() and request_id == request_id.lower()
         name = request_id if plain else folded(request_id)
-        found = []
+        found: list[tuple[str, int]] = []
         if self._any_respelled:
             query = "select id, row from respelled where name = ? and folder = ?"
             found += self._db.execute(query, (name, folder))

@@ -18,7 +18,7 @@ MARKS = 2
 """Tokens that begin and end every text."""
 GROWTH = 3
 """The most by which lower case and Unicode's composed form lengthen a text in UTF-8."""
-KEPT_TEXTS = 200_000
+KEPT_TEXTS, KEPT_WORDS = 200_000, 200_000
 
 
 class TextLimit:
@@ -29,6 +29,7 @@ class TextLimit:
         self.tokens = tokens
         self._folder = folder
         self._cuts = lru_cache(KEPT_TEXTS)(self._exceeds)
+        self._tokens_of = lru_cache(KEPT_WORDS)(self._count)
 
     def cuts(self, text: str) -> bool:
         """Whether ``text`` is cut. Raises :class:`InputFault` for a tokenizer that cannot be
@@ -41,11 +42,14 @@ class TextLimit:
     def _exceeds(self, text: str) -> bool:
         packed = "".join(text.split())
         most = len(packed) if packed.isascii() else GROWTH * len(packed.encode(errors="replace"))
-        return most + MARKS > self.tokens and self._count(text) > self.tokens
+        if most + MARKS <= self.tokens:
+            return False
+        # No token holds a blank, so that a text has the tokens of its words.
+        return sum(map(self._tokens_of, text.split())) + MARKS > self.tokens
 
-    def _count(self, text: str) -> int:
+    def _count(self, word: str) -> int:
         try:
-            return len(self._tokenizer(text, truncation=False, padding=False).input_ids)
+            return len(self._tokenizer(word, truncation=False, padding=False).input_ids) - MARKS
         except UnicodeEncodeError:
             return 0  # It is no text; the row has a fault of its own.
 
