@@ -92,6 +92,8 @@ def _reason(folder: Location, name: str) -> str | None:
         if seems_read or LIKE_PARQUET.search(last):
             raise _refusal(file, "is a link to a folder: its files are not looked for")
         return "linked folders"
+    if file.is_local and os.path.exists(file.path) and not os.path.isfile(file.path):
+        raise _refusal(file, "is no plain file")
     if last.endswith(SUFFIXES):
         return None
     kind = dot + suffix if stem else ""

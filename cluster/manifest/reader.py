@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -42,9 +43,11 @@ class Manifest:
         found = parts_of(self.place) if is_folder else Parts([Part(self.place)])
         self.parts = found.read
         self.rows = 0
+        self._starts: list[int] = []
         self._columns = Columns()
         for part in self.parts:
             with open_parquet(part.file) as parquet:
+                self._starts.append(self.rows)
                 self.rows += parquet.metadata.num_rows
                 self._columns.add(part, parquet.schema_arrow, parquet.metadata)
         self.riding = self._columns.riding()
@@ -125,6 +128,14 @@ class Manifest:
         if name == "seed" and not kinds.is_integer(column.type):
             return [whole(value) for value in values]
         return values
+
+    def part_of(self, row: int) -> str | None:
+        """Where row ``row`` is in a manifest of several files, None in one of a single file."""
+        if len(self.parts) == 1:
+            return None
+        number = bisect_right(self._starts, row) - 1
+        name = self.parts[number].file.path[len(self.folder.path) :].strip("/")
+        return f"row {row - self._starts[number]} of {name}"
 
     def resolve(self, path: str) -> Location:
         """The file that a row names. Raises ``ValueError`` if it is outside the allowed roots."""

@@ -42,7 +42,7 @@ def validate(
             for fault in _faults(roster, number, row, result, one_folder):
                 total += 1
                 if total <= SHOWN_FAULTS:
-                    lines.append(_line(number, row, fault))
+                    lines.append(_line(number, manifest.part_of(number), row, fault))
             if remarks is not None and isinstance(result, CheckedRequest):
                 remarks.look(number, row, result.height, result.width)
         if total > SHOWN_FAULTS:
@@ -103,9 +103,10 @@ def _faults(
     return found
 
 
-def _line(number: int, row: Row, fault: RowFault) -> str:
+def _line(number: int, part: str | None, row: Row, fault: RowFault) -> str:
     shown = repr(fault.value)
     if len(shown) > 200:
         shown = shown[:200] + "..."
-    where = f"row {number} (request_id {row.get('request_id')!r:.250})"
+    more = f", {part}" if part else ""
+    where = f"row {number} (request_id {row.get('request_id')!r:.250}{more})"
     return f"{where}: {fault.field}: {shown}: {fault.rule}"

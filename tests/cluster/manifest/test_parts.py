@@ -11,7 +11,8 @@ import pytest
 
 from adabldm.core.faults import InputFault
 from cluster.manifest.reader import Manifest
-from tests.support.making import rows_of
+from cluster.manifest.validation import validate
+from tests.support.making import checks_of, rows_of
 
 Row = dict[str, Any]
 
@@ -149,12 +150,23 @@ def test_a_folder_s_value_must_agree_with_the_file_s_column(tmp_path: Path) -> N
     assert "column 'lot': is not '4', as its path says" in line
 
 
-STRING, INT = pa.string(), pa.int64()
+def test_a_fault_of_a_row_names_its_part(tmp_path: Path) -> None:
+    write(tmp_path, a=table_of(2), b__c=table_of(2, 1))
+    manifest = Manifest(str(tmp_path))
+    with pytest.raises(InputFault) as refused:
+        validate(manifest, checks_of(manifest))
+    lines = [line for line in refused.value.lines if "unique" in line]
+    assert lines == [
+        "row 2 (request_id 'r0001', row 0 of b/c.parquet): request_id: 'r0001': must be unique, "
+        "row 1 has it too"
+    ]
+
+
 HARMLESS: list[tuple[pa.Array, pa.Array, list[object]]] = [
     (pa.nulls(1), pa.array(["x"]), [None, "x"]),
     (pa.array(["x"]), pa.nulls(1), ["x", None]),
     (pa.nulls(1, pa.float64()), pa.array(["x"]), [None, "x"]),
-    (pa.array([3]), pa.nulls(1, STRING), [3, None]),
+    (pa.array([3]), pa.nulls(1, pa.string()), [3, None]),
     (pa.array(["x"], pa.large_string()), pa.array(["y"]).dictionary_encode(), ["x", "y"]),
     (pa.array([1], pa.int32()), pa.array([2**40]), [1, 2**40]),
     (pa.array([1], pa.uint32()), pa.array([2], pa.int8()), [1, 2]),
