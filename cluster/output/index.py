@@ -149,7 +149,7 @@ class Ledger:
         try:
             self._table = DeltaTable.create(self._uri, schema=schema, storage_options=self._options)
             self._created = True
-        except DeltaError as error:
+        except Exception as error:  # the library raises some that are not its own
             self._table = self._open()
             if self._table is None:
                 raise JobFault(f"{self._uri}: cannot be made: {error}") from error

@@ -89,6 +89,10 @@ def main(
             help="Check everything and tell what it would take; start and write nothing.",
         ),
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse prompts that are longer than the model reads."),
+    ] = False,
     rate: Annotated[
         float | None,
         typer.Option(help="Images/s of a worker, for --dry-run.", show_default="measured here"),
@@ -137,11 +141,20 @@ def main(
         named_branches=branch or (),
         branches=branches,
         compute_batch=compute_batch,
+        strict=strict,
     )
     if dry_run:
-        print("\n".join(forecast.lines(spec, forecast.forecast(spec, rate), price)))
+        seen = forecast.forecast(spec, rate)
+        for line in seen.remarks:
+            warn(line)
+        print("\n".join(forecast.lines(spec, seen, price)))
         return
     run(spec)
+
+
+def warn(line: str) -> None:
+    """Say what is worth a look and stops nothing."""
+    print(f"warning: {line}", file=sys.stderr)
 
 
 def run(spec: GenerationSpec) -> None:
@@ -162,7 +175,7 @@ def run(spec: GenerationSpec) -> None:
         tracker.update(before + tally.committed + waiting, note)
 
     try:
-        outcome = generate(spec, progress)
+        outcome = generate(spec, progress, warn)
     except JobFault as fault:
         print(f"stopped: {fault}. The same command continues.", file=sys.stderr)
         raise typer.Exit(ExitCode.STOPPED) from fault
