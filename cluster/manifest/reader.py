@@ -11,6 +11,7 @@ import pyarrow.types as kinds
 
 from adabldm.core.faults import InputFault
 from cluster.manifest.parquet_guard import open_parquet
+from cluster.manifest.roots import Roots
 from cluster.manifest.schema import SCHEMA
 from cluster.storage.location import Location, insistently, location
 
@@ -30,10 +31,9 @@ class Manifest:
         self.place = location("manifest", uri)
         is_folder = self._exists_as_folder()
         self.folder = self.place if is_folder else self.place.parent
-        roots = [location("allow-root", root) for root in allowed_roots]
-        self.roots = [self.folder, *roots]
+        self.roots = Roots(self.folder, allowed_roots)
         self.files = self._list() if is_folder else [self.place]
-        self._resolved = lru_cache(KEPT_PATHS)(self._resolve)
+        self._resolved = lru_cache(KEPT_PATHS)(self.roots.resolve)
         self.rows = 0
         first: pa.Schema | None = None
         for file in self.files:
@@ -89,15 +89,8 @@ class Manifest:
                     ) from error
 
     def resolve(self, path: str) -> Location:
-        """The file that a row names. Raises ``ValueError`` if it is outside the allowed roots."""
+        """The file that a row names, as :meth:`cluster.manifest.roots.Roots.resolve`."""
         return self._resolved(path)
-
-    def _resolve(self, path: str) -> Location:
-        place = Location.of(path, self.folder)
-        if not any(place.inside(root) for root in self.roots):
-            shown = ", ".join(root.shown for root in self.roots)
-            raise ValueError(f"is outside the allowed roots ({shown})")
-        return place
 
 
 def _riding(schema: pa.Schema) -> list[pa.Field]:

@@ -21,6 +21,7 @@ from adabldm.training.options import (
 )
 from cluster.storage.location import location
 from jobs.verbs import dataset_options as given
+from jobs.verbs import places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +35,15 @@ DEFAULT_STEPS = f"{PAPER.steps}; from scratch {WholeModelOptions().steps}"
 @given.opens_data_sets()
 def main(
     dataset_uri: given.Dataset,
-    output: Annotated[str, typer.Option(help="Folder for what is trained (any URI).")],
+    output: Annotated[
+        str, typer.Option(callback=places.uri, help="Folder for what is trained (any URI).")
+    ],
     base: Annotated[
         str,
         typer.Option(
+            callback=places.model,
             help="The model that stays locked: 'embedded', or the URI of a model's folder or "
-            "checkpoint, Stable Diffusion 1.5 among them."
+            "checkpoint, Stable Diffusion 1.5 among them.",
         ),
     ] = "embedded",
     from_scratch: Annotated[
@@ -110,7 +114,10 @@ def main(
         str | None, typer.Option(help="The object's noun in prompts; default: its folder's name.")
     ] = None,
     prompts: Annotated[
-        str | None, typer.Option(help="YAML of templates and synonyms, as in `adabldm plan`.")
+        str | None,
+        typer.Option(
+            callback=places.uri, help="YAML of templates and synonyms, as in `adabldm plan`."
+        ),
     ] = None,
     *,
     options: DatasetOptions,
@@ -133,7 +140,9 @@ def main(
     from cluster.train.spec import TrainingSpec, checked_base
 
     # Absolute from here on: whoever trains may work in another directory.
-    output = location("--output", output).shown
+    place = location("--output", output)
+    places.refuse_unwritable("--output", place)
+    output = place.shown
     if base != EMBEDDED:
         base = location("--base", base).shown
     objects = given.open_objects(dataset_uri, options, defect or [])
