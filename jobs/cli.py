@@ -9,22 +9,25 @@ import sys
 import traceback
 from contextlib import suppress
 
-import typer
+try:
+    import typer
 
-from adabldm.core.faults import ExitCode, InputFault, JobFault, one_line
-from jobs.verbs import (
-    demo,
-    generate,
-    pairs,
-    parity,
-    plan,
-    prepare,
-    sheet,
-    submit,
-    train,
-    trimaps,
-    verify,
-)
+    from adabldm.core.faults import ExitCode, InputFault, JobFault, one_line
+    from jobs.verbs import (
+        demo,
+        generate,
+        pairs,
+        parity,
+        plan,
+        prepare,
+        sheet,
+        submit,
+        train,
+        trimaps,
+        verify,
+    )
+except KeyboardInterrupt:
+    sys.exit("interrupted")
 
 TRACEBACK = "ADABLDM_TRACEBACK"
 """Set, it shows where in the program an unforeseen error came from."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -229,7 +231,7 @@ def _train_one(job: TrainingSpec, workers: int) -> None:
 
     _check_parts(job, workers)
     began = time.monotonic()
-    with Tracker("train", job.steps, job.steps_done()) as tracker:
+    with _continued(), Tracker("train", job.steps, job.steps_done()) as tracker:
         train(job, tracker.update)
     if not _is_there(job):
         raise JobFault(f"{job.name}: was trained, but nothing is at {job.result.shown}")
@@ -255,7 +257,8 @@ def _train_each(jobs: Sequence[TrainingSpec], workers: int, output: str) -> None
         _check_parts(job, 1)
     began = time.monotonic()
     before = sum(job.steps_done() for job in jobs)
-    with Tracker("train", sum(job.steps for job in jobs), before) as tracker:
+    steps = sum(job.steps for job in jobs)
+    with _continued(), Tracker("train", steps, before) as tracker:
         outcome = train_each(jobs, workers, tracker.update)
     for job in jobs:
         if outcome[job.name] is None and not _is_there(job):
@@ -269,6 +272,15 @@ def _train_each(jobs: Sequence[TrainingSpec], workers: int, output: str) -> None
         raise typer.Exit(ExitCode.SOME_FAILED)
     if failed:
         raise JobFault("no branch could be trained")
+
+
+@contextmanager
+def _continued() -> Iterator[None]:
+    """Says that what was interrupted can go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise JobFault("interrupted. The same command continues.") from None
 
 
 def _is_there(job: TrainingSpec) -> bool:

@@ -195,12 +195,12 @@ def test_it_goes_from_object_storage_to_object_storage(s3: str) -> None:
         (
             lambda root: root / "nut",
             ("--split", "no.txt"),
-            "--split: '/.*/no.txt': there is no such",
+            "--split: .*/no.txt': there is no",
         ),
         (
             lambda root: root / "nut",
             ("--groups", "no.csv"),
-            "--groups: .*/no.csv': there is no such",
+            "--groups: .*/no.csv': there is no",
         ),
         (lambda root: root / "out", (), "is a prepared data set already"),
         (lambda root: root, (), "must not be inside DATASET"),
