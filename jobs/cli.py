@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -60,7 +59,6 @@ def main() -> None:
             if stream is not None:
                 stream.flush()
     except OSError as error:
-        error.filename = "standard output"
         code = _stopped(error)
     # From here on Ctrl-C ends the program at once, without a word.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -98,8 +96,8 @@ def _stopped(error: Exception) -> int:
         _stop_writing()
         return ExitCode.STOPPED
     if isinstance(error, OSError) and error.strerror:
-        if error.errno == errno.ENOSPC:
-            _stop_writing()
+        if _stop_writing():
+            error.filename = "standard output"
         where = f"{error.filename}: " if error.filename is not None else ""
         return _say(f"{where}{error.strerror}", code=ExitCode.STOPPED)
     hint = "" if isinstance(error, OSError) else f" ({TRACEBACK}=1 shows where)"
@@ -114,8 +112,10 @@ def _say(*lines: str, code: ExitCode) -> ExitCode:
     return code
 
 
-def _stop_writing() -> None:
-    """What is still to be printed goes nowhere, or Python would fail on it once more at its end."""
+def _stop_writing() -> bool:
+    """Whether there is a stream that takes no more: what is still to be printed there goes nowhere,
+    or Python would fail on it once more at its end."""
+    stopped = False
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -123,6 +123,9 @@ def _stop_writing() -> None:
                 stream.flush()
         except OSError:
             os.dup2(nowhere, stream.fileno())
+            stopped = True
+    os.close(nowhere)
+    return stopped
 
 
 if __name__ == "__main__":

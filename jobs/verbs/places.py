@@ -157,7 +157,8 @@ def refuse_unwritable(field: str, place: Location, *, folder: bool = True) -> No
     if above != path and not os.path.isdir(above):
         raise InputFault.of(field, path, f"{above} is a file, nothing can be below it")
     holder = above if os.path.isdir(above) else os.path.dirname(above)
-    if not os.access(holder, os.W_OK | os.X_OK):
+    effective = os.access in os.supports_effective_ids
+    if not os.access(holder, os.W_OK | os.X_OK, effective_ids=effective):
         raise InputFault.of(field, path, f"{holder} cannot be written to")
 
 
