@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import posixpath
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -153,8 +153,7 @@ def _refuse_moved(tree: Tree, rows: Sequence[DatasetRow]) -> None:
         fs, path = fsspec.url_to_fs(split_fragment(row.image)[0], use_listings_cache=False)
         if fs.exists(path):
             continue
-        images = [row.image for row in rows]
-        source = posixpath.commonpath(images) if len(images) > 1 else posixpath.dirname(row.image)
+        source = os.path.commonprefix([row.image for row in rows]).rpartition("/")[0]
         raise DatasetFault(
             f"{tree.uri_of_root}: was prepared from {source}, where {row.image} is no more; "
             "prepare it again"

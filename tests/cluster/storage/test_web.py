@@ -115,7 +115,7 @@ def test_nobody_at_the_address_is_an_error_of_the_world() -> None:
     ],
 )
 def test_an_address_that_a_server_may_read_otherwise_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="must|[Pp]ort|URI"):
+    with pytest.raises(ValueError, match=r"must|[Pp]ort|URI"):
         Location.of(url)
 
 

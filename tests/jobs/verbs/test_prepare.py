@@ -236,6 +236,18 @@ def test_a_prepared_data_set_keeps_its_split(tmp_path: Path, options: DatasetOpt
         open_dataset(str(tmp_path / "out"), options)
 
 
+def test_pictures_that_were_moved_away_are_missed_in_a_line(tmp_path: Path) -> None:
+    lay_out(str(tmp_path / "nut"), mvtec())
+    prepare(str(tmp_path / "nut"), str(tmp_path / "out"))
+    (tmp_path / "nut").rename(tmp_path / "bolt")
+    rule = rf"was prepared from file://{tmp_path}/nut, where .* is no more; prepare it again"
+    with pytest.raises(DatasetFault, match=rule):
+        open_dataset(str(tmp_path / "out"))
+    (tmp_path / "bolt").rename(tmp_path / "nut")
+    (tmp_path / "out").rename(tmp_path / "moved")
+    assert open_dataset(str(tmp_path / "moved"))
+
+
 def test_an_index_that_is_none_is_refused(tmp_path: Path) -> None:
     index = tmp_path / "dataset.parquet"
     index.write_bytes(b"no")
