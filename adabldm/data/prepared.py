@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
+import posixpath
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -153,7 +153,9 @@ def _refuse_moved(tree: Tree, rows: Sequence[DatasetRow]) -> None:
         fs, path = fsspec.url_to_fs(split_fragment(row.image)[0], use_listings_cache=False)
         if fs.exists(path):
             continue
-        source = os.path.commonprefix([row.image for row in rows]).rpartition("/")[0]
+        protocol, _, path = row.image.partition("://")
+        others = [one.image.partition("://")[2] for one in rows]
+        source = f"{protocol}://{posixpath.commonpath([posixpath.dirname(path), *others])}"
         raise DatasetFault(
             f"{tree.uri_of_root}: was prepared from {source}, where {row.image} is no more; "
             "prepare it again"

@@ -97,7 +97,5 @@ def _guard_doors(joins: bool) -> None:
         )
         os.environ["RAY_AUTH_MODE"] = "token" if has_token else "disabled"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    # A thread that still runs after the connection is closed must not open another.
-    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     # Ray would let workers give way to every other program of the machine.
     os.environ.setdefault("RAY_worker_niceness", "0")
