@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
+import posixpath
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adabldm.core.mask_rule import AUTO, MaskRule
 from adabldm.core.objects import DefectImage, ObjectFolder, Surface
-from adabldm.core.picture_uri import DatasetFault, read_bytes
+from adabldm.core.picture_uri import DatasetFault, read_bytes, split_fragment
 from adabldm.data.layouts import Picture, Tree
 from adabldm.data.split import Side
 
@@ -148,4 +150,23 @@ def open_prepared(tree: Tree) -> list[ObjectFolder]:
         if record["foreground"]:
             record["foreground"] = tree.uri(record["foreground"])
         rows.append(DatasetRow(**record))
+    _refuse_moved(tree, rows)
     return assemble(rows)
+
+
+def _refuse_moved(tree: Tree, rows: Sequence[DatasetRow]) -> None:
+    """Raise :class:`DatasetFault` if the pictures are no more where they were prepared from.
+
+    One picture an object is looked for.
+    """
+    for row in {row.object: row for row in reversed(rows)}.values():
+        fs, path = fsspec.url_to_fs(split_fragment(row.image)[0], use_listings_cache=False)
+        if fs.exists(path):
+            continue
+        protocol, _, path = row.image.partition("://")
+        others = [one.image.partition("://")[2] for one in rows]
+        source = f"{protocol}://{posixpath.commonpath([posixpath.dirname(path), *others])}"
+        raise DatasetFault(
+            f"{tree.uri_of_root}: was prepared from {source}, where {row.image} is no more; "
+            "prepare it again"
+        )

@@ -33,7 +33,8 @@ class PlanFiles(Protocol):
     """Where a plan keeps the files of its own."""
 
     def put(self, data: bytes, suffix: str) -> str:
-        """The URI at which ``data`` is, or soon will be; ``suffix`` as in ``.png``."""
+        """The path, relative to the plan's own folder, at which ``data`` is, or soon will be;
+        ``suffix`` as in ``.png``."""
         ...
 
 
@@ -53,10 +54,10 @@ class PackedMask:
 class GoodPicture:
     """A good picture next to the manifest; ``foreground`` is None on a texture."""
 
-    uri: str
+    path: str
     shape: tuple[int, int]
     foreground: PackedMask | None
-    foreground_uri: str | None
+    foreground_path: str | None
 
 
 @contextmanager
@@ -135,13 +136,13 @@ class GoodPictures:
         shape = file.pixels.shape[0], file.pixels.shape[1]
         picture = self._files.put(file.data, file.suffix)
         if self.texture:
-            return GoodPicture(uri=picture, shape=shape, foreground=None, foreground_uri=None)
+            return GoodPicture(path=picture, shape=shape, foreground=None, foreground_path=None)
         mask = self._object(uri, file.pixels)
         return GoodPicture(
-            uri=picture,
+            path=picture,
             shape=shape,
             foreground=PackedMask(mask),
-            foreground_uri=self._files.put(images.encode_png(mask), ".png"),
+            foreground_path=self._files.put(images.encode_png(mask), ".png"),
         )
 
     def _object(self, uri: str, pixels: np.ndarray) -> np.ndarray:
@@ -190,7 +191,7 @@ class DefectMasks:
         files: PlanFiles,
     ) -> None:
         self._streams, self._files, self._name = streams, files, folder.name
-        self._uris: dict[int, str] = {}
+        self._paths: dict[int, str] = {}
         self._invented: dict[int, np.ndarray] = {}
         items = sorted(folder.defects, key=lambda item: item.defect)
         with ThreadPoolExecutor(READERS) as pool:
@@ -246,15 +247,15 @@ class DefectMasks:
         if number not in self._invented:
             mask = self._invent(number)
             self._invented[number] = mask[transform.bounding_box(mask)].copy()
-            self._uris[number] = self._files.put(images.encode_png(mask), ".png")
+            self._paths[number] = self._files.put(images.encode_png(mask), ".png")
         return self._invented[number]
 
-    def uri(self, number: int) -> str:
+    def path(self, number: int) -> str:
         """Where a mask is, or soon will be, next to the manifest."""
-        if number not in self._uris:
+        if number not in self._paths:
             real = self._real[number]
-            self._uris[number] = self._files.put(real.file, ".png")
-        return self._uris[number]
+            self._paths[number] = self._files.put(real.file, ".png")
+        return self._paths[number]
 
     def _of_type(self, defect: str) -> Sequence[_RealMask]:
         first, count = self._spans[defect]

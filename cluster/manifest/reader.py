@@ -15,6 +15,7 @@ from cluster.manifest.columns import Columns
 from cluster.manifest.conform import conform, whole
 from cluster.manifest.parquet_guard import open_parquet
 from cluster.manifest.parts import Part, Parts, parts_of
+from cluster.manifest.roots import Roots
 from cluster.manifest.schema import SCHEMA
 from cluster.storage.location import Location, location
 
@@ -37,9 +38,8 @@ class Manifest:
         self.place = location("manifest", uri)
         is_folder = self._exists_as_folder()
         self.folder = self.place if is_folder else self.place.parent
-        roots = [location("allow-root", root) for root in allowed_roots]
-        self.roots = [self.folder, *roots]
-        self._resolved = lru_cache(KEPT_PATHS)(self._resolve)
+        self.roots = Roots(self.folder, allowed_roots)
+        self._resolved = lru_cache(KEPT_PATHS)(self.roots.resolve)
         found = parts_of(self.place) if is_folder else Parts([Part(self.place)])
         self.parts = found.read
         self.rows = 0
@@ -138,15 +138,8 @@ class Manifest:
         return f"row {row - self._starts[number]} of {name}"
 
     def resolve(self, path: str) -> Location:
-        """The file that a row names. Raises ``ValueError`` if it is outside the allowed roots."""
+        """The file that a row names, as :meth:`cluster.manifest.roots.Roots.resolve`."""
         return self._resolved(path)
-
-    def _resolve(self, path: str) -> Location:
-        place = Location.of(path, self.folder)
-        if not any(place.inside(root) for root in self.roots):
-            shown = ", ".join(root.shown for root in self.roots)
-            raise ValueError(f"is outside the allowed roots ({shown})")
-        return place
 
 
 def _refusal(file: Location, rule: str) -> InputFault:

@@ -14,6 +14,7 @@ import typer
 from adabldm.core.faults import InputFault
 from adabldm.core.names import name_fault, object_fault
 from adabldm.data.options import DatasetOptions, SurfaceChoice
+from jobs.verbs import places
 
 if TYPE_CHECKING:
     from adabldm.core.objects import ObjectFolder
@@ -22,6 +23,7 @@ Dataset = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
+        callback=places.uri,
         help="A folder from `adabldm prepare`, or a data set as it is (any URI).",
     ),
 ]
@@ -35,15 +37,23 @@ OPTIONS: Mapping[str, Any] = {
     "split_file": Annotated[
         str | None,
         typer.Option(
-            "--split", help="A split to keep: a split.json, or a list of the few, one path a line."
+            "--split",
+            callback=places.uri,
+            help="A split to keep: a split.json, or a list of the few, one path a line.",
         ),
     ],
     "groups": Annotated[
         str | None,
-        typer.Option(help="CSV image,group: pictures of one group are on one side of the split."),
+        typer.Option(
+            callback=places.uri,
+            help="CSV image,group: pictures of one group are on one side of the split.",
+        ),
     ],
     "captions": Annotated[
-        str | None, typer.Option(help="CSV image,caption: what a defect picture shows, in words.")
+        str | None,
+        typer.Option(
+            callback=places.uri, help="CSV image,caption: what a defect picture shows, in words."
+        ),
     ],
     "mask_rule": Annotated[
         str,
@@ -58,7 +68,10 @@ OPTIONS: Mapping[str, Any] = {
     ],
     "backbone": Annotated[
         str | None,
-        typer.Option(help="transformers backbone to find objects with; default: built in."),
+        typer.Option(
+            callback=places.backbone,
+            help="transformers backbone to find objects with; default: built in.",
+        ),
     ],
 }
 """How the command line asks for each field of :class:`~adabldm.data.options.DatasetOptions`."""
@@ -114,8 +127,11 @@ def open_objects(
     """
     from adabldm.data.opening import open_dataset
 
+    refuse_missing_places(uri, options)
     try:
         objects = open_dataset(uri, with_checked_backbone(options))
+    except InputFault:
+        raise
     except (ValueError, ImportError) as fault:
         raise InputFault(f"DATASET: {fault}") from fault
     known = sorted({name for folder in objects for name in folder.defect_types})
@@ -133,6 +149,17 @@ def open_objects(
     for folder in usable:
         _check(folder)
     return usable
+
+
+def refuse_missing_places(uri: str, options: DatasetOptions) -> None:
+    """Raise :class:`InputFault` unless the data set and the files about it are there."""
+    places.refuse_missing("DATASET", uri)
+    for field, file in (
+        ("--split", options.split_file),
+        ("--groups", options.groups),
+        ("--captions", options.captions),
+    ):
+        places.refuse_missing(field, file, folder=False)
 
 
 def with_checked_backbone(options: DatasetOptions) -> DatasetOptions:

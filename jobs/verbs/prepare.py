@@ -13,6 +13,7 @@ from adabldm.core.faults import InputFault
 from adabldm.data.options import DatasetOptions
 from jobs.progress import Tracker
 from jobs.verbs import dataset_options as given
+from jobs.verbs import places
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,9 +32,15 @@ WIDTH = 160
 )
 def main(
     dataset_uri: Annotated[
-        str, typer.Argument(metavar="DATASET", help="Folder of a data set (any URI).")
+        str,
+        typer.Argument(
+            metavar="DATASET", callback=places.uri, help="Folder of a data set (any URI)."
+        ),
     ],
-    output: Annotated[str, typer.Option(help="Folder for the prepared data set (any URI).")],
+    output: Annotated[
+        str,
+        typer.Option(callback=places.uri, help="Folder for the prepared data set (any URI)."),
+    ],
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at faults, and write nothing.")
     ] = False,
@@ -62,6 +69,8 @@ def main(
     place, source = location("--output", output), location("DATASET", dataset_uri)
     if place.inside(source):
         raise InputFault.of("--output", output, "must not be inside DATASET")
+    given.refuse_missing_places(dataset_uri, options)
+    places.refuse_unwritable("--output", place)
     options = given.with_checked_backbone(options)
     with _told("check") as progress:
         checked = preparation.check(dataset_uri, options, progress)
@@ -82,6 +91,7 @@ def main(
     else:
         outlined = preparation.Outlined.unseen(checked)
     preparation.write(checked, outlined, options, write_file)
+    places.written(place.join(INDEX))
     _tell(checked, outlined, place.shown)
 
 

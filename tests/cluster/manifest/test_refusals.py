@@ -154,7 +154,9 @@ def test_a_link_out_of_the_roots_is_refused_until_its_root_is_allowed(
     (outside / "x.png").write_bytes(b"no picture, but it may be looked at")
     manifest = write_manifest(tmp_path / "in", change=set_to("image", {"path": "files/link.png"}))
     (tmp_path / "in/files/link.png").symlink_to(outside / "x.png")
-    assert "is outside the allowed roots" in generate(manifest)[1][0]
+    code, (line, *_) = generate(manifest)
+    assert f"{tmp_path}/in/files/link.png is a symbolic link to {outside}/x.png" in line
+    assert f"outside the allowed roots ({tmp_path}/in); --allow-root {outside} allows it" in line
     code, lines = generate(manifest, "--allow-root", str(outside))
     assert code == 2
     assert "not a readable picture" in lines[0]

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -21,6 +20,7 @@ from adabldm.planning.object_pictures import ObjectPictures
 from cluster.train.spec import TrainingSpec
 from jobs.cli import app
 from tests.support.drawn_folder import disc_folder, metal_folder
+from tests.support.making import rows_with_whole_paths
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +61,7 @@ def test_a_plan_has_the_split_and_the_object_masks_of_prepare(
     sets: SimpleNamespace, tmp_path: Path
 ) -> None:
     run("plan", sets.raw, "--count", 60, "--output", tmp_path, *SPLIT)
-    rows = pq.read_table(tmp_path / "manifest.parquet").to_pylist()
+    rows = rows_with_whole_paths(str(tmp_path / "manifest.parquet"))
     good_of = {read_bytes(uri): uri for uri in sets.prepared.good}
     masks = {read_bytes(row["placement"]["mask"]["path"]) for row in rows}
     assert masks == {read_bytes(item.mask) for item in sets.prepared.defects}
