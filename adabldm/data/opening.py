@@ -9,7 +9,7 @@ from adabldm.core.objects import ObjectFolder
 from adabldm.core.picture_uri import DatasetFault
 from adabldm.data import layouts, prepared, split_file
 from adabldm.data.annotations import Column, annotate
-from adabldm.data.layouts import DatasetFinding, Listing, Picture, Tree
+from adabldm.data.layouts import DatasetFinding, Key, Listing, Picture, Tree
 from adabldm.data.options import AUTO, DatasetOptions
 from adabldm.data.split import Side, divide
 
@@ -77,8 +77,8 @@ def list_pictures(tree: Tree, options: DatasetOptions) -> Listing:
 
 def split_pictures(
     pictures: Sequence[Picture], options: DatasetOptions
-) -> tuple[dict[str, Side], list[DatasetFinding]]:
-    """The side of each picture, by its path, and what a written split names that is not there.
+) -> tuple[dict[Key, Side], list[DatasetFinding]]:
+    """The side of each picture, by its path and type, and what a written split names that is not there.
 
     Raises :class:`DatasetFault` for a written split that cannot be kept.
     """

@@ -21,7 +21,7 @@ from adabldm.core.picture_uri import DatasetFault, read_picture, split_fragment
 from adabldm.core.progress import Progress, untold
 from adabldm.data import inspection, opening, prepared, split, split_file
 from adabldm.data.inspection import InspectedPicture
-from adabldm.data.layouts import DatasetFinding, Picture, Tree
+from adabldm.data.layouts import DatasetFinding, Key, Picture, Tree
 from adabldm.data.options import DatasetOptions
 from adabldm.foreground.object_masks import ObjectMasks
 
@@ -39,7 +39,7 @@ class CheckedDataset:
     tree: Tree
     layout: str
     pictures: tuple[InspectedPicture, ...]
-    sides: Mapping[str, split.Side]
+    sides: Mapping[Key, split.Side]
     surfaces: Mapping[str, Surface]
     faults: tuple[DatasetFinding, ...]
     remarks: tuple[str, ...]
@@ -111,13 +111,13 @@ def _with_usable_names(pictures: Sequence[Picture]) -> tuple[list[Picture], list
 def _lacking(
     listed: Sequence[Picture],
     usable: Sequence[InspectedPicture],
-    sides: Mapping[str, split.Side],
+    sides: Mapping[Key, split.Side],
 ) -> list[DatasetFinding]:
     """What an object lacks, once the unusable is gone."""
     faults: list[DatasetFinding] = []
     left: dict[tuple[str, str | None], list[split.Side]] = defaultdict(list)
     for found in usable:
-        left[found.picture.object, found.picture.defect].append(sides[found.picture.path])
+        left[found.picture.object, found.picture.defect].append(sides[found.picture.key])
     for name, defect in sorted({(p.object, p.defect or "") for p in listed}):
         on = left[name, defect or None]
         if not defect and "good" not in on:
@@ -141,7 +141,7 @@ class Outlined:
     ``sides`` are those of :class:`CheckedDataset`, but pictures without an object are left out.
     """
 
-    sides: Mapping[str, split.Side]
+    sides: Mapping[Key, split.Side]
     surfaces: Mapping[str, Surface]
     masks: Mapping[str, str]
     faults: tuple[DatasetFinding, ...] = ()
@@ -184,7 +184,7 @@ def outline(
                 write_file(masks[path], images.encode_png(mask))
             else:
                 faults.append(DatasetFinding("no-object", path, "no object is found in it"))
-                sides[path] = "left_out"
+                sides[path, None] = "left_out"
             done += 1
             progress(done, total)
     return Outlined(sides=sides, surfaces=surfaces, masks=masks, faults=tuple(faults))
@@ -195,7 +195,7 @@ def _goods_to_look_at(checked: CheckedDataset) -> dict[str, list[str]]:
     goods: dict[str, list[str]] = defaultdict(list)
     for found in checked.pictures:
         name, path = found.picture.object, found.picture.path
-        if checked.sides[path] == "good" and checked.surfaces.get(name) != "texture":
+        if checked.sides[found.picture.key] == "good" and checked.surfaces.get(name) != "texture":
             goods[name].append(path)
     return goods
 

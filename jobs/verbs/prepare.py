@@ -143,7 +143,7 @@ def overview(checked: CheckedDataset, outlined: Outlined) -> Table:
 def _rows(name: str, checked: CheckedDataset, outlined: Outlined) -> list[list[str]]:
     found = checked.of_object(name)
     side = outlined.sides
-    goods = [side[f.picture.path] for f in found if f.picture.defect is None]
+    goods = [side[f.picture.key] for f in found if f.picture.defect is None]
     first = [
         name,
         outlined.surfaces.get(name, "not looked at"),
@@ -155,7 +155,7 @@ def _rows(name: str, checked: CheckedDataset, outlined: Outlined) -> list[list[s
     rows: list[list[str]] = []
     for defect in sorted({f.picture.defect for f in found if f.picture.defect}):
         of_type = [f for f in found if f.picture.defect == defect]
-        sides = [side[f.picture.path] for f in of_type]
+        sides = [side[f.picture.key] for f in of_type]
         groups = {f.picture.group for f in of_type if f.picture.group is not None}
         areas = [100 * f.defect_share for f in of_type]
         rows.append(

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adabldm.core.picture_uri import DatasetFault
-from adabldm.data.layouts import dataset_yaml, ksdd2, mvtec_btad, visa
-from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
+from adabldm.data.layouts import dataset_yaml, ksdd2, mvtec_ad2, mvtec_btad, visa
+from adabldm.data.layouts.records import DatasetFinding, Key, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree
 from adabldm.data.options import AUTO
 
@@ -18,6 +18,7 @@ __all__ = [
     "AUTO",
     "LAYOUTS",
     "DatasetFinding",
+    "Key",
     "Listing",
     "Part",
     "Picture",
@@ -39,6 +40,14 @@ class Layout:
 LAYOUTS: dict[str, Layout] = {
     "plain": Layout(dataset_yaml.matches, dataset_yaml.read, dataset_yaml.SETTINGS),
     "visa": Layout(visa.matches, visa.read, f"{visa.SPLIT} or {visa.TYPES}"),
+    "mvtec_ad2": Layout(
+        lambda tree: bool(mvtec_ad2.objects(tree)), mvtec_ad2.read, mvtec_ad2.SIGN
+    ),
+    "mvtec_loco": Layout(
+        mvtec_btad.is_loco,
+        lambda tree: mvtec_btad.read(tree, "mvtec_loco", "good"),
+        f"train/good with test/{mvtec_btad.LOCO_TYPES[0]}",
+    ),
     "mvtec": Layout(
         lambda tree: bool(mvtec_btad.objects(tree, "good")),
         lambda tree: mvtec_btad.read(tree, "mvtec", "good"),
