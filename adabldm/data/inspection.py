@@ -6,14 +6,15 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from adabldm.core import images
+from adabldm.core.data_uri import content, is_data, shown
 from adabldm.core.picture_uri import DatasetFault, cut, read_bytes, split_fragment
 from adabldm.core.progress import Progress, untold
-from adabldm.data.layouts.records import DatasetFinding, Picture
+from adabldm.data.layouts.records import DatasetFinding, Key, Picture
 from adabldm.data.layouts.tree import Tree
 
 READERS = 8
@@ -66,25 +67,38 @@ def inspect(
     A picture is usable if it and its mask are whole, of one frame, of 8 bits a channel, of one
     size, at least :data:`LEAST_SIDE` and not over-large; if its mask marks some pixels but not
     all, and is not stored with loss; and if no picture before it has the same bytes (defects come
-    first, so that one among the good ones is found). ``progress`` counts files.
+    first, so that one among the good ones is found), unless both show an object's defects, of
+    different types. ``progress`` counts files.
     """
     of_file: dict[str, list[Picture]] = defaultdict(list)
     for picture in sorted(pictures, key=lambda p: p.defect is None):
         of_file[split_fragment(picture.path)[0]].append(picture)
-    usable: dict[str, InspectedPicture] = {}
+    usable: dict[Key, InspectedPicture] = {}
     faults: list[DatasetFinding] = []
-    first: dict[bytes, str] = {}
+    seen: dict[bytes, dict[tuple[str, str | None], str]] = defaultdict(dict)
     for done, looked in enumerate(_look_at_all(tree, of_file), 1):
         progress(done, len(of_file))
         faults += looked.faults
-        other = first.setdefault(looked.digest, looked.path) if looked.pictures else looked.path
-        if other != looked.path:
-            faults.append(
-                DatasetFinding("same-picture", looked.path, f"has the same bytes as {other}")
-            )
-        else:
-            usable |= {found.picture.path: found for found in looked.pictures}
-    return [usable[p.path] for p in pictures if p.path in usable], faults
+        before = dict(seen[looked.digest])
+        for found in looked.pictures:
+            picture = found.picture
+            other = _twin(picture, before)
+            if other is None:
+                usable[picture.key] = found
+                seen[looked.digest][picture.object, picture.defect] = looked.path
+            else:
+                rule = f"has the same bytes as {other}"
+                files = tuple(file for file in picture.files if file != looked.path)
+                faults.append(DatasetFinding("same-picture", looked.path, rule, files))
+    return [usable[p.key] for p in pictures if p.key in usable], list(dict.fromkeys(faults))
+
+
+def _twin(picture: Picture, before: dict[tuple[str, str | None], str]) -> str | None:
+    """The file among those ``before``, of the same bytes, beside which this one is too many."""
+    for (name, defect), path in before.items():
+        if name != picture.object or None in (defect, picture.defect) or defect == picture.defect:
+            return path
+    return None
 
 
 def _look_at_all(tree: Tree, of_file: dict[str, list[Picture]]) -> Iterator[_Looked]:
@@ -100,7 +114,9 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
         data = _read(tree, path)
         height, width = _decode(data, path).shape
     except _Refused as refused:
-        return _Looked(path=path, digest=b"", pictures=(), faults=(refused.fault,))
+        files = {file for picture in pictures for file in picture.files} - {path}
+        fault = refused.fault.with_files(*sorted(files))
+        return _Looked(path=path, digest=b"", pictures=(), faults=(fault,))
     found: list[InspectedPicture] = []
     faults: list[DatasetFinding] = []
     masks: dict[str, np.ndarray | DatasetFinding] = {}
@@ -108,7 +124,7 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
         _, box = split_fragment(picture.path)
         if box and (box.x + box.width > width or box.y + box.height > height):
             rule = f"is not inside its picture of {width} x {height} pixels"
-            faults.append(DatasetFinding("part-outside", picture.path, rule))
+            faults.append(DatasetFinding("part-outside", picture.path, rule, picture.files))
             continue
         share = 0.0
         if picture.mask is not None:
@@ -117,9 +133,12 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
                 masks[file] = _mask(tree, file, path, (height, width))
             mask = masks[file]
             if isinstance(mask, DatasetFinding):
-                faults.append(mask)
+                faults.append(replace(mask, path=shown(mask.path)).with_files(*picture.files))
                 continue
             share = float(np.mean((mask if part is None else cut(mask, part, picture.mask)) > 0))
+        if fault := _object_mask_fault(tree, picture, (height, width)):
+            faults.append(fault)
+            picture = replace(picture, foreground=None)
         found.append(
             InspectedPicture(
                 picture=picture,
@@ -136,7 +155,22 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
     )
 
 
+def _object_mask_fault(
+    tree: Tree, picture: Picture, shape: tuple[int, int]
+) -> DatasetFinding | None:
+    """Why the picture's own object mask is none."""
+    if picture.foreground is None:
+        return None
+    mask = _mask(tree, picture.foreground, picture.path, shape)
+    if not isinstance(mask, DatasetFinding) or mask.kind == "mask-full":
+        return None
+    rule = f"{mask.rule}; as an object mask it is not used"
+    return replace(mask, kind=f"object-{mask.kind}", rule=rule)
+
+
 def _read(tree: Tree, path: str) -> bytes:
+    if is_data(path):
+        return content(path)
     size = tree.sizes.get(path, 0)
     if size == 0:
         raise _Refused("empty-file", path, "has 0 bytes")

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from adabldm.core.progress import Progress
-    from adabldm.data.layouts import DatasetFinding
     from adabldm.data.preparation import CheckedDataset, Outlined
 
-PRINTED_FAULTS = 50
 WIDTH = 160
 """Columns of the table where there is no terminal."""
 
@@ -44,7 +42,8 @@ def main(
 ) -> None:
     """Check every file of a data set, split its defects, and find its objects.
 
-    Prints what was found and every fault with its path. Faulty pictures are left out and the rest
+    Prints what was found and what is wrong, a line a kind where there are many; faults.csv has all
+    with their paths. Faulty pictures are left out and the rest
     is used (exit code 0, the count is printed); with --strict they stop it (exit code 2). OUTPUT
     gets dataset.parquet, split.json, faults.csv and object masks; the pictures stay where they are.
     `adabldm plan` takes OUTPUT in the place of DATASET.
@@ -54,7 +53,7 @@ def main(
     adabldm prepare s3://bucket/btad --shots 5 --split-seed 1 --strict --output s3://bucket/prepared
     """
     # Here, because the image libraries take a second to load and `--help` needs none of them.
-    from adabldm.data import preparation
+    from adabldm.data import accounting, preparation
     from adabldm.data.prepared import INDEX
     from cluster.storage.location import location
 
@@ -67,7 +66,7 @@ def main(
     if strict and checked.faults:
         count = len(checked.faults)
         raise InputFault(
-            *(f"DATASET: {fault}" for fault in checked.faults),
+            *(f"DATASET: {line}" for line in accounting.lines(checked.faults)),
             f"DATASET: {dataset_uri!r}: has {count} faults, and --strict wants none",
         )
     place.join(INDEX).remove()
@@ -101,6 +100,8 @@ def _told(title: str) -> Iterator[Progress]:
 def _tell(checked: CheckedDataset, outlined: Outlined, output: str) -> None:
     from rich.console import Console
 
+    from adabldm.data import accounting
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
@@ -108,16 +109,13 @@ def _tell(checked: CheckedDataset, outlined: Outlined, output: str) -> None:
     for remark in checked.remarks:
         typer.echo(remark)
     faults = [*checked.faults, *outlined.faults]
-    for fault in faults[:PRINTED_FAULTS]:
-        typer.echo(_line(fault))
-    if len(faults) > PRINTED_FAULTS:
-        typer.echo(f"... and {len(faults) - PRINTED_FAULTS} more in faults.csv")
+    for line in accounting.lines(faults):
+        typer.echo(line)
     used = sum(side != "left_out" for side in outlined.sides.values())
-    typer.echo(f"{checked.layout} layout: {used} pictures used, {len(faults)} faults: {output}")
-
-
-def _line(fault: DatasetFinding) -> str:
-    return f"{fault.kind:<14} {fault}"
+    typer.echo(
+        f"{checked.layout} layout: {used} pictures used, {len(faults)} faults; "
+        f"{checked.count(outlined)}: {output}"
+    )
 
 
 def overview(checked: CheckedDataset, outlined: Outlined) -> Table:

@@ -40,9 +40,7 @@ class Layout:
 LAYOUTS: dict[str, Layout] = {
     "plain": Layout(dataset_yaml.matches, dataset_yaml.read, dataset_yaml.SETTINGS),
     "visa": Layout(visa.matches, visa.read, f"{visa.SPLIT} or {visa.TYPES}"),
-    "mvtec_ad2": Layout(
-        lambda tree: bool(mvtec_ad2.objects(tree)), mvtec_ad2.read, mvtec_ad2.SIGN
-    ),
+    "mvtec_ad2": Layout(lambda tree: bool(mvtec_ad2.objects(tree)), mvtec_ad2.read, mvtec_ad2.SIGN),
     "mvtec_loco": Layout(
         mvtec_btad.is_loco,
         lambda tree: mvtec_btad.read(tree, "mvtec_loco", "good"),

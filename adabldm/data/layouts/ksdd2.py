@@ -71,6 +71,7 @@ def _cut(
                 defect=DEFECT if pixels else None,
                 mask=mask_path + box.fragment if pixels else None,
                 group=path,
+                sources=(mask_path,),
             )
         )
     return found, len(boxes) - len(found)

@@ -19,12 +19,10 @@ from adabldm.core.picture_uri import SUFFIXES, DatasetFault, read_bytes, split_f
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 """Longest table or settings file that is read."""
 
-UNREAD_SUFFIXES = tuple(
-    f".{kind}"
-    for kind in (
-        "arw avif cr2 dng exr gif heic heif j2k jfif jp2 jpe jxl nef npy pbm pgm pnm ppm psd raw "
-        "svg tga"
-    ).split()
+UNREAD_SUFFIXES = (
+    *(".arw", ".avif", ".cr2", ".dng", ".exr", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2"),
+    *(".jpe", ".jxl", ".nef", ".npy", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".raw", ".svg"),
+    ".tga",
 )
 """Pictures, but of types that are not decoded."""
 

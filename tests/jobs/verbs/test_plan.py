@@ -256,7 +256,7 @@ def misname(root: Path) -> None:
         (break_mask, "ground_truth/crack/.*has a pixel that is not 0"),
         (lose_masks, "its mask .* does not exist"),
         (lose_defects, "folder test/crack does not exist"),
-        (lose_good, "train/good.*holds a picture"),
+        (lose_good, "has no good picture to plan on"),
         (lose_all, "no layout is recognised"),
         (misname, r"must not contain '\.\.'"),
     ],
@@ -275,7 +275,7 @@ def test_a_data_set_that_cannot_be_used_is_named_and_nothing_is_planned(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"defects": ["dent"]}, "--defect: 'dent': is one of crack, deep_scratch"),
+        ({"defects": ["dent"]}, "--defect: 'dent': must be one of crack, deep_scratch"),
         ({"output": "nowhere://x"}, "--output: 'nowhere://x'"),
         ({"output": "s3://bucket/../x"}, r"must not contain '\.\.'"),
     ],
