@@ -33,8 +33,10 @@ def unnamed(tree: Tree, listing: Listing) -> tuple[list[DatasetFinding], list[st
             continue
         small = path.lower()
         if small.endswith(SUFFIXES):
-            why = next((reasons[folder] for folder in _above(path) if folder in reasons), None)
-            rule = why or f"is in no place where the {listing.layout} layout has pictures"
+            usual = reasons.get(
+                "", f"is in no place where the {listing.layout} layout has pictures"
+            )
+            rule = next((reasons[folder] for folder in _above(path) if folder in reasons), usual)
             findings.append(DatasetFinding(NOT_READ, path, rule))
         elif small.endswith(UNREAD_SUFFIXES):
             findings.append(DatasetFinding("unread-type", path, "files of this type are not read"))

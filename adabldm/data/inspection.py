@@ -136,8 +136,8 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
                 faults.append(replace(mask, path=shown(mask.path)).with_files(*picture.files))
                 continue
             share = float(np.mean((mask if part is None else cut(mask, part, picture.mask)) > 0))
-        if fault := _object_mask_fault(tree, picture, (height, width)):
-            faults.append(fault)
+        if (lacking := _object_mask_fault(tree, picture, (height, width))) is not None:
+            faults.append(lacking)
             picture = replace(picture, foreground=None)
         found.append(
             InspectedPicture(

@@ -8,16 +8,19 @@
       scratch:
         images: ng/scratch/*.png
         masks: ng/scratch_masks/{stem}.png     # {stem} and {folder} are the image's
+    object_masks: parts/{stem}.png  # optional; where the object is, default: it is found
     table: pictures.csv        # optional; columns image, defect, mask, group, caption, part
 
 Several objects are a list of the same under ``objects``. In the table only ``image`` is needed:
 a row about a picture that a pattern has found adds its group and caption, any other row adds the
-picture; without a ``defect`` it is good, ``part`` is ``train`` (default) or ``test``.
+picture; without a ``defect`` it is good, ``part`` is ``train`` (default) or ``test``. A picture
+may have several types, each with a mask of its own.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -28,11 +31,12 @@ from fsspec.utils import glob_translate
 
 from adabldm.core.objects import Surface
 from adabldm.core.picture_uri import SUFFIXES, DatasetFault
-from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
+from adabldm.data.layouts.paths import PathFinder, spelled
+from adabldm.data.layouts.records import DatasetFinding, Key, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree
 
 SETTINGS = "dataset.yaml"
-FIELDS = ("name", "surface", "good", "test_good", "defects", "table")
+FIELDS = ("name", "surface", "good", "test_good", "defects", "object_masks", "table")
 DEFECT_FIELDS = ("images", "masks")
 PLACEHOLDERS = ("stem", "folder")
 
@@ -76,7 +80,10 @@ class _ObjectReader:
         if self.surface not in (None, *get_args(Surface)):
             raise _refuse(f"{field}surface", self.surface, "must be object or texture")
         self.faults: list[DatasetFinding] = []
-        self.found: dict[str, Picture] = {}
+        self.found: dict[Key, Picture] = {}
+        self._types: dict[str, list[str | None]] = defaultdict(list)
+        self.finder = PathFinder(tree.sizes)
+        self.tables: list[str] = []
 
     def read(self) -> None:
         parts: dict[str, Part] = {"good": "train", "test_good": "test"}
@@ -88,45 +95,52 @@ class _ObjectReader:
         ).items():
             self._read_type(defect, f"{self.field}defects.{defect}", value)
         if (table := self.settings.get("table")) is not None:
-            if not isinstance(table, str) or table not in self.tree.sizes:
+            found = self.finder.find(table) if isinstance(table, str) else None
+            if found is None:
                 raise _refuse(f"{self.field}table", table, "must be the path of a CSV below here")
-            self._read_table(table)
+            self.tables.append(found)
+            self._read_table(found)
+        if (template := self.settings.get("object_masks")) is not None:
+            self._find_object_masks(template)
 
     def _read_type(self, defect: str, field: str, value: object) -> None:
         spec = _mapping(field, value, DEFECT_FIELDS)
         for key in DEFECT_FIELDS:
             if key not in spec:
                 raise _refuse(field, value, f"must have {key!r}")
-        template = spec["masks"]
-        if not isinstance(template, str) or "{stem}" not in template:
-            raise _refuse(f"{field}.masks", template, "must be a path with {stem} in it")
-        for name in re.findall(r"{(.*?)}", template):
-            if name not in PLACEHOLDERS:
-                raise _refuse(
-                    f"{field}.masks", template, f"knows only {{{'}, {'.join(PLACEHOLDERS)}}}"
-                )
+        template = _template(f"{field}.masks", spec["masks"])
         images = self._matching(f"{field}.images", spec["images"])
-        masks = {path: _mask_path(template, path) for path in images}
+        wanted = {path: _from_template(template, path) for path in images}
+        masks = {path: self.finder.find(mask) for path, mask in wanted.items()}
         for path in images:
+            mask = masks[path]
             if path in masks.values():  # a wide pattern finds the masks, too
                 continue
-            if masks[path] not in self.tree.sizes:
-                rule = f"its mask {masks[path]} does not exist"
+            if mask is None:
+                rule = f"its mask {wanted[path]} does not exist"
                 self.faults.append(DatasetFinding("mask-missing", path, rule))
                 continue
-            self._add(
-                Picture(object=self.name, path=path, part="either", defect=defect, mask=masks[path])
-            )
+            self._add(Picture(object=self.name, path=path, part="either", defect=defect, mask=mask))
+
+    def _find_object_masks(self, value: object) -> None:
+        template = _template(f"{self.field}object_masks", value)
+        for key, picture in self.found.items():
+            wanted = _from_template(template, picture.path)
+            mask = self.finder.find(wanted)
+            self.found[key] = replace(picture, foreground=mask)
+            if mask is None and picture.defect is None:
+                rule = f"its object mask {wanted} does not exist"
+                self.faults.append(DatasetFinding("object-mask-missing", picture.path, rule))
 
     def _matching(self, field: str, value: object) -> list[str]:
         """Pictures that any of the patterns finds, sorted. A pattern that finds none is a fault."""
         found: set[str] = set()
         for pattern in _patterns(field, value):
-            fits = re.compile(glob_translate(pattern))
+            fits = re.compile(glob_translate(spelled(pattern)))
             paths = {
                 path
                 for path in self.tree.sizes
-                if path.lower().endswith(SUFFIXES) and fits.match(path)
+                if path.lower().endswith(SUFFIXES) and fits.match(spelled(path))
             }
             if not paths:
                 rule = f"finds no picture ({field} in {SETTINGS})"
@@ -135,43 +149,74 @@ class _ObjectReader:
         return sorted(found)
 
     def _add(self, picture: Picture) -> None:
-        known = self.found.setdefault(picture.path, picture)
-        if known is not picture:
-            rule = f"is listed twice, as {known.defect or 'good'} and as {picture.defect or 'good'}"
+        known = self._known(picture.path)
+        other = next((one for one in known if None in (one.defect, picture.defect)), None)
+        if other or picture.key in self.found:
+            first = other or picture
+            rule = f"is listed twice, as {first.defect or 'good'} and as {picture.defect or 'good'}"
             self.faults.append(DatasetFinding("listed-twice", picture.path, rule))
+        else:
+            self.found[picture.key] = picture
+            self._types[picture.path].append(picture.defect)
+
+    def _known(self, path: str) -> list[Picture]:
+        """What is listed of the picture at ``path``: it as good, or each of its types."""
+        types = self._types.get(path, [])
+        return [self.found[path, defect] for defect in types]
 
     def _read_table(self, table: str) -> None:
         for row in self.tree.rows(table, "image"):
-            path = row["image"]
-            group, caption = (row.get(key) or None for key in ("group", "caption"))
-            if path in self.found:
-                self.found[path] = replace(self.found[path], group=group, caption=caption)
-                continue
-            defect, mask, part = (row.get(key) or None for key in ("defect", "mask", "part"))
-            if missing := [p for p in (path, mask) if p and p not in self.tree.sizes]:
-                rule = f"is named in {table} but does not exist"
-                self.faults.append(DatasetFinding("file-missing", missing[0], rule))
-            elif defect and not mask:
-                self.faults.append(
-                    DatasetFinding("mask-missing", path, f"{table} names no mask for it")
-                )
-            elif part not in (None, "train", "test"):
-                rule = f"part {part!r} in {table} must be train or test"
-                self.faults.append(DatasetFinding("listed-wrong", path, rule))
-            else:
-                usual: Part = "either" if defect else "train"
-                self.found[path] = Picture(
+            path = self.finder.find(row["image"]) or row["image"]
+            defect = row.get("defect") or None
+            known = self._known(path)
+            told = [one for one in known if defect in (None, one.defect)]
+            for picture in told:
+                group, caption = (row.get(key) or None for key in ("group", "caption"))
+                self.found[picture.key] = replace(picture, group=group, caption=caption)
+            if not told:
+                self._add_row(table, path, defect, row)
+
+    def _add_row(self, table: str, path: str, defect: str | None, row: Mapping[str, str]) -> None:
+        mask, part, group, caption = (
+            row.get(key) or None for key in ("mask", "part", "group", "caption")
+        )
+        mask_path = self.finder.find(mask) if mask else None
+        lost = path if path not in self.tree.sizes else mask if mask and not mask_path else None
+        if lost is not None:
+            rule = f"is named in {table} but does not exist"
+            self.faults.append(DatasetFinding("file-missing", lost, rule))
+        elif defect and not mask:
+            rule = f"{table} names no mask for it"
+            self.faults.append(DatasetFinding("mask-missing", path, rule))
+        elif part not in (None, "train", "test"):
+            rule = f"part {part!r} in {table} must be train or test"
+            self.faults.append(DatasetFinding("listed-wrong", path, rule))
+        else:
+            usual: Part = "either" if defect else "train"
+            self._add(
+                Picture(
                     object=self.name,
                     path=path,
                     part="test" if part == "test" else usual,
                     defect=defect,
-                    mask=mask if defect else None,
+                    mask=mask_path if defect else None,
                     group=group,
                     caption=caption,
                 )
+            )
 
 
-def _mask_path(template: str, image: str) -> str:
+def _template(field: str, value: object) -> str:
+    """A path with ``{stem}`` in it, and no other placeholder than :data:`PLACEHOLDERS`."""
+    if not isinstance(value, str) or "{stem}" not in value:
+        raise _refuse(field, value, "must be a path with {stem} in it")
+    for name in re.findall(r"{(.*?)}", value):
+        if name not in PLACEHOLDERS:
+            raise _refuse(field, value, f"knows only {{{'}, {'.join(PLACEHOLDERS)}}}")
+    return value
+
+
+def _from_template(template: str, image: str) -> str:
     path = PurePosixPath(image)
     folder = "" if path.parent.name == "" else str(path.parent)
     return template.replace("{stem}", path.stem).replace("{folder}", folder).lstrip("/")
@@ -201,4 +246,6 @@ def read(tree: Tree) -> Listing:
         pictures=tuple(picture for reader in readers for picture in reader.found.values()),
         faults=tuple(fault for reader in readers for fault in reader.faults),
         surfaces=tuple((reader.name, reader.surface) for reader in readers if reader.surface),
+        tables=frozenset([SETTINGS, *(table for reader in readers for table in reader.tables)]),
+        unread=(("", f"no pattern or table of {SETTINGS} finds it"),),
     )

@@ -81,4 +81,4 @@ class Listing:
     tables: frozenset[str] = frozenset()
     """Files that were read beside pictures: settings, tables, annotations."""
     unread: tuple[tuple[str, str], ...] = ()
-    """(folder, why what is below it is not read)."""
+    """(folder, why what is below it is not read); the folder ``""`` is everywhere else."""
