@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from adabldm.core.mask_rule import AUTO, MaskRule
+
 Surface = Literal["object", "texture"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DefectImage:
-    """A real defective picture and its mask (any pixel that is not 0 is defect), as URIs.
+    """A real defective picture and its mask, as URIs; ``mask_rule`` says which of the mask's pixels
+    are defect.
 
     Pictures of one ``group`` show the same specimen: a split never parts them.
     """
@@ -21,6 +24,7 @@ class DefectImage:
     mask: str
     group: str | None = None
     caption: str | None = None
+    mask_rule: MaskRule = AUTO
 
 
 @dataclass(frozen=True, kw_only=True)

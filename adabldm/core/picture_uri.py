@@ -2,20 +2,22 @@
 
 A picture is a URI on any fsspec file system; a part of a picture is that URI with the W3C media
 fragment ``#xywh=x,y,w,h`` (pixels, https://www.w3.org/TR/media-frags/). :func:`read_picture` is
-the one way to its pixels.
+the one way to its pixels, :func:`read_mask` and :func:`read_defect_mask` to a mask's.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import fsspec
 import numpy as np
 
-from adabldm.core import images
+from adabldm.core import images, masks
 from adabldm.core.data_uri import shown
+from adabldm.core.mask_rule import AUTO, MaskRule
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -71,6 +73,28 @@ def read_picture(uri: str, mode: Literal["RGB", "L"] = "RGB") -> np.ndarray:
     file, box = split_fragment(uri)
     try:
         pixels = images.decode(read_bytes(file), mode)
+    except images.ImageFault as fault:
+        raise DatasetFault(f"{shown(uri)}: {fault}") from fault
+    return pixels if box is None else cut(pixels, box, uri)
+
+
+def read_mask(uri: str, rule: MaskRule = AUTO) -> np.ndarray:
+    """The mask at ``uri`` (an object's, a region's), or the part its fragment names: uint8 (H, W)
+    of 0 / 255. Raises :class:`DatasetFault` naming ``uri``."""
+    return _read_mask(uri, rule, masks.decode_mask)
+
+
+def read_defect_mask(uri: str, rule: MaskRule = AUTO) -> np.ndarray:
+    """:func:`read_mask` of a defect, whose file must be a plausible one."""
+    return _read_mask(uri, rule, masks.decode_defect)
+
+
+def _read_mask(
+    uri: str, rule: MaskRule, decode: Callable[[bytes, MaskRule], masks.Mask]
+) -> np.ndarray:
+    file, box = split_fragment(uri)
+    try:
+        pixels = decode(read_bytes(file), rule).pixels
     except images.ImageFault as fault:
         raise DatasetFault(f"{shown(uri)}: {fault}") from fault
     return pixels if box is None else cut(pixels, box, uri)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from adabldm.core import images
+from adabldm.core import images, masks
 from adabldm.core.data_uri import content, is_data, shown
+from adabldm.core.mask_rule import AUTO, MaskRule
 from adabldm.core.picture_uri import DatasetFault, cut, read_bytes, split_fragment
 from adabldm.core.progress import Progress, untold
 from adabldm.data.layouts.records import DatasetFinding, Key, Picture
@@ -29,28 +30,42 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 LEAST_SIDE = 16
 """Pictures with a shorter side than this many pixels are refused."""
 
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
-"""Pillow's modes of 8 bits a channel that convert to grey or colour without loss of range."""
+CLASS_NUMBERS = 32
+"""Masks marked by smaller numbers may be numbered by class."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InspectedPicture:
-    """A usable picture: its size in pixels, and the share of it that is defect (0 when good)."""
+    """A usable picture: its size in pixels, the share of it that is defect (0 when good), and the
+    ``number`` that its mask has in the file, as in :class:`adabldm.core.masks.Mask`."""
 
     picture: Picture
     height: int
     width: int
     defect_share: float
+    number: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspected:
+    """The ``pictures`` that are usable, in order; a fault for each that is not; and notes of what
+    was decided about masks."""
+
+    pictures: list[InspectedPicture]
+    faults: list[DatasetFinding]
+    notes: list[DatasetFinding]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Looked:
-    """One file: its usable pictures, or what is wrong with them; ``digest`` of its bytes."""
+    """One file: its usable pictures, or what is wrong with them; what was decided about its masks;
+    ``digest`` of its bytes."""
 
     path: str
     digest: bytes
     pictures: tuple[InspectedPicture, ...]
     faults: tuple[DatasetFinding, ...]
+    notes: tuple[DatasetFinding, ...] = ()
 
 
 class _Refused(Exception):
@@ -59,14 +74,12 @@ class _Refused(Exception):
         self.fault = DatasetFinding(kind, path, rule)
 
 
-def inspect(
-    tree: Tree, pictures: Sequence[Picture], progress: Progress = untold
-) -> tuple[list[InspectedPicture], list[DatasetFinding]]:
-    """The pictures that are usable, in order, and a fault for each that is not.
+def inspect(tree: Tree, pictures: Sequence[Picture], progress: Progress = untold) -> Inspected:
+    """Look at all ``pictures``.
 
-    A picture is usable if it and its mask are whole, of one frame, of 8 bits a channel, of one
-    size, at least :data:`LEAST_SIDE` and not over-large; if its mask marks some pixels but not
-    all, and is not stored with loss; and if no picture before it has the same bytes (defects come
+    A picture is usable if it can be decoded (:mod:`adabldm.core.images`) and has at least
+    :data:`LEAST_SIDE` pixels a side; if its mask is of its size and plausible
+    (:mod:`adabldm.core.masks`); and if no picture before it has the same bytes (defects come
     first, so that one among the good ones is found), unless both show an object's defects, of
     different types. ``progress`` counts files.
     """
@@ -75,10 +88,12 @@ def inspect(
         of_file[split_fragment(picture.path)[0]].append(picture)
     usable: dict[Key, InspectedPicture] = {}
     faults: list[DatasetFinding] = []
+    notes: list[DatasetFinding] = []
     seen: dict[bytes, dict[tuple[str, str | None], str]] = defaultdict(dict)
     for done, looked in enumerate(_look_at_all(tree, of_file), 1):
         progress(done, len(of_file))
         faults += looked.faults
+        notes += looked.notes
         before = dict(seen[looked.digest])
         for found in looked.pictures:
             picture = found.picture
@@ -90,7 +105,12 @@ def inspect(
                 rule = f"has the same bytes as {other}"
                 files = tuple(file for file in picture.files if file != looked.path)
                 faults.append(DatasetFinding("same-picture", looked.path, rule, files))
-    return [usable[p.key] for p in pictures if p.key in usable], list(dict.fromkeys(faults))
+    mixed = _refuse_numbers(list(usable.values()))
+    refused = {fault.path for fault in mixed}
+    kept = [
+        usable[p.key] for p in pictures if p.key in usable and not (p.mask and p.mask in refused)
+    ]
+    return Inspected(pictures=kept, faults=list(dict.fromkeys([*faults, *mixed])), notes=notes)
 
 
 def _twin(picture: Picture, before: dict[tuple[str, str | None], str]) -> str | None:
@@ -119,23 +139,27 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
         return _Looked(path=path, digest=b"", pictures=(), faults=(fault,))
     found: list[InspectedPicture] = []
     faults: list[DatasetFinding] = []
-    masks: dict[str, np.ndarray | DatasetFinding] = {}
+    notes: list[DatasetFinding] = []
+    known: dict[tuple[str, MaskRule], masks.Mask | DatasetFinding] = {}
     for picture in pictures:
         _, box = split_fragment(picture.path)
         if box and (box.x + box.width > width or box.y + box.height > height):
             rule = f"is not inside its picture of {width} x {height} pixels"
             faults.append(DatasetFinding("part-outside", picture.path, rule, picture.files))
             continue
-        share = 0.0
+        share, number = 0.0, None
         if picture.mask is not None:
             file, part = split_fragment(picture.mask)
-            if file not in masks:
-                masks[file] = _mask(tree, file, path, (height, width))
-            mask = masks[file]
+            key = file, picture.mask_rule
+            if key not in known:
+                known[key] = _mask(tree, file, path, picture.mask_rule, (height, width))
+            mask = known[key]
             if isinstance(mask, DatasetFinding):
                 faults.append(replace(mask, path=shown(mask.path)).with_files(*picture.files))
                 continue
-            share = float(np.mean((mask if part is None else cut(mask, part, picture.mask)) > 0))
+            marks = mask.pixels if part is None else cut(mask.pixels, part, picture.mask)
+            share, number = float(np.mean(marks > 0)), mask.number
+            notes += [DatasetFinding(note.kind, shown(file), note.rule) for note in mask.notes]
         if (lacking := _object_mask_fault(tree, picture, (height, width))) is not None:
             faults.append(lacking)
             picture = replace(picture, foreground=None)
@@ -145,6 +169,7 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
                 height=box.height if box else height,
                 width=box.width if box else width,
                 defect_share=share,
+                number=number,
             )
         )
     return _Looked(
@@ -152,6 +177,7 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
         digest=hashlib.sha256(data).digest(),
         pictures=tuple(found),
         faults=tuple(dict.fromkeys(faults)),
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
@@ -161,11 +187,18 @@ def _object_mask_fault(
     """Why the picture's own object mask is none."""
     if picture.foreground is None:
         return None
-    mask = _mask(tree, picture.foreground, picture.path, shape)
-    if not isinstance(mask, DatasetFinding) or mask.kind == "mask-full":
+    try:
+        mask = masks.decode_mask(_read(tree, picture.foreground)).pixels
+        rule = "" if mask.any() else "marks no pixel"
+        if mask.shape != shape:
+            size = f"{mask.shape[1]} x {mask.shape[0]}"
+            rule = f"is {size}, its picture {picture.path} {shape[1]} x {shape[0]}"
+    except (_Refused, images.ImageFault) as fault:
+        rule = str(fault)
+    if not rule:
         return None
-    rule = f"{mask.rule}; as an object mask it is not used"
-    return replace(mask, kind=f"object-{mask.kind}", rule=rule)
+    rule += "; as an object mask it is not used"
+    return DatasetFinding("object-mask", picture.foreground, rule)
 
 
 def _read(tree: Tree, path: str) -> bytes:
@@ -187,39 +220,53 @@ def _decode(data: bytes, path: str) -> np.ndarray:
     """Grey uint8 (H, W) of a picture that keeps the rules."""
     try:
         header = images.read_header(data)
-    except images.ImageFault as fault:
-        kind = "too-large" if isinstance(fault, images.TooLargeFault) else "unreadable"
-        raise _Refused(kind, path, str(fault)) from fault
-    size = f"{header.width} x {header.height} pixels"
-    if min(header.height, header.width) < LEAST_SIDE:
-        raise _Refused("too-small", path, f"{size}: each side must have at least {LEAST_SIDE}")
-    if header.frames > 1:
-        raise _Refused("several-frames", path, f"has {header.frames} frames, must have one")
-    if header.mode not in MODES:
-        rule = f"has pixels of kind {header.mode!r}, must be grey or RGB of 8 bits a channel"
-        raise _Refused("pixel-kind", path, rule)
-    try:
+        if min(header.size) < LEAST_SIDE:
+            size = f"{header.width} x {header.height} pixels"
+            raise _Refused("too-small", path, f"{size}: each side must have at least {LEAST_SIDE}")
         return images.decode(data, "L")
     except images.ImageFault as fault:
-        raise _Refused("broken", path, str(fault)) from fault
+        raise _Refused(fault.kind, path, str(fault)) from fault
 
 
-def _mask(tree: Tree, path: str, image: str, shape: tuple[int, int]) -> np.ndarray | DatasetFinding:
+def _mask(
+    tree: Tree, path: str, image: str, rule: MaskRule, shape: tuple[int, int]
+) -> masks.Mask | DatasetFinding:
     """The mask at ``path`` for an ``image`` of ``shape``, or why it is none."""
     try:
-        data = _read(tree, path)
-        mask = _decode(data, path)
+        mask = masks.decode_defect(_read(tree, path), rule)
     except _Refused as refused:
         return refused.fault
-    if mask.shape != shape:
-        rule = f"is {mask.shape[1]} x {mask.shape[0]}, its picture {image} {shape[1]} x {shape[0]}"
-        return DatasetFinding("mask-size", path, rule)
-    if not mask.any():
-        return DatasetFinding("mask-empty", path, "marks no pixel")
-    if mask.all():
-        return DatasetFinding("mask-full", path, "marks every pixel (all that is not 0 is defect)")
-    if images.read_header(data).format == "JPEG" and len(np.unique(mask)) > 2:
-        return DatasetFinding(
-            "mask-lossy", path, "is a JPEG: its noise would be defect; use PNG or BMP"
-        )
+    except images.ImageFault as fault:
+        return DatasetFinding(fault.kind, path, str(fault))
+    found = mask.pixels.shape
+    if found != shape:
+        rule_of_size = f"is {found[1]} x {found[0]}, its picture {image} {shape[1]} x {shape[0]}"
+        turned = " (one of them is turned by its EXIF orientation?)" if found == shape[::-1] else ""
+        return DatasetFinding("mask-size", path, rule_of_size + turned)
     return mask
+
+
+def _refuse_numbers(usable: Sequence[InspectedPicture]) -> list[DatasetFinding]:
+    """Faults of masks of one type that are marked by different small numbers: which class is this
+    type's? Those whose rule was said are left alone."""
+    numbers: dict[tuple[str, str | None], set[float]] = defaultdict(set)
+    by_type: dict[tuple[str, str | None], list[InspectedPicture]] = defaultdict(list)
+    for found in usable:
+        picture = found.picture
+        if picture.mask_rule == AUTO and found.number is not None and found.number < CLASS_NUMBERS:
+            numbers[picture.object, picture.defect].add(found.number)
+            by_type[picture.object, picture.defect].append(found)
+    return [
+        DatasetFinding(
+            "mask-classes",
+            found.picture.mask or "",
+            f"is marked by {found.number:g}, others of {found.picture.defect} by "
+            f"{', '.join(f'{n:g}' for n in sorted(kinds - {found.number}))}: `--mask-rule value:N` "
+            "(in dataset.yaml `value: N` at each type) says which is this defect",
+            found.picture.files,
+        )
+        for key, kinds in numbers.items()
+        if len(kinds) > 1
+        for found in by_type[key]
+        if found.number is not None
+    ]

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from adabldm.core.mask_rule import AUTO as AUTO_RULE
+from adabldm.core.mask_rule import MaskRule
 from adabldm.core.objects import ObjectFolder
 from adabldm.core.picture_uri import DatasetFault
 from adabldm.data import accounting, layouts, prepared, split_file, twins
@@ -84,13 +86,25 @@ def list_pictures(tree: Tree, options: DatasetOptions) -> Listing:
         if table:
             pictures, faults = annotate(listing.pictures, table, column)
             listing = replace(listing, pictures=pictures, faults=(*listing.faults, *faults))
+    rule = _mask_rule(options)
+    said = [
+        replace(picture, mask_rule=rule) if picture.mask_rule == AUTO_RULE else picture
+        for picture in listing.pictures
+    ]
     unnamed, remarks = accounting.unnamed(tree, listing)
     return replace(
         listing,
-        pictures=twins.grouped(tree, listing.pictures),
+        pictures=twins.grouped(tree, said),
         faults=(*listing.faults, *unnamed),
         remarks=(*listing.remarks, *remarks),
     )
+
+
+def _mask_rule(options: DatasetOptions) -> MaskRule:
+    try:
+        return MaskRule.parse(options.mask_rule)
+    except ValueError as error:
+        raise DatasetFault(f"--mask-rule: {options.mask_rule!r}: {error}") from error
 
 
 def split_pictures(

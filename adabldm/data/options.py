@@ -21,8 +21,10 @@ class DatasetOptions:
     ``layout`` is one of :data:`adabldm.data.layouts.LAYOUTS` or ``auto``. ``shots`` real defects a
     type are learned from; ``split_seed`` decides which, unless ``split_file``, the URI of a split
     that was written down, does. ``groups`` and ``captions`` are URIs of CSV tables beside the data
-    set. ``surface`` goes before what the data set declares. ``backbone`` names what finds objects,
-    see :func:`adabldm.foreground.features.open_features`.
+    set. ``mask_rule`` is which pixels of its masks are meant
+    (:class:`adabldm.core.mask_rule.MaskRule`), unless its layout says so of a type. ``surface``
+    goes before what the data set declares. ``backbone`` names what finds objects, see
+    :func:`adabldm.foreground.features.open_features`.
     """
 
     layout: str = AUTO
@@ -31,6 +33,7 @@ class DatasetOptions:
     split_file: str | None = None
     groups: str | None = None
     captions: str | None = None
+    mask_rule: str = AUTO
     surface: SurfaceChoice = "auto"
     backbone: str | None = None
 
@@ -38,4 +41,4 @@ class DatasetOptions:
     def splits(self) -> bool:
         """Whether anything is said that only a raw data set, which is yet to be split, can heed."""
         made = self.shots, self.split_seed, self.split_file, self.groups, self.captions
-        return made != (SHOTS, 0, None, None, None)
+        return (*made, self.mask_rule) != (SHOTS, 0, None, None, None, AUTO)

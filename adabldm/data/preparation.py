@@ -35,7 +35,8 @@ WriteFile = Callable[[str, bytes], None]
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedDataset:
-    """A data set whose files were all read: what is usable, on which side, and what is wrong."""
+    """A data set whose files were all read: what is usable, on which side, what is wrong, and
+    what was decided about masks."""
 
     tree: Tree
     layout: str
@@ -43,6 +44,7 @@ class CheckedDataset:
     sides: Mapping[Key, split.Side]
     surfaces: Mapping[str, Surface]
     faults: tuple[DatasetFinding, ...]
+    notes: tuple[DatasetFinding, ...]
     remarks: tuple[str, ...]
 
     def count(self, outlined: Outlined) -> accounting.Count:
@@ -77,7 +79,8 @@ def check(dataset: str, options: DatasetOptions, progress: Progress = untold) ->
     except DatasetFault as fault:
         raise InputFault(f"DATASET: {fault}") from fault
     pictures, unnamed = with_usable_names(listing.pictures)
-    usable, broken = inspection.inspect(tree, pictures, progress)
+    inspected = inspection.inspect(tree, pictures, progress)
+    usable, broken = inspected.pictures, inspected.faults
     try:
         sides, unsplit = opening.split_pictures([found.picture for found in usable], options)
     except DatasetFault as fault:
@@ -99,6 +102,7 @@ def check(dataset: str, options: DatasetOptions, progress: Progress = untold) ->
         sides=sides,
         surfaces=surfaces,
         faults=tuple(faults),
+        notes=tuple(sorted(inspected.notes, key=_by_path)),
         remarks=listing.remarks,
     )
 
@@ -236,7 +240,7 @@ def write(
     made = (None, None) if options.split_file else (options.split_seed, options.shots)
     text = split_file.dump(pictures, outlined.sides, *made)
     write_file(prepared.SPLIT, text.encode())
-    write_file(prepared.FAULTS, faults_csv([*checked.faults, *outlined.faults]))
+    write_file(prepared.FAULTS, faults_csv([*checked.faults, *outlined.faults, *checked.notes]))
     rows = prepared.to_rows(checked.tree, pictures, outlined.sides, outlined.surfaces)
     complete = [
         replace(

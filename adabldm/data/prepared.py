@@ -11,6 +11,7 @@ from typing import get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from adabldm.core.mask_rule import AUTO, MaskRule
 from adabldm.core.objects import DefectImage, ObjectFolder, Surface
 from adabldm.core.picture_uri import DatasetFault, read_bytes
 from adabldm.data.layouts import Key, Picture, Tree
@@ -31,6 +32,7 @@ SCHEMA = pa.schema(
         pa.field("image", pa.string(), nullable=False),
         pa.field("defect", pa.string()),
         pa.field("mask", pa.string()),
+        pa.field("mask_rule", pa.string()),
         pa.field("group", pa.string()),
         pa.field("caption", pa.string()),
         pa.field("height", pa.int32()),
@@ -53,6 +55,7 @@ class DatasetRow:
     image: str
     defect: str | None
     mask: str | None
+    mask_rule: str | None = None
     group: str | None
     caption: str | None
     height: int | None = None
@@ -76,6 +79,7 @@ def to_rows(
             image=tree.uri(picture.path),
             defect=picture.defect,
             mask=None if picture.mask is None else tree.uri(picture.mask),
+            mask_rule=None if picture.mask is None else str(picture.mask_rule),
             group=picture.group,
             caption=picture.caption,
             surface=surfaces.get(picture.object),
@@ -107,6 +111,7 @@ def _object(name: str, rows: Sequence[DatasetRow]) -> ObjectFolder:
                 defect=row.defect,
                 image=row.image,
                 mask=row.mask,
+                mask_rule=MaskRule.parse(row.mask_rule) if row.mask_rule else AUTO,
                 group=row.group,
                 caption=row.caption,
             )
@@ -132,6 +137,11 @@ def open_prepared(tree: Tree) -> list[ObjectFolder]:
         table = pq.read_table(io.BytesIO(read_bytes(path)))
     except (OSError, pa.ArrowException) as error:
         raise DatasetFault(f"{path}: is not a Parquet file: {error}") from error
+    for field in SCHEMA:  # columns that an older folder has not
+        if field.nullable and field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    if set(table.column_names) == set(SCHEMA.names):
+        table = table.select(SCHEMA.names)
     if not table.schema.equals(SCHEMA):
         raise DatasetFault(f"{path}: has not the columns of an index of `adabldm prepare`")
     rows = []

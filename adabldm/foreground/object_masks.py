@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adabldm.core.objects import ObjectFolder
-from adabldm.core.picture_uri import read_picture
+from adabldm.core.picture_uri import read_mask, read_picture
 
 if TYPE_CHECKING:
     from adabldm.foreground.features import Features
@@ -52,5 +52,5 @@ class ObjectMasks:
         """
         prepared = self._folder.foreground.get(uri)
         if prepared is not None:
-            return np.where(read_picture(prepared, "L") > 0, 255, 0).astype(np.uint8)
+            return read_mask(prepared)
         return self.predictor.mask(read_picture(uri) if picture is None else picture)

@@ -10,7 +10,7 @@ import numpy as np
 
 from adabldm.core import images, trimap
 from adabldm.core.objects import DefectImage, ObjectFolder
-from adabldm.core.picture_uri import read_picture
+from adabldm.core.picture_uri import read_defect_mask, read_picture
 from adabldm.foreground.object_masks import ObjectMasks
 from adabldm.placement.transform import Placement, PlacementFault, place
 
@@ -76,9 +76,9 @@ class ObjectPictures:
     def defect(self, item: DefectImage) -> tuple[np.ndarray, np.ndarray]:
         """Image uint8 (S, S, 3) and mask uint8 (S, S); no defect is too thin to be kept."""
         if item.image not in self._defects:
-            image, mask = read_picture(item.image), read_picture(item.mask, "L")
-            if not mask.any():
-                raise PairFault(f"{item.mask}: the defect mask is empty")
+            image, mask = read_picture(item.image), read_defect_mask(item.mask, item.mask_rule)
+            if mask.shape != image.shape[:2]:
+                raise PairFault(f"{item.mask}: is not of the size of its picture {item.image}")
             small = trimap.resize(trimap.compose(mask), self._size, self._size)
             self._defects[item.image] = (
                 images.resize(image, self._size, self._size),

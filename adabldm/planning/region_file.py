@@ -89,6 +89,6 @@ def _mask(place: str, name: object, uri: str) -> Any:
     folder = posixpath.dirname(uri)
     elsewhere = "://" in name or name.startswith("/") or not folder
     try:
-        return picture_uri.read_picture(name if elsewhere else f"{folder}/{name}", "L")
+        return picture_uri.read_mask(name if elsewhere else f"{folder}/{name}")
     except picture_uri.DatasetFault as fault:
         raise InputFault(f"{place}.mask: {fault}") from fault

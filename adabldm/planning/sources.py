@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from adabldm.core import images, picture_uri
+from adabldm.core import images, masks, picture_uri
 from adabldm.core.faults import InputFault
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.random_streams import RowStreams
@@ -77,11 +77,11 @@ class _File:
     pixels: np.ndarray
 
 
-def _file(uri: str, data: bytes, mode: Literal["RGB", "L"]) -> _File:
-    """``data`` is the whole file of ``uri``; a part of a picture becomes a file of its own."""
+def _file(uri: str, data: bytes) -> _File:
+    """A good picture, ``data`` the whole file of ``uri``; of a part a file of its own is made."""
     plain, box = picture_uri.split_fragment(uri)
     try:
-        pixels = images.decode(data, mode)
+        pixels = images.decode(data)
     except images.ImageFault as fault:
         raise InputFault.of("DATASET", uri, str(fault)) from fault
     if box is None:
@@ -129,7 +129,7 @@ class GoodPictures:
                 some = missing[start : start + READ_AHEAD]
                 uris = [self._folder.good[number] for number in some]
                 for number, uri, data in zip(some, uris, pool.map(_bytes, uris), strict=True):
-                    self._loaded[number] = self._look_at(uri, _file(uri, data, "RGB"))
+                    self._loaded[number] = self._look_at(uri, _file(uri, data))
 
     def _look_at(self, uri: str, file: _File) -> GoodPicture:
         shape = file.pixels.shape[0], file.pixels.shape[1]
@@ -157,18 +157,21 @@ class GoodPictures:
 @dataclass(frozen=True)
 class _RealMask:
     file: bytes
-    suffix: str
     mask: PackedMask
     crop: np.ndarray
     caption: str | None
 
 
 def _real_mask(item: DefectImage, data: bytes) -> _RealMask:
-    file = _file(item.mask, data, "L")
-    if not file.pixels.any():
-        raise InputFault.of("DATASET", item.mask, "a defect mask has a pixel that is not 0")
-    crop = file.pixels[transform.bounding_box(file.pixels)].copy()
-    return _RealMask(file.data, file.suffix, PackedMask(file.pixels), crop, item.caption)
+    _, box = picture_uri.split_fragment(item.mask)
+    try:
+        whole = masks.decode_defect(data, item.mask_rule).pixels
+    except images.ImageFault as fault:
+        raise InputFault.of("DATASET", item.mask, str(fault)) from fault
+    with _told():
+        mask = whole if box is None else picture_uri.cut(whole, box, item.mask)
+    crop = mask[transform.bounding_box(mask)].copy()
+    return _RealMask(images.encode_png(mask), PackedMask(mask), crop, item.caption)
 
 
 class DefectMasks:
@@ -250,7 +253,7 @@ class DefectMasks:
         """Where a mask is, or soon will be, next to the manifest."""
         if number not in self._uris:
             real = self._real[number]
-            self._uris[number] = self._files.put(real.file, real.suffix)
+            self._uris[number] = self._files.put(real.file, ".png")
         return self._uris[number]
 
     def _of_type(self, defect: str) -> Sequence[_RealMask]:

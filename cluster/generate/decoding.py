@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adabldm.core import images, trimap
+from adabldm.core import images, masks, trimap
 from cluster.generate.protocol import Work
 from cluster.manifest.picture_checks import PictureFault, PictureSource
 from cluster.manifest.recipe import placed_trimap
@@ -44,9 +44,13 @@ def decode(work: Work) -> Decoded:
 
 
 def drawn(field: str, blob: Blob) -> np.ndarray:
-    """The grey picture in ``blob``, uint8 (H, W). Raises :class:`PictureFault`, ``OSError``."""
+    """The mask in ``blob``, uint8 (H, W) of 0 / 255. Raises :class:`PictureFault`, ``OSError``."""
     picture = _picture(blob)
-    return _pixels(field, picture, _read(field, picture), "L")
+    data = _read(field, picture)
+    try:
+        return masks.decode_mask(data).pixels
+    except images.ImageFault as error:
+        raise PictureFault(f"{field}: {picture.shown}: {error}") from error
 
 
 def _picture(blob: Blob) -> PictureSource:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from adabldm.core import images, trimap
+from adabldm.core import images, masks, trimap
 from adabldm.placement import transform
 from cluster.storage.hashing import sha256
 from cluster.storage.location import Location, TooLargeError
@@ -86,7 +86,7 @@ class PictureChecks:
         self._sizes: Once[tuple[int, int]] = Once(KEPT_SIZES)
 
     def image(self, picture: PictureSource) -> PictureFacts:
-        """Facts of a good image, by its header."""
+        """Facts of a good image, by its header where that tells all."""
         return self._once(self._facts, "image", picture, _header)
 
     def trimap(self, picture: PictureSource) -> PictureFacts:
@@ -130,11 +130,11 @@ class PictureChecks:
 
 
 def _header(data: bytes) -> PictureFacts:
-    return PictureFacts(sha256(data), *images.read_size(data))
+    return PictureFacts(sha256(data), *images.checked_size(data))
 
 
 def _whole(data: bytes) -> PictureFacts:
-    return PictureFacts(sha256(data), *images.decode(data, "L").shape)
+    return PictureFacts(sha256(data), *masks.decode_mask(data).pixels.shape)
 
 
 def _whole_trimap(data: bytes) -> PictureFacts:
@@ -144,7 +144,5 @@ def _whole_trimap(data: bytes) -> PictureFacts:
 
 
 def _whole_mask(data: bytes) -> MaskFacts:
-    pixels = images.decode(data, "L")
-    if not pixels.any():
-        raise PictureFault("the defect mask is empty")
+    pixels = masks.decode_defect(data).pixels
     return MaskFacts(sha256(data), pixels[transform.bounding_box(pixels)].copy())

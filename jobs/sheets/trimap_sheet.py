@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -33,6 +33,7 @@ WIDTH = 1300
 """Of the plots, in pixels, about that of the pictures above."""
 
 Row = dict[str, Any]
+PixelKind = Literal["RGB", "L", "mask"]
 
 
 def _rank(row: Row) -> bytes:
@@ -60,6 +61,12 @@ def shaded(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
     return shown.astype(np.uint8)
 
 
+def _decode(data: bytes, kind: PixelKind) -> np.ndarray:
+    from adabldm.core import images, masks
+
+    return masks.decode_mask(data).pixels if kind == "mask" else images.decode(data, kind)
+
+
 class Recipes:
     """Opens a manifest's rows as a worker does; each picture that comes again is decoded once."""
 
@@ -67,17 +74,13 @@ class Recipes:
         self._manifest = manifest
         self._by_path = lru_cache(KEPT_PICTURES)(self._decode_file)
 
-    def _decode_file(self, path: str, mode: str) -> np.ndarray:
-        from adabldm.core import images
+    def _decode_file(self, path: str, kind: PixelKind) -> np.ndarray:
+        return _decode(self._manifest.resolve(path).read(), kind)
 
-        return images.decode(self._manifest.resolve(path).read(), mode)
-
-    def _pixels(self, blob: Mapping[str, Any], mode: str) -> np.ndarray:
-        from adabldm.core import images
-
+    def _pixels(self, blob: Mapping[str, Any], kind: PixelKind) -> np.ndarray:
         if blob.get("bytes") is not None:
-            return images.decode(blob["bytes"], mode)
-        return self._by_path(blob["path"], mode)
+            return _decode(blob["bytes"], kind)
+        return self._by_path(blob["path"], kind)
 
     def open(self, row: Row) -> tuple[np.ndarray, np.ndarray]:
         """The row's good image uint8 (H, W, 3) and trimap (H, W). Raises ``OSError`` and
@@ -90,7 +93,9 @@ class Recipes:
         if recipe is None:
             marks = self._pixels(row["trimap"], "L")
         else:
-            marks = placed_trimap(recipe, lambda _, blob: self._pixels(blob, "L"), *image.shape[:2])
+            marks = placed_trimap(
+                recipe, lambda _, blob: self._pixels(blob, "mask"), *image.shape[:2]
+            )
         trimap.check(marks)
         return image, marks
 

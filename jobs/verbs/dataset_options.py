@@ -45,6 +45,13 @@ OPTIONS: Mapping[str, Any] = {
     "captions": Annotated[
         str | None, typer.Option(help="CSV image,caption: what a defect picture shows, in words.")
     ],
+    "mask_rule": Annotated[
+        str,
+        typer.Option(
+            help="Which pixels of a mask are the defect: auto, nonzero, bright, dark, alpha, "
+            "transparent, or value:N."
+        ),
+    ],
     "surface": Annotated[
         SurfaceChoice,
         typer.Option(help="Whether good pictures show an object on a background, or a texture."),

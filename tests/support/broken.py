@@ -35,12 +35,19 @@ def frames() -> bytes:
     return png(still[0], "TIFF", save_all=True, append_images=still[1:])
 
 
-def lossy_mask() -> bytes:
-    pixels = images.decode(mask(), "L")
-    return png(Image.fromarray(pixels), "JPEG", quality=50)
+def classes() -> bytes:
+    """A mask of two classes, numbered."""
+    numbers = np.zeros((SIDE, SIDE), np.uint8)
+    numbers[4:9, 4:9], numbers[12:20, 12:20] = 1, 2
+    return images.encode_png(numbers)
 
 
-GREY16 = png(Image.fromarray(np.full((SIDE, SIDE), 40_000, np.uint16)))
+def inverted() -> bytes:
+    return images.encode_png(255 - images.decode(mask(), "L"))
+
+
+DIM16 = png(Image.fromarray(np.full((SIDE, SIDE), 4_000, np.uint16)))
+CUTOUT = png(Image.fromarray(np.dstack([np.eye(SIDE, dtype=np.uint8) * 255] * 2)))
 EMPTY = images.encode_png(np.zeros((SIDE, SIDE), np.uint8))
 FULL = images.encode_png(np.full((SIDE, SIDE), 255, np.uint8))
 
@@ -53,15 +60,18 @@ FAULTS: dict[tuple[str, str], dict[str, bytes]] = {
     | {f"{TRUTH}c_mask.png": mask(SIDE, SIDE + 1)},
     ("mask-empty", f"{TRUTH}d_mask.png"): named(f"{CRACK}d.png") | {f"{TRUTH}d_mask.png": EMPTY},
     ("mask-full", f"{TRUTH}e_mask.png"): named(f"{CRACK}e.png") | {f"{TRUTH}e_mask.png": FULL},
-    ("mask-lossy", f"{TRUTH}f_mask.jpg"): named(f"{CRACK}f.png")
-    | {f"{TRUTH}f_mask.jpg": lossy_mask()},
+    ("mask-classes", f"{TRUTH}f_mask.png"): named(f"{CRACK}f.png")
+    | {f"{TRUTH}f_mask.png": classes()},
+    ("mask-polarity", f"{TRUTH}q_mask.png"): named(f"{CRACK}q.png")
+    | {f"{TRUTH}q_mask.png": inverted()},
+    ("transparent", "train/good/r.png"): {"train/good/r.png": CUTOUT},
     ("unreadable", "train/good/g.png"): {"train/good/g.png": b"<html>404</html>"},
     ("broken", "train/good/h.png"): {"train/good/h.png": picture("h")[:-200]},
     ("empty-file", "train/good/i.png"): {"train/good/i.png": b""},
     ("too-large", "train/good/j.png"): {"train/good/j.png": huge_header()},
     ("too-small", "train/good/k.png"): {"train/good/k.png": picture("k", 9, 40)},
     ("several-frames", "train/good/l.tif"): {"train/good/l.tif": frames()},
-    ("pixel-kind", "train/good/m.png"): {"train/good/m.png": GREY16},
+    ("pixel-kind", "train/good/m.png"): {"train/good/m.png": DIM16},
     ("same-picture", "train/good/n.png"): {"train/good/n.png": picture(f"{CRACK}000.png")},
     ("two-files", f"{CRACK}000.webp"): {f"{CRACK}000.webp": picture("o")},
     ("two-files", f"{TRUTH}000_mask.tif"): {f"{TRUTH}000_mask.tif": mask()},

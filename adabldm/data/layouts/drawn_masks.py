@@ -7,10 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from adabldm.core import images
-from adabldm.core.data_uri import png_uri
-from adabldm.core.picture_uri import DatasetFault, read_picture
+from adabldm.core.data_uri import is_data, png_uri
+from adabldm.core.mask_rule import AUTO, MaskRule
+from adabldm.core.picture_uri import DatasetFault, read_mask
 from adabldm.data.layouts.records import DatasetFinding
 from adabldm.data.layouts.tree import Tree
+
+DRAWN = MaskRule("nonzero")
+"""How such masks are read: there is nothing to find out."""
 
 
 def to_uri(mask: np.ndarray, name: str) -> str:
@@ -19,13 +23,13 @@ def to_uri(mask: np.ndarray, name: str) -> str:
 
 
 def joined(tree: Tree, paths: Sequence[str]) -> str | DatasetFinding:
-    """The union of the masks at ``paths``, any pixel that is not 0; itself if there is one."""
+    """The union of the masks at ``paths``; itself if there is one."""
     if len(paths) == 1:
         return paths[0]
     whole: np.ndarray | None = None
     for path in paths:
         try:
-            mask = read_picture(tree.uri(path), "L") > 0
+            mask = read_mask(tree.uri(path)) > 0
         except DatasetFault as fault:
             rule = str(fault).removeprefix(f"{tree.uri(path)}: ")
             return DatasetFinding("unreadable", path, rule)
@@ -35,3 +39,8 @@ def joined(tree: Tree, paths: Sequence[str]) -> str | DatasetFinding:
     if whole is None:
         raise ValueError("there is no mask to join")
     return to_uri(whole, f"{paths[0]} and {len(paths) - 1} more")
+
+
+def rule_of(mask: str) -> MaskRule:
+    """How the ``mask`` of :func:`joined` is read."""
+    return DRAWN if is_data(mask) else AUTO

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from adabldm.core.picture_uri import Box, DatasetFault, read_picture
+from adabldm.core.picture_uri import Box, DatasetFault, read_mask
 from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree, stem
 
@@ -49,7 +49,7 @@ def _cut(
 ) -> tuple[list[Picture], int] | DatasetFinding:
     """The squares of one picture that are usable, and how many are not."""
     try:
-        mask = read_picture(tree.uri(mask_path), "L") > 0
+        mask = read_mask(tree.uri(mask_path)) > 0
     except DatasetFault as fault:
         return DatasetFinding(
             "unreadable", mask_path, str(fault).removeprefix(f"{tree.uri(mask_path)}: ")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from adabldm.core.data_uri import is_data
+from adabldm.core.mask_rule import AUTO, MaskRule
 from adabldm.core.objects import Surface
 from adabldm.core.picture_uri import split_fragment
 
@@ -52,6 +53,7 @@ class Picture:
     mask: str | None = None
     group: str | None = None
     caption: str | None = None
+    mask_rule: MaskRule = AUTO
     foreground: str | None = None
     sources: tuple[str, ...] = ()
 

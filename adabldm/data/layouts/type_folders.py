@@ -12,7 +12,8 @@ import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from adabldm.data.layouts.drawn_masks import joined
+from adabldm.core.mask_rule import AUTO
+from adabldm.data.layouts.drawn_masks import joined, rule_of
 from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
 from adabldm.data.layouts.specimens import read_specimens
 from adabldm.data.layouts.tree import Tree, join
@@ -185,6 +186,7 @@ class ObjectReader:
                 part=part,
                 defect=defect,
                 mask=mask,
+                mask_rule=AUTO if mask is None else rule_of(mask),
                 sources=sources,
                 group=self.specimens.groups.get(path) or self.grouping(path),
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from adabldm.core.mask_rule import MaskRule
 from adabldm.data.layouts.paths import PathFinder
 from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree, join
@@ -17,6 +18,9 @@ from adabldm.data.layouts.tree import Tree, join
 SPLITS = "split_csv"
 SPLIT = f"{SPLITS}/1cls.csv"
 TYPES = "image_anno.csv"
+MASKS = MaskRule("nonzero")
+"""Its masks number the kinds of defect; a picture's label names them all."""
+
 NORMAL = "normal"
 ANOMALY = "anomaly"
 
@@ -77,7 +81,9 @@ class _Reader:
         mask = self.path(row["mask"], folder, table)
         if mask is None:
             return None
-        return Picture(object=name, path=path, part="either", defect=defect, mask=mask)
+        return Picture(
+            object=name, path=path, part="either", defect=defect, mask=mask, mask_rule=MASKS
+        )
 
     def read(self) -> Iterator[Picture]:
         types: dict[str, str] = {}

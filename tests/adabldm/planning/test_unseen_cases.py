@@ -70,8 +70,9 @@ def test_a_defect_lies_on_the_object_and_the_ground_is_told(tmp_path: Path) -> N
 def test_a_defect_that_fits_nowhere_gives_no_case(tmp_path: Path) -> None:
     drawn = disc_folder(tmp_path)
     for item in drawn.defects:
-        mask = read_picture(item.mask, "L")
-        Image.fromarray(np.full_like(mask, 255)).save(item.mask)
+        mask = np.zeros_like(read_picture(item.mask, "L"))
+        mask[::3] = 255  # from border to border
+        Image.fromarray(mask).save(item.mask)
     folder = ObjectFolder(
         name="disc", good=drawn.good, test_good=drawn.good[:2], defects=drawn.defects
     )
