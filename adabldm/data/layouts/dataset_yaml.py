@@ -42,7 +42,14 @@ PLACEHOLDERS = ("stem", "folder")
 
 
 def matches(tree: Tree) -> bool:
-    return SETTINGS in tree.sizes
+    """Whether there are settings; those with ``names`` are YOLO's."""
+    if SETTINGS not in tree.sizes:
+        return False
+    try:
+        settings = yaml.safe_load(tree.read_text(SETTINGS))
+    except (DatasetFault, yaml.YAMLError):  # told when they are read
+        return True
+    return not (isinstance(settings, dict) and "names" in settings)
 
 
 def _refuse(field: str, value: object, rule: str) -> DatasetFault:
