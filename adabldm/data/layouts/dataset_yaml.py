@@ -8,13 +8,15 @@
       scratch:
         images: ng/scratch/*.png
         masks: ng/scratch_masks/{stem}.png     # {stem} and {folder} are the image's
+        value: 1               # optional; the number in the masks, or a list, that is this type
     object_masks: parts/{stem}.png  # optional; where the object is, default: it is found
     table: pictures.csv        # optional; columns image, defect, mask, group, caption, part
 
 Several objects are a list of the same under ``objects``. In the table only ``image`` is needed:
 a row about a picture that a pattern has found adds its group and caption, any other row adds the
 picture; without a ``defect`` it is good, ``part`` is ``train`` (default) or ``test``. A picture
-may have several types, each with a mask of its own.
+may have several types, each with a mask of its own, or with a ``value`` of its own in one mask;
+it is of those types whose value its mask has.
 """
 
 from __future__ import annotations
@@ -29,15 +31,19 @@ from typing import Any, get_args
 import yaml
 from fsspec.utils import glob_translate
 
+from adabldm.core.images import ImageFault
+from adabldm.core.mask_rule import AUTO, MaskRule
+from adabldm.core.masks import MaskFault, decode_mask
 from adabldm.core.objects import Surface
-from adabldm.core.picture_uri import SUFFIXES, DatasetFault
+from adabldm.core.picture_uri import SUFFIXES, DatasetFault, read_bytes
 from adabldm.data.layouts.paths import PathFinder, spelled
 from adabldm.data.layouts.records import DatasetFinding, Key, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree
 
 SETTINGS = "dataset.yaml"
 FIELDS = ("name", "surface", "good", "test_good", "defects", "object_masks", "table")
-DEFECT_FIELDS = ("images", "masks")
+NEEDED_FIELDS = ("images", "masks")
+DEFECT_FIELDS = (*NEEDED_FIELDS, "value")
 PLACEHOLDERS = ("stem", "folder")
 
 
@@ -89,6 +95,7 @@ class _ObjectReader:
         self.faults: list[DatasetFinding] = []
         self.found: dict[Key, Picture] = {}
         self._types: dict[str, list[str | None]] = defaultdict(list)
+        self._without: dict[str, str] = {}
         self.finder = PathFinder(tree.sizes)
         self.tables: list[str] = []
 
@@ -101,6 +108,10 @@ class _ObjectReader:
             f"{self.field}defects", self.settings.get("defects", {})
         ).items():
             self._read_type(defect, f"{self.field}defects.{defect}", value)
+        for path, mask in self._without.items():
+            if path not in self._types:
+                rule = f"has no value of a type in {SETTINGS}"
+                self.faults.append(DatasetFinding("mask-empty", mask, rule, (path,)))
         if (table := self.settings.get("table")) is not None:
             found = self.finder.find(table) if isinstance(table, str) else None
             if found is None:
@@ -112,10 +123,11 @@ class _ObjectReader:
 
     def _read_type(self, defect: str, field: str, value: object) -> None:
         spec = _mapping(field, value, DEFECT_FIELDS)
-        for key in DEFECT_FIELDS:
+        for key in NEEDED_FIELDS:
             if key not in spec:
                 raise _refuse(field, value, f"must have {key!r}")
         template = _template(f"{field}.masks", spec["masks"])
+        values = _values(f"{field}.value", spec["value"]) if "value" in spec else AUTO
         images = self._matching(f"{field}.images", spec["images"])
         wanted = {path: _from_template(template, path) for path in images}
         masks = {path: self.finder.find(mask) for path, mask in wanted.items()}
@@ -127,7 +139,27 @@ class _ObjectReader:
                 rule = f"its mask {wanted[path]} does not exist"
                 self.faults.append(DatasetFinding("mask-missing", path, rule))
                 continue
-            self._add(Picture(object=self.name, path=path, part="either", defect=defect, mask=mask))
+            self._add(
+                Picture(
+                    object=self.name,
+                    path=path,
+                    part="either",
+                    defect=defect,
+                    mask=mask,
+                    mask_rule=values,
+                )
+            )
+
+    def _has(self, mask: str, rule: MaskRule) -> bool:
+        """Whether ``mask`` has a value of ``rule``; what cannot be read is told by others."""
+        if rule == AUTO:
+            return True
+        try:
+            return bool(decode_mask(read_bytes(self.tree.uri(mask)), rule).pixels.any())
+        except MaskFault as fault:
+            return fault.kind != "mask-empty"
+        except (ImageFault, DatasetFault):
+            return True
 
     def _find_object_masks(self, value: object) -> None:
         template = _template(f"{self.field}object_masks", value)
@@ -221,6 +253,17 @@ def _template(field: str, value: object) -> str:
         if name not in PLACEHOLDERS:
             raise _refuse(field, value, f"knows only {{{'}, {'.join(PLACEHOLDERS)}}}")
     return value
+
+
+def _values(field: str, value: object) -> MaskRule:
+    """The rule that takes the number, or each of the list of numbers, ``value``."""
+    numbers = value if isinstance(value, list) else [value]
+    if not numbers or not all(type(number) is int for number in numbers):
+        raise _refuse(field, value, "must be a number that the masks have, or a list of some")
+    try:
+        return MaskRule.parse(f"value:{','.join(map(str, numbers))}")
+    except ValueError as error:
+        raise _refuse(field, value, str(error)) from error
 
 
 def _from_template(template: str, image: str) -> str:

@@ -1,8 +1,8 @@
 """YOLO segmentation: ``data.yaml`` with ``names``, pictures in ``images``, polygons in ``labels``.
 
-``images/train/a.jpg`` has ``labels/train/a.txt``, and ``train/images/a.jpg`` has
-``train/labels/a.txt``: one shape a line, the number of its type and then x y of each point as parts of width and height.
-A picture without a file, or with an empty one, is good.
+``images/train/a.jpg`` has ``labels/train/a.txt`` (``train/images`` has ``train/labels``), with one
+shape a line: the number of its type, and then x y of each point as parts of width and height. A
+picture without a file, or with an empty one, is good.
 """
 
 from __future__ import annotations
