@@ -41,8 +41,8 @@ FOLDERS = ("annotations", "labels")
 def _candidates(tree: Tree) -> Iterator[str]:
     for path in tree.below():
         folder, name = posixpath.split(path)
-        usual = not folder or posixpath.basename(folder).lower() in FOLDERS
-        if path.lower().endswith(".json") and (usual or name == ROBOFLOW):
+        usual = not folder or folder.lower() in FOLDERS or name == ROBOFLOW
+        if path.lower().endswith(".json") and usual and "/" not in folder:
             yield path
 
 

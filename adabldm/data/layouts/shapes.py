@@ -35,7 +35,7 @@ def points_of(numbers: object) -> np.ndarray:
 
 
 def polygon(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """What is inside ``points`` (N, 2); of a very thin polygon its outline, too."""
+    """What is inside ``points`` (N, 2); of one less than a pixel wide its outline, too."""
     if len(points) < 3:
         raise ShapeFault(f"is a polygon of {len(points)} points, must have 3")
     mask = np.zeros(shape, bool)
@@ -43,7 +43,7 @@ def polygon(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     mask[draw.polygon(y - 0.5, x - 0.5, shape)] = True
     area = abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
     around = float(np.hypot(*(points - np.roll(points, 1, axis=0)).T).sum())
-    return mask | lines(np.vstack([points, points[:1]]), shape, 1) if area < around else mask
+    return mask | lines(np.vstack([points, points[:1]]), shape, 1) if area < around / 2 else mask
 
 
 def rectangle(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -70,7 +70,7 @@ def lines(points: np.ndarray, shape: tuple[int, int], width: int | None = None) 
         raise ShapeFault("is a line of one point, must have 2")
     wide = width or max(LEAST_LINE, round(min(shape) / LINES_IN_SIDE))
     image = Image.new("1", shape[::-1])
-    path: Sequence[tuple[float, float]] = [(x, y) for x, y in points - 0.5]
+    path: Sequence[tuple[float, float]] = [(x, y) for x, y in np.floor(points)]
     ImageDraw.Draw(image).line(path, fill=1, width=wide, joint="curve")
     return np.array(image)
 
