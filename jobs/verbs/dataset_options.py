@@ -28,7 +28,11 @@ Dataset = Annotated[
 WHICH = "Which real defects these are."
 OPTIONS: Mapping[str, Any] = {
     "layout": Annotated[
-        str, typer.Option(help="mvtec, btad, ksdd2, visa, plain, or auto to detect it.")
+        str,
+        typer.Option(
+            help="plain, mvtec, mvtec_ad2, mvtec_loco, btad, visa, ksdd2, coco, yolo, labelme, or "
+            "auto to detect it."
+        ),
     ],
     "shots": Annotated[int, typer.Option(min=1, help="Real defect pictures a type to learn from.")],
     "split_seed": Annotated[int, typer.Option("--split-seed", min=0, help=WHICH)],

@@ -138,17 +138,19 @@ class _ObjectReader:
             if mask is None:
                 rule = f"its mask {wanted[path]} does not exist"
                 self.faults.append(DatasetFinding("mask-missing", path, rule))
-                continue
-            self._add(
-                Picture(
-                    object=self.name,
-                    path=path,
-                    part="either",
-                    defect=defect,
-                    mask=mask,
-                    mask_rule=values,
+            elif not self._has(mask, values):
+                self._without[path] = mask
+            else:
+                self._add(
+                    Picture(
+                        object=self.name,
+                        path=path,
+                        part="either",
+                        defect=defect,
+                        mask=mask,
+                        mask_rule=values,
+                    )
                 )
-            )
 
     def _has(self, mask: str, rule: MaskRule) -> bool:
         """Whether ``mask`` has a value of ``rule``; what cannot be read is told by others."""
