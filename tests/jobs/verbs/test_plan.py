@@ -349,6 +349,6 @@ def test_the_command_says_what_it_made_and_bad_input_ends_with_2(tmp_path: Path)
         env={**os.environ, "NO_COLOR": "1"},
     )
     assert bad.returncode == 2
-    assert "no layout is recognised" in bad.stderr
+    assert "there is no such folder" in bad.stderr
     assert "Traceback" not in bad.stderr
     assert not (tmp_path / "o").exists()
