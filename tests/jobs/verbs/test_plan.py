@@ -257,7 +257,7 @@ def misname(root: Path) -> None:
         (lose_masks, "its mask .* does not exist"),
         (lose_defects, "folder test/crack does not exist"),
         (lose_good, "has no good picture to plan on"),
-        (lose_all, "no layout is recognised"),
+        (lose_all, "there is no such folder"),
         (misname, r"must not contain '\.\.'"),
     ],
 )
