@@ -14,14 +14,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adabldm.core import images
+from adabldm.core.data_uri import content, is_data
 from adabldm.core.faults import InputFault
-from adabldm.core.names import name_fault, object_fault
 from adabldm.core.objects import ObjectFolder, Surface
 from adabldm.core.picture_uri import DatasetFault, read_picture, split_fragment
 from adabldm.core.progress import Progress, untold
-from adabldm.data import inspection, opening, prepared, split, split_file
+from adabldm.data import accounting, inspection, opening, prepared, split, split_file
 from adabldm.data.inspection import InspectedPicture
-from adabldm.data.layouts import DatasetFinding, Picture, Tree
+from adabldm.data.layouts import DatasetFinding, Key, Picture, Tree
+from adabldm.data.naming import with_usable_names
 from adabldm.data.options import DatasetOptions
 from adabldm.foreground.object_masks import ObjectMasks
 
@@ -40,11 +41,22 @@ class CheckedDataset:
     tree: Tree
     layout: str
     pictures: tuple[InspectedPicture, ...]
-    sides: Mapping[str, split.Side]
+    sides: Mapping[Key, split.Side]
     surfaces: Mapping[str, Surface]
     faults: tuple[DatasetFinding, ...]
     notes: tuple[DatasetFinding, ...]
     remarks: tuple[str, ...]
+
+    def count(self, outlined: Outlined) -> accounting.Count:
+        """The data set's picture files, once its objects were looked at."""
+        gone = {fault.path for fault in outlined.faults}
+        on, off = [], []
+        for picture in (found.picture for found in self.pictures):
+            if outlined.sides[picture.key] != "left_out":
+                on.append(picture)
+            elif picture.path not in gone:
+                off.append(picture)
+        return accounting.count(self.tree, on, off)
 
     def of_object(self, name: str) -> list[InspectedPicture]:
         return [found for found in self.pictures if found.picture.object == name]
@@ -66,7 +78,7 @@ def check(dataset: str, options: DatasetOptions, progress: Progress = untold) ->
         listing = opening.list_pictures(tree, options)
     except DatasetFault as fault:
         raise InputFault(f"DATASET: {fault}") from fault
-    pictures, unnamed = _with_usable_names(listing.pictures)
+    pictures, unnamed = with_usable_names(listing.pictures)
     inspected = inspection.inspect(tree, pictures, progress)
     usable, broken = inspected.pictures, inspected.faults
     try:
@@ -74,9 +86,11 @@ def check(dataset: str, options: DatasetOptions, progress: Progress = untold) ->
     except DatasetFault as fault:
         raise InputFault(f"--split: {fault}") from fault
     lacking = _lacking(listing.pictures, usable, sides)
-    faults = sorted([*listing.faults, *unnamed, *broken, *unsplit, *lacking], key=_by_path)
+    faults = [*listing.faults, *unnamed, *broken, *unsplit]
+    faults += accounting.unexplained(tree, [found.picture for found in usable], faults)
+    faults = sorted([*faults, *lacking], key=_by_path)
     if not usable:
-        lines = (f"DATASET: {fault}" for fault in faults)
+        lines = (f"DATASET: {line}" for line in accounting.lines(faults))
         raise InputFault(f"DATASET: {dataset!r}: holds no picture that can be used", *lines)
     surfaces = dict(listing.surfaces)
     if options.surface != "auto":
@@ -97,31 +111,16 @@ def _by_path(fault: DatasetFinding) -> tuple[str, str]:
     return fault.path, fault.kind
 
 
-def _with_usable_names(pictures: Sequence[Picture]) -> tuple[list[Picture], list[DatasetFinding]]:
-    """Pictures whose object and type can name folders of an output; a fault for each name."""
-    faults: dict[str, DatasetFinding] = {}
-    usable: list[Picture] = []
-    for picture in pictures:
-        rule, name = object_fault(picture.object), picture.object
-        if rule is None and picture.defect is not None:
-            rule, name = name_fault(picture.defect), f"{picture.object}: {picture.defect}"
-        if rule is None:
-            usable.append(picture)
-        else:
-            faults[name] = DatasetFinding("name", name, f"cannot name a folder: {rule}")
-    return usable, list(faults.values())
-
-
 def _lacking(
     listed: Sequence[Picture],
     usable: Sequence[InspectedPicture],
-    sides: Mapping[str, split.Side],
+    sides: Mapping[Key, split.Side],
 ) -> list[DatasetFinding]:
     """What an object lacks, once the unusable is gone."""
     faults: list[DatasetFinding] = []
     left: dict[tuple[str, str | None], list[split.Side]] = defaultdict(list)
     for found in usable:
-        left[found.picture.object, found.picture.defect].append(sides[found.picture.path])
+        left[found.picture.object, found.picture.defect].append(sides[found.picture.key])
     for name, defect in sorted({(p.object, p.defect or "") for p in listed}):
         on = left[name, defect or None]
         if not defect and "good" not in on:
@@ -145,7 +144,7 @@ class Outlined:
     ``sides`` are those of :class:`CheckedDataset`, but pictures without an object are left out.
     """
 
-    sides: Mapping[str, split.Side]
+    sides: Mapping[Key, split.Side]
     surfaces: Mapping[str, Surface]
     masks: Mapping[str, str]
     faults: tuple[DatasetFinding, ...] = ()
@@ -175,7 +174,8 @@ def outline(
     folders = _folders(checked, options)
     for name, paths in goods.items():
         object_masks = ObjectMasks(folders[name])
-        predicted = object_masks.predictor.surface
+        given = folders[name].foreground.keys() >= set(folders[name].good)
+        predicted = "object" if given else object_masks.predictor.surface
         if surfaces.setdefault(name, predicted) == "texture":
             continue
         if predicted == "texture":
@@ -188,7 +188,7 @@ def outline(
                 write_file(masks[path], images.encode_png(mask))
             else:
                 faults.append(DatasetFinding("no-object", path, "no object is found in it"))
-                sides[path] = "left_out"
+                sides[path, None] = "left_out"
             done += 1
             progress(done, total)
     return Outlined(sides=sides, surfaces=surfaces, masks=masks, faults=tuple(faults))
@@ -199,7 +199,7 @@ def _goods_to_look_at(checked: CheckedDataset) -> dict[str, list[str]]:
     goods: dict[str, list[str]] = defaultdict(list)
     for found in checked.pictures:
         name, path = found.picture.object, found.picture.path
-        if checked.sides[path] == "good" and checked.surfaces.get(name) != "texture":
+        if checked.sides[found.picture.key] == "good" and checked.surfaces.get(name) != "texture":
             goods[name].append(path)
     return goods
 
@@ -245,10 +245,11 @@ def write(
     complete = [
         replace(
             row,
+            mask=_stored_mask(found.picture, write_file) or row.mask,
             height=found.height,
             width=found.width,
             defect_share=found.defect_share,
-            foreground=outlined.masks.get(found.picture.path),
+            foreground=outlined.masks.get(found.picture.path, row.foreground),
         )
         for row, found in zip(rows, checked.pictures, strict=True)
     ]
@@ -256,6 +257,15 @@ def write(
     index = io.BytesIO()
     pq.write_table(table, index, compression="zstd")
     write_file(prepared.INDEX, index.getvalue())
+
+
+def _stored_mask(picture: Picture, write_file: WriteFile) -> str | None:
+    """Where a mask that is no file of the data set is put, in the prepared folder."""
+    if picture.mask is None or not is_data(picture.mask):
+        return None
+    path = f"{prepared.MASKS}/{picture.object}/{picture.defect}/{picture.path}.png"
+    write_file(path, content(picture.mask))
+    return path
 
 
 def faults_csv(faults: Sequence[DatasetFinding]) -> bytes:

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from adabldm.core import images, masks, picture_uri
+from adabldm.core.data_uri import shown
 from adabldm.core.faults import InputFault
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.random_streams import RowStreams
@@ -168,7 +169,7 @@ def _real_mask(item: DefectImage, data: bytes) -> _RealMask:
     try:
         whole = masks.decode_defect(data, item.mask_rule).pixels
     except images.ImageFault as fault:
-        raise InputFault.of("DATASET", item.mask, str(fault)) from fault
+        raise InputFault.of("DATASET", shown(item.mask), str(fault)) from fault
     with _told():
         mask = whole if box is None else picture_uri.cut(whole, box, item.mask)
     crop = mask[transform.bounding_box(mask)].copy()

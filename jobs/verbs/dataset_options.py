@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adabldm.core.faults import InputFault
-from adabldm.core.names import name_fault, object_fault
+from adabldm.core.names import defect_fault, object_fault
 from adabldm.data.options import DatasetOptions, SurfaceChoice
 from jobs.verbs import places
 
@@ -30,7 +30,11 @@ Dataset = Annotated[
 WHICH = "Which real defects these are."
 OPTIONS: Mapping[str, Any] = {
     "layout": Annotated[
-        str, typer.Option(help="mvtec, btad, ksdd2, visa, plain, or auto to detect it.")
+        str,
+        typer.Option(
+            help="plain, mvtec, mvtec_ad2, mvtec_loco, btad, visa, ksdd2, coco, yolo, labelme, or "
+            "auto to detect it."
+        ),
     ],
     "shots": Annotated[int, typer.Option(min=1, help="Real defect pictures a type to learn from.")],
     "split_seed": Annotated[int, typer.Option("--split-seed", min=0, help=WHICH)],
@@ -129,7 +133,7 @@ def open_objects(
 
     refuse_missing_places(uri, options)
     try:
-        objects = open_dataset(uri, with_checked_backbone(options))
+        objects = open_dataset(uri, with_checked_backbone(options), _told)
     except InputFault:
         raise
     except (ValueError, ImportError) as fault:
@@ -137,7 +141,7 @@ def open_objects(
     known = sorted({name for folder in objects for name in folder.defect_types})
     for name in defects:
         if name not in known:
-            raise InputFault.of("--defect", name, f"is one of {', '.join(known) or 'none'}")
+            raise InputFault.of("--defect", name, f"must be one of {', '.join(known) or 'none'}")
     if defects:
         objects = [
             replace(folder, defects=tuple(d for d in folder.defects if d.defect in defects))
@@ -145,7 +149,7 @@ def open_objects(
         ]
     usable = [folder for folder in objects if folder.defects]
     if not usable:
-        raise InputFault.of("DATASET", uri, "holds defects with their masks")
+        raise InputFault.of("DATASET", uri, "must hold defects with their masks")
     for folder in usable:
         _check(folder)
     return usable
@@ -184,9 +188,13 @@ def with_checked_backbone(options: DatasetOptions) -> DatasetOptions:
 
 def _check(folder: ObjectFolder) -> None:
     if not folder.good:
-        raise InputFault.of("DATASET", f"{folder.name}/train/good", "holds a picture")
+        raise InputFault.of("DATASET", folder.name, "has no good picture to plan on: add some")
     if rule := object_fault(folder.name):
         raise InputFault.of("DATASET", folder.name, rule)
     for name in folder.defect_types:
-        if rule := name_fault(name):
-            raise InputFault.of("DATASET", f"{folder.name}/test/{name}", rule)
+        if rule := defect_fault(name):
+            raise InputFault.of("DATASET", f"{folder.name}: {name}", rule)
+
+
+def _told(line: str) -> None:
+    typer.echo(f"DATASET: {line}", err=True)

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from adabldm.core.progress import Progress
-    from adabldm.data.layouts import DatasetFinding
     from adabldm.data.preparation import CheckedDataset, Outlined
 
-PRINTED_FAULTS = 50
 WIDTH = 160
 """Columns of the table where there is no terminal."""
 
@@ -52,7 +50,8 @@ def main(
 ) -> None:
     """Check every file of a data set, split its defects, and find its objects.
 
-    Prints what was found and every fault with its path. Faulty pictures are left out and the rest
+    Prints what was found and what is wrong, a line a kind where there are many; faults.csv has all
+    with their paths. Faulty pictures are left out and the rest
     is used (exit code 0, the count is printed); with --strict they stop it (exit code 2). OUTPUT
     gets dataset.parquet, split.json, faults.csv and object masks; the pictures stay where they are.
     `adabldm plan` takes OUTPUT in the place of DATASET.
@@ -62,7 +61,7 @@ def main(
     adabldm prepare s3://bucket/btad --shots 5 --split-seed 1 --strict --output s3://bucket/prepared
     """
     # Here, because the image libraries take a second to load and `--help` needs none of them.
-    from adabldm.data import preparation
+    from adabldm.data import accounting, preparation
     from adabldm.data.prepared import INDEX
     from cluster.storage.location import location
 
@@ -77,7 +76,7 @@ def main(
     if strict and checked.faults:
         count = len(checked.faults)
         raise InputFault(
-            *(f"DATASET: {fault}" for fault in checked.faults),
+            *(f"DATASET: {line}" for line in accounting.lines(checked.faults)),
             f"DATASET: {dataset_uri!r}: has {count} faults, and --strict wants none",
         )
     place.join(INDEX).remove()
@@ -112,6 +111,8 @@ def _told(title: str) -> Iterator[Progress]:
 def _tell(checked: CheckedDataset, outlined: Outlined, output: str) -> None:
     from rich.console import Console
 
+    from adabldm.data import accounting
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
@@ -122,16 +123,13 @@ def _tell(checked: CheckedDataset, outlined: Outlined, output: str) -> None:
         some = list(notes)
         typer.echo(f"{kind:<14} {len(some)} masks, as {some[0]}")
     faults = [*checked.faults, *outlined.faults]
-    for fault in faults[:PRINTED_FAULTS]:
-        typer.echo(_line(fault))
-    if len(faults) > PRINTED_FAULTS:
-        typer.echo(f"... and {len(faults) - PRINTED_FAULTS} more in faults.csv")
+    for line in accounting.lines(faults):
+        typer.echo(line)
     used = sum(side != "left_out" for side in outlined.sides.values())
-    typer.echo(f"{checked.layout} layout: {used} pictures used, {len(faults)} faults: {output}")
-
-
-def _line(fault: DatasetFinding) -> str:
-    return f"{fault.kind:<14} {fault}"
+    typer.echo(
+        f"{checked.layout} layout: {used} pictures used, {len(faults)} faults; "
+        f"{checked.count(outlined)}: {output}"
+    )
 
 
 def overview(checked: CheckedDataset, outlined: Outlined) -> Table:
@@ -157,7 +155,7 @@ def overview(checked: CheckedDataset, outlined: Outlined) -> Table:
 def _rows(name: str, checked: CheckedDataset, outlined: Outlined) -> list[list[str]]:
     found = checked.of_object(name)
     side = outlined.sides
-    goods = [side[f.picture.path] for f in found if f.picture.defect is None]
+    goods = [side[f.picture.key] for f in found if f.picture.defect is None]
     first = [
         name,
         outlined.surfaces.get(name, "not looked at"),
@@ -169,7 +167,7 @@ def _rows(name: str, checked: CheckedDataset, outlined: Outlined) -> list[list[s
     rows: list[list[str]] = []
     for defect in sorted({f.picture.defect for f in found if f.picture.defect}):
         of_type = [f for f in found if f.picture.defect == defect]
-        sides = [side[f.picture.path] for f in of_type]
+        sides = [side[f.picture.key] for f in of_type]
         groups = {f.picture.group for f in of_type if f.picture.group is not None}
         areas = [100 * f.defect_share for f in of_type]
         rows.append(

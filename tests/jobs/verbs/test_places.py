@@ -33,7 +33,7 @@ NO_PLACES = {
     "accumulate", "adaptation_steps", "address", "again", "batch_size", "caption_prompts", "count",
     "decoder_half", "defect", "defect_weight", "defects_per_image", "dry_run", "each", "ema",
     "foreground", "from_scratch", "gpus_per_worker", "guidance", "keep", "layout", "learning_rate",
-    "limit", "look_every", "masks", "min_snr", "mode", "object_name", "pairs", "price",
+    "limit", "look_every", "mask_rule", "masks", "min_snr", "mode", "object_name", "pairs", "price",
     "prompt_drop", "rank", "rate", "save_every", "seam", "seed", "shots", "size", "split_seed",
     "steps", "strict", "surface", "wait", "words", "workers",
 }  # fmt: skip

@@ -194,7 +194,7 @@ def test_a_copy_that_was_cut_is_written_again(tmp_path: Path) -> None:
 def test_a_defect_that_fits_on_no_object_is_counted_and_the_others_are_planned(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    disc(tmp_path / "coin", mask_side=80)
+    disc(tmp_path / "coin", mask_side=66)
     small = np.zeros((96, 96), np.uint8)
     small[5:9, 5:9] = 255
     write(tmp_path / "coin/test/dot/0.png", np.zeros((96, 96, 3), np.uint8))
@@ -212,7 +212,7 @@ def test_a_defect_that_fits_on_no_object_is_counted_and_the_others_are_planned(
 
 
 def test_when_nothing_fits_nothing_is_written(tmp_path: Path) -> None:
-    disc(tmp_path / "coin", mask_side=90)
+    disc(tmp_path / "coin", mask_side=66)
     with pytest.raises(InputFault, match="fits on a good picture"):
         plan_rows(tmp_path / "coin", tmp_path / "out", count=2)
     assert not (tmp_path / "out/manifest.parquet").exists()
@@ -254,10 +254,10 @@ def misname(root: Path) -> None:
     ("harm", "words"),
     [
         (break_picture, "train/good/.*broken"),
-        (break_mask, "ground_truth/crack/.*has a pixel that is not 0"),
+        (break_mask, "ground_truth/crack/.*marks no pixel"),
         (lose_masks, "its mask .* does not exist"),
         (lose_defects, "folder test/crack does not exist"),
-        (lose_good, "train/good.*holds a picture"),
+        (lose_good, "has no good picture to plan on"),
         (lose_all, "there is no such folder"),
         (misname, r"must not contain '\.\.'"),
     ],
@@ -276,7 +276,7 @@ def test_a_data_set_that_cannot_be_used_is_named_and_nothing_is_planned(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"defects": ["dent"]}, "--defect: 'dent': is one of crack, deep_scratch"),
+        ({"defects": ["dent"]}, "--defect: 'dent': must be one of crack, deep_scratch"),
         ({"output": "nowhere://x"}, "--output: 'nowhere://x'"),
         ({"output": "s3://bucket/../x"}, r"must not contain '\.\.'"),
     ],

@@ -191,7 +191,7 @@ def test_it_goes_from_object_storage_to_object_storage(s3: str) -> None:
     [
         (lambda root: root / "none", (), "there is no such folder"),
         (lambda root: root / "nut", ("--layout", "btad"), r"no train/ok below it \(btad layout\)"),
-        (lambda root: root / "nut", ("--layout", "coco"), "layout 'coco' is not one of auto"),
+        (lambda root: root / "nut", ("--layout", "voc"), "layout 'voc' is not one of auto"),
         (
             lambda root: root / "nut",
             ("--split", "no.txt"),
