@@ -30,11 +30,7 @@ Dataset = Annotated[
 WHICH = "Which real defects these are."
 OPTIONS: Mapping[str, Any] = {
     "layout": Annotated[
-        str,
-        typer.Option(
-            help="plain, mvtec, mvtec_ad2, mvtec_loco, btad, visa, ksdd2, coco, yolo, labelme, or "
-            "auto to detect it."
-        ),
+        str, typer.Option(help="mvtec, btad, visa, coco, yolo, labelme, ...; auto detects it.")
     ],
     "shots": Annotated[int, typer.Option(min=1, help="Real defect pictures a type to learn from.")],
     "split_seed": Annotated[int, typer.Option("--split-seed", min=0, help=WHICH)],
