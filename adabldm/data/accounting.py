@@ -117,7 +117,8 @@ def lines(faults: Sequence[DatasetFinding]) -> list[str]:
         if len(some) <= SINGLY:
             told += [f"{kind:<14} {fault}" for fault in some]
         else:
-            shown = "; ".join(str(fault) for fault in some[:EXAMPLES])
+            also = ", ".join(fault.path for fault in some[1:EXAMPLES])
+            shown = f"{some[0]}; also {also}"
             told.append(f"{kind:<14} {len(some)} times, as {shown}")
     return told
 

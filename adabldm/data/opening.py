@@ -10,7 +10,7 @@ from adabldm.core.mask_rule import AUTO as AUTO_RULE
 from adabldm.core.mask_rule import MaskRule
 from adabldm.core.objects import ObjectFolder
 from adabldm.core.picture_uri import DatasetFault
-from adabldm.data import accounting, layouts, prepared, split_file, twins
+from adabldm.data import accounting, inspection, layouts, prepared, split_file, twins
 from adabldm.data.annotations import Column, annotate
 from adabldm.data.layouts import DatasetFinding, Key, Listing, Picture, Tree
 from adabldm.data.naming import with_usable_names
@@ -28,12 +28,13 @@ def open_dataset(
     """The objects at ``uri``, split into what may be learned from and what is for evaluation.
 
     ``uri`` is a prepared folder, whose own split holds and whose pictures were checked, or a raw
-    data set, which is listed and split here as ``adabldm prepare`` does; its pictures are not
-    decoded (of KolektorSDD2's the masks are). ``tell`` gets a line a kind of file that is not read.
+    data set, which is listed and split here as ``adabldm prepare`` does. The defects that may be
+    learned from are looked at as there; good pictures are decoded when they are used. ``tell`` gets
+    a line a kind of file that is not read, and of mask about which something was decided.
 
-    Raises :class:`DatasetFault` if it cannot be read, has no known layout, or if its folders alone
-    show a fault (``adabldm prepare`` lists all and can work with the rest); for a prepared folder
-    also if ``options`` would split it anew.
+    Raises :class:`DatasetFault` if it cannot be read, has no known layout, or if its folders or
+    those defects show a fault (``adabldm prepare`` lists all and can work with the rest); for a
+    prepared folder also if ``options`` would split it anew.
     """
     options = options or DatasetOptions()
     tree = Tree(uri)
@@ -55,12 +56,13 @@ def _open_raw(
     listing = list_pictures(tree, options)
     pictures, unnamed = with_usable_names(listing.pictures)
     sides, missing = split_pictures(pictures, options)
-    faults = [*listing.faults, *unnamed, *missing]
+    few = inspection.inspect(tree, [one for one in pictures if sides[one.key] == "few"])
+    faults = [*listing.faults, *unnamed, *missing, *few.faults]
     if any(fault.kind not in TOLD for fault in faults):
         lines = [f"{uri}: {line}" for line in accounting.lines(faults)]
         more = f"{uri}: has {len(faults)} faults; `adabldm prepare` lists them all, and leaves out"
         raise DatasetFault("\n".join([*lines, f"{more} what cannot be used"]))
-    for line in (*accounting.lines(faults), *listing.remarks):
+    for line in (*accounting.lines([*faults, *few.notes]), *listing.remarks):
         tell(f"{uri}: {line}")
     rows = prepared.to_rows(tree, pictures, sides, dict(listing.surfaces))
     return prepared.assemble(rows)

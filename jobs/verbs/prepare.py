@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -119,9 +118,8 @@ def _tell(checked: CheckedDataset, outlined: Outlined, output: str) -> None:
     console.print(overview(checked, outlined))
     for remark in checked.remarks:
         typer.echo(remark)
-    for kind, notes in groupby(sorted(checked.notes, key=lambda n: n.kind), lambda n: n.kind):
-        some = list(notes)
-        typer.echo(f"{kind:<14} {len(some)} masks, as {some[0]}")
+    for line in accounting.lines(checked.notes):
+        typer.echo(line)
     faults = [*checked.faults, *outlined.faults]
     for line in accounting.lines(faults):
         typer.echo(line)

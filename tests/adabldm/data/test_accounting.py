@@ -93,7 +93,7 @@ def test_few_findings_of_a_kind_are_told_singly_and_many_in_a_line() -> None:
     many = [DatasetFinding("too-small", f"{i}.png", "is small") for i in range(70)]
     told = accounting.lines([*few, *many])
     assert len(told) == 4
-    assert told[-1] == "too-small      70 times, as 0.png: is small; 1.png: is small"
+    assert told[-1] == "too-small      70 times, as 0.png: is small; also 1.png"
 
 
 def test_faults_csv_has_every_file_of_a_kind(tmp_path: Path) -> None:
