@@ -11,6 +11,7 @@ from adabldm.data import layouts, prepared, split_file
 from adabldm.data.annotations import Column, annotate
 from adabldm.data.layouts import DatasetFinding, Listing, Picture, Tree
 from adabldm.data.options import AUTO, DatasetOptions
+from adabldm.data.own_object_masks import with_object_masks
 from adabldm.data.split import Side, divide
 
 SHOWN_FAULTS = 10
@@ -38,7 +39,19 @@ def open_dataset(uri: str, options: DatasetOptions | None = None) -> list[Object
         folders = prepared.open_prepared(tree)
     else:
         folders = _open_raw(tree, uri, options)
-    return [_as_said(folder, options) for folder in folders]
+    folders = [_as_said(folder, options) for folder in folders]
+    return _with_own_masks(folders, options.object_masks) if options.object_masks else folders
+
+
+def _with_own_masks(folders: list[ObjectFolder], uri: str) -> list[ObjectFolder]:
+    own = with_object_masks(folders, uri)
+    for name, without in own.missing.items():
+        named = ", ".join(without[:SHOWN_FAULTS])
+        raise DatasetFault(
+            f"{uri}: holds no object mask of {len(without)} good pictures of {name} ({named}"
+            f"{', ...' if len(without) > SHOWN_FAULTS else ''}); `adabldm prepare` leaves them out"
+        )
+    return list(own.objects)
 
 
 def _open_raw(tree: Tree, uri: str, options: DatasetOptions) -> list[ObjectFolder]:

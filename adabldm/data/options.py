@@ -22,7 +22,8 @@ class DatasetOptions:
     type are learned from; ``split_seed`` decides which, unless ``split_file``, the URI of a split
     that was written down, does. ``groups`` and ``captions`` are URIs of CSV tables beside the data
     set. ``surface`` goes before what the data set declares. ``backbone`` names what finds objects,
-    see :func:`adabldm.foreground.features.open_features`.
+    see :func:`adabldm.foreground.features.open_features`; ``object_masks`` is the URI of a folder
+    of object masks that are used instead, see :mod:`adabldm.data.own_object_masks`.
     """
 
     layout: str = AUTO
@@ -33,6 +34,7 @@ class DatasetOptions:
     captions: str | None = None
     surface: SurfaceChoice = "auto"
     backbone: str | None = None
+    object_masks: str | None = None
 
     @property
     def splits(self) -> bool:
