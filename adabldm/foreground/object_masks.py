@@ -67,16 +67,14 @@ class ObjectMasks:
         except DoubtfulForeground as fault:
             raise self._fault(str(fault)) from fault
         if found.surface == "texture" and self._folder.surface == "object":
-            raise self._fault("it is said to be an object, but none is seen before a background")
+            raise self._fault("is said to be an object, but none is seen before a background")
         return found
 
     def _fault(self, what: str) -> DatasetFault:
         names = ", ".join(self._folder.good[:NAMED])
         if (more := len(self._folder.good) - NAMED) > 0:
             names += f" and {more} more"
-        return DatasetFault(
-            f"{self._folder.name}: {what} in its good pictures ({names}): {WAYS_OUT}"
-        )
+        return DatasetFault(f"{self._folder.name}: {what} in ({names}): {WAYS_OUT}")
 
     @property
     def surface(self) -> Surface:

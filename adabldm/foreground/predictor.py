@@ -124,7 +124,7 @@ def fit_foreground(
     if found is None:
         raise DoubtfulForeground("two things are seen, and neither is surely the background")
     shown = evenly(list(zip(chosen, looks, strict=True)), LOOKED_AT)
-    pierced = [holes.find(image, found.cells(seen)).any() for image, seen in shown]
+    pierced = [bool(holes.find(image, found.cells(seen)).any()) for image, seen in shown]
     return replace(found, pierced=2 * sum(pierced) > len(pierced))
 
 

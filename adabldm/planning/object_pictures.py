@@ -92,7 +92,7 @@ class ObjectPictures:
 
     @property
     def without_object(self) -> list[str]:
-        """Good pictures that were asked for and are left out, because no object is found in them."""
+        """Good pictures that were read and are left out, because no object is found in them."""
         return self._masks.without_object
 
     def draw_good(self, rng: np.random.Generator) -> str:
