@@ -126,10 +126,11 @@ def doubtful_plates(root: Path) -> Path:
     for number, (picture, truth) in enumerate(drawn):
         mask = np.zeros(truth.shape, np.uint8)
         mask[90:100, 20:40] = 255
+        dented = np.where(mask[..., None] > 0, np.uint8(20), picture)
         for path, pixels in (
             (f"plate/train/good/{number}.png", picture),
             (f"masks/{number}_mask.png", np.uint8(truth) * 255),
-            (f"plate/test/dent/{number}.png", picture),
+            (f"plate/test/dent/{number}.png", dented),
             (f"plate/ground_truth/dent/{number}_mask.png", mask),
         ):
             (root / path).parent.mkdir(parents=True, exist_ok=True)
