@@ -63,7 +63,8 @@ class ObjectMasks:
             pictures = list(pool.map(read_picture, uris))
         features = self._features or open_features(self._folder.backbone)
         try:
-            found = fit_foreground(pictures, features)
+            with _one_thread_each():
+                found = fit_foreground(pictures, features)
         except DoubtfulForeground as fault:
             raise self._fault(str(fault)) from fault
         if found.surface == "texture" and self._folder.surface == "object":
