@@ -15,7 +15,11 @@ from adabldm.data.annotations import Column, annotate
 from adabldm.data.layouts import DatasetFinding, Key, Listing, Picture, Tree
 from adabldm.data.naming import with_usable_names
 from adabldm.data.options import AUTO, DatasetOptions
+from adabldm.data.own_object_masks import with_object_masks
 from adabldm.data.split import Side, divide
+
+SHOWN = 10
+"""Pictures that a fault names."""
 
 TOLD = (accounting.NOT_READ, "unread-type", "archive")
 """Kinds of findings that are told and do not stop the opening of a raw data set: what is read is
@@ -47,7 +51,19 @@ def open_dataset(
         folders = prepared.open_prepared(tree)
     else:
         folders = _open_raw(tree, uri, options, tell)
-    return [_as_said(folder, options) for folder in folders]
+    folders = [_as_said(folder, options) for folder in folders]
+    return _with_own_masks(folders, options.object_masks) if options.object_masks else folders
+
+
+def _with_own_masks(folders: list[ObjectFolder], uri: str) -> list[ObjectFolder]:
+    own = with_object_masks(folders, uri)
+    for name, without in own.missing.items():
+        named = ", ".join(without[:SHOWN])
+        raise DatasetFault(
+            f"{uri}: holds no object mask of {len(without)} good pictures of {name} ({named}"
+            f"{', ...' if len(without) > SHOWN else ''}); `adabldm prepare` leaves them out"
+        )
+    return list(own.objects)
 
 
 def _open_raw(

@@ -93,6 +93,23 @@ class ObjectPictures:
         """Trimap uint8 (S, S) of a ``defect`` (S, S), non-zero there, on the picture at ``uri``."""
         return trimap.compose(defect, None if self.is_texture else self.inside(uri))
 
+    @property
+    def without_object(self) -> list[str]:
+        """Good pictures that were read and are left out, because no object is found in them."""
+        return self._masks.without_object
+
+    def draw_good(self, rng: np.random.Generator) -> str:
+        """One of the good pictures, with an object. Raises :class:`PairFault` if none of
+        :data:`ATTEMPTS` has one."""
+        for _ in range(ATTEMPTS):
+            uri = self.folder.good[int(rng.integers(len(self.folder.good)))]
+            if self.inside(uri).any():
+                return uri
+        name = self.folder.name
+        raise PairFault(
+            f"no object is found in {ATTEMPTS} good pictures of {name!r} that are tried"
+        )
+
     def draw_fit(
         self, rng: np.random.Generator, goods: Sequence[str], items: Sequence[DefectImage]
     ) -> Fit | None:

@@ -18,7 +18,7 @@ from adabldm.core.data_uri import shown
 from adabldm.core.faults import InputFault
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.random_streams import RowStreams
-from adabldm.foreground.object_masks import ObjectMasks
+from adabldm.foreground.object_masks import ObjectMasks, on_all_cores
 from adabldm.placement import invented_masks, transform
 from adabldm.placement.shape_bank import ShapeBank, runs_of
 
@@ -130,15 +130,28 @@ class GoodPictures:
             for start in range(0, len(missing), READ_AHEAD):
                 some = missing[start : start + READ_AHEAD]
                 uris = [self._folder.good[number] for number in some]
-                for number, uri, data in zip(some, uris, pool.map(_bytes, uris), strict=True):
-                    self._loaded[number] = self._look_at(uri, _file(uri, data))
+                data = pool.map(_bytes, uris)
+                files = [_file(uri, file) for uri, file in zip(uris, data, strict=True)]
+                masks = self._objects(list(zip(uris, files, strict=True)))
+                for number, file, mask in zip(some, files, masks, strict=True):
+                    self._loaded[number] = self._keep(file, mask)
 
-    def _look_at(self, uri: str, file: _File) -> GoodPicture:
+    def _objects(self, pictures: Sequence[tuple[str, _File]]) -> list[np.ndarray | None]:
+        """The objects' masks, uint8 (H, W) of 0 / 255; None on a texture."""
+        if self.texture:
+            return [None] * len(pictures)
+
+        def find(picture: tuple[str, _File]) -> np.ndarray:
+            return self._masks.mask(picture[0], picture[1].pixels)
+
+        with _told():
+            return list(on_all_cores(find, pictures))
+
+    def _keep(self, file: _File, mask: np.ndarray | None) -> GoodPicture:
         shape = file.pixels.shape[0], file.pixels.shape[1]
         picture = self._files.put(file.data, file.suffix)
-        if self.texture:
+        if mask is None:
             return GoodPicture(path=picture, shape=shape, foreground=None, foreground_path=None)
-        mask = self._object(uri, file.pixels)
         return GoodPicture(
             path=picture,
             shape=shape,
@@ -146,14 +159,10 @@ class GoodPictures:
             foreground_path=self._files.put(images.encode_png(mask), ".png"),
         )
 
-    def _object(self, uri: str, pixels: np.ndarray) -> np.ndarray:
-        """The object's mask, uint8 (H, W) of 0 / 255."""
-        with _told():
-            mask = self._masks.mask(uri, pixels)
-        if mask.shape != pixels.shape[:2]:
-            prepared = self._folder.foreground[uri]
-            raise InputFault.of("DATASET", prepared, f"must be of the size of {uri}")
-        return mask
+    @property
+    def without_object(self) -> list[str]:
+        """URIs of those that were read and are left out, because no object is found in them."""
+        return self._masks.without_object
 
 
 @dataclass(frozen=True)

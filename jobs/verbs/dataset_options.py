@@ -73,6 +73,13 @@ OPTIONS: Mapping[str, Any] = {
             help="transformers backbone to find objects with; default: built in.",
         ),
     ],
+    "object_masks": Annotated[
+        str | None,
+        typer.Option(
+            callback=places.uri,
+            help="Folder of object masks of your own, named as the good pictures (any URI).",
+        ),
+    ],
 }
 """How the command line asks for each field of :class:`~adabldm.data.options.DatasetOptions`."""
 
@@ -160,6 +167,7 @@ def refuse_missing_places(uri: str, options: DatasetOptions) -> None:
         ("--captions", options.captions),
     ):
         places.refuse_missing(field, file, folder=False)
+    places.refuse_missing("--object-masks", options.object_masks)
 
 
 def with_checked_backbone(options: DatasetOptions) -> DatasetOptions:
@@ -180,6 +188,37 @@ def with_checked_backbone(options: DatasetOptions) -> DatasetOptions:
         raise InputFault.of("--backbone", options.backbone, str(fault)) from fault
     folder = Path(options.backbone)
     return replace(options, backbone=str(folder.resolve())) if folder.is_dir() else options
+
+
+def with_surfaces(objects: Sequence[ObjectFolder]) -> list[ObjectFolder]:
+    """``objects`` with their surfaces, looked at where nobody has said them.
+
+    Raises :class:`InputFault` for all of which it is doubtful what the object is.
+    """
+    from adabldm.core.picture_uri import DatasetFault
+    from adabldm.foreground.object_masks import ObjectMasks
+
+    seen: list[ObjectFolder] = []
+    faults: list[str] = []
+    for folder in objects:
+        try:
+            seen.append(replace(folder, surface=ObjectMasks(folder).surface))
+        except DatasetFault as fault:
+            faults.append(f"DATASET: {fault}")
+    if faults:
+        raise InputFault(*faults)
+    return seen
+
+
+NAMED = 10
+"""Pictures that a line names."""
+
+
+def tell_left_out(uris: Sequence[str]) -> None:
+    """A line about good pictures without an object, if there are some."""
+    if uris:
+        named = ", ".join(uris[:NAMED]) + (", ..." if len(uris) > NAMED else "")
+        typer.echo(f"{len(uris)} good pictures left out, no object is found in: {named}", err=True)
 
 
 def _check(folder: ObjectFolder) -> None:

@@ -73,6 +73,7 @@ def write_pairs(
                 tracker.update(index + 1)
     except (DatasetFault, PairFault) as fault:
         raise InputFault(f"DATASET: {fault}") from fault
+    given.tell_left_out(examples.without_object)
     folder.join(LIST).write(table.getvalue().encode())
     return count / spent
 

@@ -99,6 +99,7 @@ def make_plan(
             for folder, noun in zip(objects, nouns, strict=True)
         ]
         plan = _write(Planner(planned, seed, drawn), count, model_of, manifest, handle, tracker)
+        given.tell_left_out([uri for item in planned for uri in item.goods.without_object])
         if not plan.rows:
             raise InputFault.of("DATASET", dataset_uri, "a defect mask fits on a good picture")
     return plan

@@ -53,7 +53,8 @@ def main(
     with their paths. Faulty pictures are left out and the rest
     is used (exit code 0, the count is printed); with --strict they stop it (exit code 2). OUTPUT
     gets dataset.parquet, split.json, faults.csv and object masks; the pictures stay where they are.
-    `adabldm plan` takes OUTPUT in the place of DATASET.
+    `adabldm plan` takes OUTPUT in the place of DATASET. A command that was interrupted is continued
+    by running it again. It stops where it is doubtful what the object is (exit code 2).
 
     \b
     adabldm prepare mvtec/screw --output prepared/screw
@@ -83,9 +84,13 @@ def main(
     def write_file(path: str, data: bytes) -> None:
         place.join(path).write(data)
 
+    def read_file(path: str) -> bytes | None:
+        kept = place.join(path)
+        return kept.read() if kept.exists() else None
+
     if foreground:
         with _told("outline") as progress:
-            outlined = preparation.outline(checked, options, write_file, progress)
+            outlined = preparation.outline(checked, options, write_file, progress, read_file)
     else:
         outlined = preparation.Outlined.unseen(checked)
     preparation.write(checked, outlined, options, write_file)

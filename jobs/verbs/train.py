@@ -147,7 +147,7 @@ def main(
     output = place.shown
     if base != EMBEDDED:
         base = location("--base", base).shown
-    objects = given.open_objects(dataset_uri, options, defect or [])
+    objects = given.with_surfaces(given.open_objects(dataset_uri, options, defect or []))
     texts = training_texts(objects, object_name, prompts)
     common: dict[str, Any] = {
         "texts": texts,

@@ -15,7 +15,7 @@ from jobs.verbs import places
 from jobs.verbs.submit import VERBS, with_absolute_places
 
 NOBODY = 65_534
-DATASET = {"dataset_uri", "split_file", "groups", "captions", "backbone"}
+DATASET = {"dataset_uri", "split_file", "groups", "captions", "backbone", "object_masks"}
 PLACES = {
     "demo": {"output"},
     "prepare": {*DATASET, "output"},

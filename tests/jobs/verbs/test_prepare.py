@@ -163,11 +163,11 @@ def test_a_texture_is_found_or_declared_and_has_no_outline(tmp_path: Path) -> No
         assert not (tmp_path / name / "foreground").exists()
 
 
-def test_an_object_that_cannot_be_seen_is_told(tmp_path: Path) -> None:
+def test_an_object_that_cannot_be_seen_is_refused(tmp_path: Path) -> None:
     metal = parts(tmp_path / "metal", textured=True)
     result = prepare(metal, str(tmp_path / "out"), "--surface", "object", look=True)
-    assert "metal: is said to be an object, but its good pictures show none" in result.stdout
-    assert not open_dataset(str(tmp_path / "out"))[0].foreground
+    with pytest.raises(InputFault, match="metal: is said to be an object, but none is seen"):
+        raise result.exception or AssertionError(result.stdout)
 
 
 def test_a_tall_picture_of_another_size_than_its_mask_is_told(tmp_path: Path) -> None:
