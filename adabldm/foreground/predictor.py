@@ -33,12 +33,13 @@ LEAST_AREA, MOST_AREA = 0.003, 0.97
 MOST_BORDER = 0.1
 """A bounded object covers at most this part of the border."""
 
-PLAIN, SLIGHT = 6.0, 5.0
-"""Regions that are so far apart, in standard deviations of each, are two things, or may be."""
+CERTAIN, PLAIN, SLIGHT = 9.0, 6.0, 5.0
+"""Regions that are so far apart, in standard deviations of each, are two things; are if there is
+an edge between them; or may be if it is sharp."""
 
-SHARP, SHARP_CELLS, HARDLY_SHARP = 2.5, 2.2, 1.5
+SHARP, SHARP_CELLS, HARDLY_SHARP, BLURRED = 2.5, 2.2, 1.5, 1.2
 """The slope on an object's outline, over that elsewhere; on the coarse outline of regions that may
-be two things; and of those that may be because they are slightly apart."""
+be two things; of those that may be because they are slightly apart; of those plainly apart."""
 
 LOOKED_AT = 8
 """Pictures whose edges are looked at."""
@@ -113,7 +114,7 @@ def fit_foreground(
     within = _within(chosen, looks, features)
     halves = regions.divide(looks)
     best = halves[0] if halves else None
-    if best is not None and best.separation >= PLAIN:
+    if best is not None and _are_two(best, chosen):
         found = _of_regions(best, within, chosen, looks, features)
     elif within is not None:
         found = within
@@ -180,11 +181,21 @@ def _same(some: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
     return float(np.median(shares)) >= SAME
 
 
+def _are_two(best: Regions, images: Sequence[np.ndarray]) -> bool:
+    """Whether the regions are plainly two things. Beside a rough object no edge stands out."""
+    if best.separation >= CERTAIN:
+        return True
+    return best.separation >= PLAIN and _edge(best, images) >= BLURRED
+
+
 def _may_be_two(halves: Sequence[Regions], images: Sequence[np.ndarray]) -> bool:
     """Whether regions that are not plainly two things may be two."""
-    pictures = evenly(images, LOOKED_AT)
     return any(
-        median_sharpness(pictures, evenly(half.masks, LOOKED_AT))
-        >= (HARDLY_SHARP if half.separation >= SLIGHT else SHARP_CELLS)
+        _edge(half, images) >= (HARDLY_SHARP if half.separation >= SLIGHT else SHARP_CELLS)
         for half in halves
     )
+
+
+def _edge(found: Regions, images: Sequence[np.ndarray]) -> float:
+    """How sharp the pictures are where the regions meet."""
+    return median_sharpness(evenly(images, LOOKED_AT), evenly(found.masks, LOOKED_AT))

@@ -24,6 +24,9 @@ CLUSTERS = (2, 3, 4)
 LEAST_SHARE = 0.03
 """Of a picture, that each region must have for the picture to show both."""
 
+LEAST_COLOUR = 0.5
+"""Deviation of CIELAB colours below which pictures show nothing."""
+
 SPECK = 5
 """Specks narrower than this many places belong to the region around them."""
 
@@ -71,6 +74,8 @@ def shows_both(mask: np.ndarray) -> bool:
 def divide(looks: Sequence[np.ndarray]) -> list[Regions]:
     """The best two regions of a product's pictures (h, w, C) for each number of clusters; those
     that lie furthest apart come first."""
+    if max(float(seen[..., -3:].std(axis=(0, 1)).max()) for seen in looks) < LEAST_COLOUR:
+        return []
     smooth = [smoothed(seen) for seen in looks]
     sample = Sample.of(smooth)
     if sample is None:
