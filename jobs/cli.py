@@ -1,25 +1,37 @@
-"""The command line: one module a verb."""
+"""The command line: one module a verb, and one way to end for all of them."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import traceback
+from contextlib import suppress
 
-import typer
+try:
+    import typer
 
-from adabldm.core.faults import ExitCode, InputFault, JobFault
-from jobs.verbs import (
-    demo,
-    generate,
-    pairs,
-    parity,
-    plan,
-    prepare,
-    sheet,
-    submit,
-    train,
-    trimaps,
-    verify,
-)
+    from adabldm.core.faults import ExitCode, InputFault, JobFault, one_line
+    from jobs.verbs import (
+        demo,
+        generate,
+        pairs,
+        parity,
+        plan,
+        prepare,
+        sheet,
+        submit,
+        train,
+        trimaps,
+        verify,
+    )
+except KeyboardInterrupt:
+    sys.exit("interrupted")
+
+TRACEBACK = "ADABLDM_TRACEBACK"
+"""Set, it shows where in the program an unforeseen error came from."""
+INTERRUPTED = 130
+"""What the library that reads the command line makes of Ctrl-C."""
 
 app = typer.Typer(
     name="adabldm",
@@ -37,17 +49,83 @@ for verb in (
 def main() -> None:
     """Run the command line.
 
-    Bad input ends with its faults, a line each, and exit code 2; a job that cannot go on with 1.
+    Bad input ends with its faults, a line each, and exit code 2. All else that stops a command ends
+    with one line and 1: a job that cannot go on, trouble with a disk, Ctrl-C, the unforeseen. Where
+    nobody reads any more (``| head``), it ends with 1 and says nothing.
     """
+    code = _code_of_run()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except OSError as error:
+        code = _stopped(error)
+    # From here on Ctrl-C ends the program at once, without a word.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)
+
+
+def _code_of_run() -> int:
+    """Run the verb; says why it stopped, if it did."""
     try:
         app()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else ExitCode.OK
+        return _interrupted() if code == INTERRUPTED else code
     except InputFault as fault:
-        for line in fault.lines:
-            print(line, file=sys.stderr)
-        sys.exit(ExitCode.BAD_INPUT)
+        return _say(*fault.lines, code=ExitCode.BAD_INPUT)
     except JobFault as fault:
-        print(fault, file=sys.stderr)
-        sys.exit(ExitCode.STOPPED)
+        return _say(one_line(fault), code=ExitCode.STOPPED)
+    except KeyboardInterrupt:
+        return _interrupted()
+    except Exception as error:
+        return _stopped(error)
+    return ExitCode.OK
+
+
+def _interrupted() -> int:
+    return _say("interrupted", code=ExitCode.STOPPED)
+
+
+def _stopped(error: Exception) -> int:
+    """One line for an error of the world, or of the program."""
+    if os.environ.get(TRACEBACK):
+        with suppress(OSError):
+            traceback.print_exception(error)
+    if isinstance(error, BrokenPipeError):
+        _stop_writing()
+        return ExitCode.STOPPED
+    if isinstance(error, OSError) and error.strerror:
+        if _stop_writing():
+            error.filename = "standard output"
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _say(f"{where}{error.strerror}", code=ExitCode.STOPPED)
+    hint = "" if isinstance(error, OSError) else f" ({TRACEBACK}=1 shows where)"
+    told = f"{type(error).__name__}: {one_line(error)}{hint}"
+    return _say(told, code=ExitCode.STOPPED)
+
+
+def _say(*lines: str, code: ExitCode) -> ExitCode:
+    with suppress(OSError):
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)
+    return code
+
+
+def _stop_writing() -> bool:
+    """Whether there is a stream that takes no more: what is still to be printed there goes nowhere,
+    or Python would fail on it once more at its end."""
+    stopped = False
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+            stopped = True
+    os.close(nowhere)
+    return stopped
 
 
 if __name__ == "__main__":

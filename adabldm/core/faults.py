@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -27,6 +28,11 @@ class InputFault(ValueError):
     def of(cls, field: str, value: object, rule: str) -> InputFault:
         """``field: value: rule``."""
         return cls(f"{field}: {value!r}: {rule}")
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, on one line and without a terminal's colours."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()) or type(error).__name__
 
 
 class JobFault(RuntimeError):

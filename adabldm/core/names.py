@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 MAX_NAME_BYTES = 200
 FORBIDDEN = '/\\:*?"<>|'
-RESERVED_OBJECTS = ("index", "extras")
-"""Folders of an output that are not objects."""
+RESERVED_OBJECTS = ("index", "extras", "run.json")
+"""What an output holds beside its objects."""
+
+RESERVED_TYPES = ("good", "ok")
+"""Folders of good pictures, in outputs and in data sets."""
+
+
+def folded(name: str) -> str:
+    """``name`` as a file system that heeds neither case nor Unicode's normal forms keeps it."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def name_fault(name: object) -> str | None:
@@ -29,6 +38,20 @@ def name_fault(name: object) -> str | None:
 
 def object_fault(name: object) -> str | None:
     """The rule that ``name`` breaks as an object's folder, or None."""
-    if name in RESERVED_OBJECTS:
-        return f"{', '.join(RESERVED_OBJECTS)} are folders of the output itself"
+    if isinstance(name, str) and folded(name) in RESERVED_OBJECTS:
+        return f"{', '.join(RESERVED_OBJECTS)} are of the output itself"
     return name_fault(name)
+
+
+def defect_fault(name: object) -> str | None:
+    """The rule that ``name`` breaks as a defect type's folder, or None."""
+    if isinstance(name, str) and folded(name) in RESERVED_TYPES:
+        return f"{', '.join(RESERVED_TYPES)} are folders of good pictures, not defect types"
+    return name_fault(name)
+
+
+def colliding(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of different ``names`` that are one on some file system, each with the first so."""
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(folded(name), name), name) for name in dict.fromkeys(names)]
+    return [(one, other) for one, other in pairs if one != other]

@@ -16,6 +16,7 @@ import fsspec
 import numpy as np
 
 from adabldm.core import images, masks
+from adabldm.core.data_uri import shown
 from adabldm.core.mask_rule import AUTO, MaskRule
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -57,9 +58,9 @@ def read_bytes(uri: str) -> bytes:
         with fsspec.open(uri, "rb") as handle:
             data: bytes = handle.read()
     except FileNotFoundError as error:
-        raise DatasetFault(f"{uri}: does not exist") from error
+        raise DatasetFault(f"{shown(uri)}: does not exist") from error
     except Exception as error:  # stores raise classes of their own
-        raise DatasetFault(f"{uri}: cannot be read: {error}") from error
+        raise DatasetFault(f"{shown(uri)}: cannot be read: {error}") from error
     return data
 
 
@@ -73,7 +74,7 @@ def read_picture(uri: str, mode: Literal["RGB", "L"] = "RGB") -> np.ndarray:
     try:
         pixels = images.decode(read_bytes(file), mode)
     except images.ImageFault as fault:
-        raise DatasetFault(f"{uri}: {fault}") from fault
+        raise DatasetFault(f"{shown(uri)}: {fault}") from fault
     return pixels if box is None else cut(pixels, box, uri)
 
 
@@ -95,7 +96,7 @@ def _read_mask(
     try:
         pixels = decode(read_bytes(file), rule).pixels
     except images.ImageFault as fault:
-        raise DatasetFault(f"{uri}: {fault}") from fault
+        raise DatasetFault(f"{shown(uri)}: {fault}") from fault
     return pixels if box is None else cut(pixels, box, uri)
 
 
@@ -104,5 +105,5 @@ def cut(pixels: np.ndarray, box: Box, uri: str) -> np.ndarray:
     part = pixels[box.y : box.y + box.height, box.x : box.x + box.width]
     if 0 in part.shape or part.shape[:2] != (box.height, box.width):
         height, width = pixels.shape[:2]
-        raise DatasetFault(f"{uri}: is not inside its picture of {width} x {height} pixels")
+        raise DatasetFault(f"{shown(uri)}: is not inside its picture of {width} x {height} pixels")
     return part

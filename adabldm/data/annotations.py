@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from adabldm.core.picture_uri import read_bytes, split_fragment
+from adabldm.data.layouts.paths import spelled, tails
 from adabldm.data.layouts.records import DatasetFinding, Picture
 from adabldm.data.layouts.tree import decode_text, read_rows
 
@@ -26,12 +27,13 @@ def annotate(
     by_file: dict[str, list[int]] = defaultdict(list)
     for index, picture in enumerate(pictures):
         file, _ = split_fragment(picture.path)
-        for spelling in {file, file.removeprefix(picture.object + "/")}:
-            by_file[spelling].append(index)
+        for path in {file, file.removeprefix(picture.object + "/")}:
+            by_file[spelled(path)].append(index)
     annotated = list(pictures)
     faults: list[DatasetFinding] = []
     for row in read_rows(decode_text(read_bytes(uri), uri), uri, "image", column):
-        fits = by_file.get(row["image"].removeprefix("./"), [])
+        # As it is written, or what is below the data set in a longer path.
+        fits = next((by_file[t] for t in tails(spelled(row["image"])) if t in by_file), [])
         files = {split_fragment(pictures[index].path)[0] for index in fits}
         if len(files) != 1:
             rule = f"fits {len(files)} pictures" if files else "is no picture of this data set"

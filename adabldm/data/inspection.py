@@ -6,15 +6,16 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from adabldm.core import images, masks
+from adabldm.core.data_uri import content, is_data, shown
 from adabldm.core.mask_rule import AUTO, MaskRule
 from adabldm.core.picture_uri import DatasetFault, cut, read_bytes, split_fragment
 from adabldm.core.progress import Progress, untold
-from adabldm.data.layouts.records import DatasetFinding, Picture
+from adabldm.data.layouts.records import DatasetFinding, Key, Picture
 from adabldm.data.layouts.tree import Tree
 
 READERS = 8
@@ -79,32 +80,45 @@ def inspect(tree: Tree, pictures: Sequence[Picture], progress: Progress = untold
     A picture is usable if it can be decoded (:mod:`adabldm.core.images`) and has at least
     :data:`LEAST_SIDE` pixels a side; if its mask is of its size and plausible
     (:mod:`adabldm.core.masks`); and if no picture before it has the same bytes (defects come
-    first, so that one among the good ones is found). ``progress`` counts files.
+    first, so that one among the good ones is found), unless both show an object's defects, of
+    different types. ``progress`` counts files.
     """
     of_file: dict[str, list[Picture]] = defaultdict(list)
     for picture in sorted(pictures, key=lambda p: p.defect is None):
         of_file[split_fragment(picture.path)[0]].append(picture)
-    usable: dict[str, InspectedPicture] = {}
+    usable: dict[Key, InspectedPicture] = {}
     faults: list[DatasetFinding] = []
     notes: list[DatasetFinding] = []
-    first: dict[bytes, str] = {}
+    seen: dict[bytes, dict[tuple[str, str | None], str]] = defaultdict(dict)
     for done, looked in enumerate(_look_at_all(tree, of_file), 1):
         progress(done, len(of_file))
         faults += looked.faults
         notes += looked.notes
-        other = first.setdefault(looked.digest, looked.path) if looked.pictures else looked.path
-        if other != looked.path:
-            faults.append(
-                DatasetFinding("same-picture", looked.path, f"has the same bytes as {other}")
-            )
-        else:
-            usable |= {found.picture.path: found for found in looked.pictures}
+        before = dict(seen[looked.digest])
+        for found in looked.pictures:
+            picture = found.picture
+            other = _twin(picture, before)
+            if other is None:
+                usable[picture.key] = found
+                seen[looked.digest][picture.object, picture.defect] = looked.path
+            else:
+                rule = f"has the same bytes as {other}"
+                files = tuple(file for file in picture.files if file != looked.path)
+                faults.append(DatasetFinding("same-picture", looked.path, rule, files))
     mixed = _refuse_numbers(list(usable.values()))
     refused = {fault.path for fault in mixed}
     kept = [
-        usable[p.path] for p in pictures if p.path in usable and not (p.mask and p.mask in refused)
+        usable[p.key] for p in pictures if p.key in usable and not (p.mask and p.mask in refused)
     ]
-    return Inspected(pictures=kept, faults=[*faults, *mixed], notes=notes)
+    return Inspected(pictures=kept, faults=list(dict.fromkeys([*faults, *mixed])), notes=notes)
+
+
+def _twin(picture: Picture, before: dict[tuple[str, str | None], str]) -> str | None:
+    """The file among those ``before``, of the same bytes, beside which this one is too many."""
+    for (name, defect), path in before.items():
+        if name != picture.object or None in (defect, picture.defect) or defect == picture.defect:
+            return path
+    return None
 
 
 def _look_at_all(tree: Tree, of_file: dict[str, list[Picture]]) -> Iterator[_Looked]:
@@ -120,7 +134,9 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
         data = _read(tree, path)
         height, width = _decode(data, path).shape
     except _Refused as refused:
-        return _Looked(path=path, digest=b"", pictures=(), faults=(refused.fault,))
+        files = {file for picture in pictures for file in picture.files} - {path}
+        fault = refused.fault.with_files(*sorted(files))
+        return _Looked(path=path, digest=b"", pictures=(), faults=(fault,))
     found: list[InspectedPicture] = []
     faults: list[DatasetFinding] = []
     notes: list[DatasetFinding] = []
@@ -129,7 +145,7 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
         _, box = split_fragment(picture.path)
         if box and (box.x + box.width > width or box.y + box.height > height):
             rule = f"is not inside its picture of {width} x {height} pixels"
-            faults.append(DatasetFinding("part-outside", picture.path, rule))
+            faults.append(DatasetFinding("part-outside", picture.path, rule, picture.files))
             continue
         share, number = 0.0, None
         if picture.mask is not None:
@@ -139,11 +155,14 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
                 known[key] = _mask(tree, file, path, picture.mask_rule, (height, width))
             mask = known[key]
             if isinstance(mask, DatasetFinding):
-                faults.append(mask)
+                faults.append(replace(mask, path=shown(mask.path)).with_files(*picture.files))
                 continue
             marks = mask.pixels if part is None else cut(mask.pixels, part, picture.mask)
             share, number = float(np.mean(marks > 0)), mask.number
-            notes += [DatasetFinding(note.kind, file, note.rule) for note in mask.notes]
+            notes += [DatasetFinding(note.kind, shown(file), note.rule) for note in mask.notes]
+        if (lacking := _object_mask_fault(tree, picture, (height, width))) is not None:
+            faults.append(lacking)
+            picture = replace(picture, foreground=None)
         found.append(
             InspectedPicture(
                 picture=picture,
@@ -162,7 +181,29 @@ def _look(tree: Tree, path: str, pictures: Sequence[Picture]) -> _Looked:
     )
 
 
+def _object_mask_fault(
+    tree: Tree, picture: Picture, shape: tuple[int, int]
+) -> DatasetFinding | None:
+    """Why the picture's own object mask is none."""
+    if picture.foreground is None:
+        return None
+    try:
+        mask = masks.decode_mask(_read(tree, picture.foreground)).pixels
+        rule = "" if mask.any() else "marks no pixel"
+        if mask.shape != shape:
+            size = f"{mask.shape[1]} x {mask.shape[0]}"
+            rule = f"is {size}, its picture {picture.path} {shape[1]} x {shape[0]}"
+    except (_Refused, images.ImageFault) as fault:
+        rule = str(fault)
+    if not rule:
+        return None
+    rule += "; as an object mask it is not used"
+    return DatasetFinding("object-mask", picture.foreground, rule)
+
+
 def _read(tree: Tree, path: str) -> bytes:
+    if is_data(path):
+        return content(path)
     size = tree.sizes.get(path, 0)
     if size == 0:
         raise _Refused("empty-file", path, "has 0 bytes")
@@ -222,6 +263,7 @@ def _refuse_numbers(usable: Sequence[InspectedPicture]) -> list[DatasetFinding]:
             f"is marked by {found.number:g}, others of {found.picture.defect} by "
             f"{', '.join(f'{n:g}' for n in sorted(kinds - {found.number}))}: `--mask-rule value:N` "
             "(in dataset.yaml `value: N` at each type) says which is this defect",
+            found.picture.files,
         )
         for key, kinds in numbers.items()
         if len(kinds) > 1

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from adabldm.core.mask_rule import AUTO as AUTO_RULE
 from adabldm.core.mask_rule import MaskRule
 from adabldm.core.objects import ObjectFolder
 from adabldm.core.picture_uri import DatasetFault
-from adabldm.data import layouts, prepared, split_file
+from adabldm.data import accounting, inspection, layouts, prepared, split_file, twins
 from adabldm.data.annotations import Column, annotate
-from adabldm.data.layouts import DatasetFinding, Listing, Picture, Tree
+from adabldm.data.layouts import DatasetFinding, Key, Listing, Picture, Tree
+from adabldm.data.naming import with_usable_names
 from adabldm.data.options import AUTO, DatasetOptions
+from adabldm.data.own_object_masks import with_object_masks
 from adabldm.data.split import Side, divide
 
-SHOWN_FAULTS = 10
+SHOWN = 10
+"""Pictures that a fault names."""
+
+TOLD = (accounting.NOT_READ, "unread-type", "archive")
+"""Kinds of findings that are told and do not stop the opening of a raw data set: what is read is
+sound, and these files are none of it."""
 
 
-def open_dataset(uri: str, options: DatasetOptions | None = None) -> list[ObjectFolder]:
+def open_dataset(
+    uri: str, options: DatasetOptions | None = None, tell: Callable[[str], None] = warnings.warn
+) -> list[ObjectFolder]:
     """The objects at ``uri``, split into what may be learned from and what is for evaluation.
 
     ``uri`` is a prepared folder, whose own split holds and whose pictures were checked, or a raw
-    data set, which is listed and split here as ``adabldm prepare`` does; its pictures are not
-    decoded (of KolektorSDD2's the masks are).
+    data set, which is listed and split here as ``adabldm prepare`` does. The defects that may be
+    learned from are looked at as there; good pictures are decoded when they are used. ``tell`` gets
+    a line a kind of file that is not read, and of mask about which something was decided.
 
-    Raises :class:`DatasetFault` if it cannot be read, has no known layout, or if its folders alone
-    show a fault (``adabldm prepare`` lists all and can work with the rest); for a prepared folder
-    also if ``options`` would split it anew.
+    Raises :class:`DatasetFault` if it cannot be read, has no known layout, or if its folders or
+    those defects show a fault (``adabldm prepare`` lists all and can work with the rest); for a
+    prepared folder also if ``options`` would split it anew.
     """
     options = options or DatasetOptions()
     tree = Tree(uri)
@@ -39,19 +50,37 @@ def open_dataset(uri: str, options: DatasetOptions | None = None) -> list[Object
             )
         folders = prepared.open_prepared(tree)
     else:
-        folders = _open_raw(tree, uri, options)
-    return [_as_said(folder, options) for folder in folders]
+        folders = _open_raw(tree, uri, options, tell)
+    folders = [_as_said(folder, options) for folder in folders]
+    return _with_own_masks(folders, options.object_masks) if options.object_masks else folders
 
 
-def _open_raw(tree: Tree, uri: str, options: DatasetOptions) -> list[ObjectFolder]:
+def _with_own_masks(folders: list[ObjectFolder], uri: str) -> list[ObjectFolder]:
+    own = with_object_masks(folders, uri)
+    for name, without in own.missing.items():
+        named = ", ".join(without[:SHOWN])
+        raise DatasetFault(
+            f"{uri}: holds no object mask of {len(without)} good pictures of {name} ({named}"
+            f"{', ...' if len(without) > SHOWN else ''}); `adabldm prepare` leaves them out"
+        )
+    return list(own.objects)
+
+
+def _open_raw(
+    tree: Tree, uri: str, options: DatasetOptions, tell: Callable[[str], None]
+) -> list[ObjectFolder]:
     listing = list_pictures(tree, options)
-    sides, missing = split_pictures(listing.pictures, options)
-    if faults := [*listing.faults, *missing]:
-        lines = [f"{uri}: {fault}" for fault in faults[:SHOWN_FAULTS]]
-        if more := len(faults) - len(lines):
-            lines.append(f"{uri}: and {more} more; `adabldm prepare` lists them all")
-        raise DatasetFault("\n".join(lines))
-    rows = prepared.to_rows(tree, listing.pictures, sides, dict(listing.surfaces))
+    pictures, unnamed = with_usable_names(listing.pictures)
+    sides, missing = split_pictures(pictures, options)
+    few = inspection.inspect(tree, [one for one in pictures if sides[one.key] == "few"])
+    faults = [*listing.faults, *unnamed, *missing, *few.faults]
+    if any(fault.kind not in TOLD for fault in faults):
+        lines = [f"{uri}: {line}" for line in accounting.lines(faults)]
+        more = f"{uri}: has {len(faults)} faults; `adabldm prepare` lists them all, and leaves out"
+        raise DatasetFault("\n".join([*lines, f"{more} what cannot be used"]))
+    for line in (*accounting.lines([*faults, *few.notes]), *listing.remarks):
+        tell(f"{uri}: {line}")
+    rows = prepared.to_rows(tree, pictures, sides, dict(listing.surfaces))
     return prepared.assemble(rows)
 
 
@@ -61,7 +90,8 @@ def _as_said(folder: ObjectFolder, options: DatasetOptions) -> ObjectFolder:
 
 
 def list_pictures(tree: Tree, options: DatasetOptions) -> Listing:
-    """The pictures of the raw data set at ``tree``, with their groups and captions.
+    """The pictures of the raw data set at ``tree``, with their groups and captions; every file
+    of it is in the listing or in one of its findings and remarks.
 
     Raises :class:`DatasetFault` if it has no known layout, or a table cannot be read.
     """
@@ -75,11 +105,17 @@ def list_pictures(tree: Tree, options: DatasetOptions) -> Listing:
             pictures, faults = annotate(listing.pictures, table, column)
             listing = replace(listing, pictures=pictures, faults=(*listing.faults, *faults))
     rule = _mask_rule(options)
-    said = (
+    said = [
         replace(picture, mask_rule=rule) if picture.mask_rule == AUTO_RULE else picture
         for picture in listing.pictures
+    ]
+    unnamed, remarks = accounting.unnamed(tree, listing)
+    return replace(
+        listing,
+        pictures=twins.grouped(tree, said),
+        faults=(*listing.faults, *unnamed),
+        remarks=(*listing.remarks, *remarks),
     )
-    return replace(listing, pictures=tuple(said))
 
 
 def _mask_rule(options: DatasetOptions) -> MaskRule:
@@ -91,8 +127,8 @@ def _mask_rule(options: DatasetOptions) -> MaskRule:
 
 def split_pictures(
     pictures: Sequence[Picture], options: DatasetOptions
-) -> tuple[dict[str, Side], list[DatasetFinding]]:
-    """The side of each picture, by its path, and what a written split names that is not there.
+) -> tuple[dict[Key, Side], list[DatasetFinding]]:
+    """The side of each picture, and what a written split names that is not there.
 
     Raises :class:`DatasetFault` for a written split that cannot be kept.
     """

@@ -24,7 +24,8 @@ class DatasetOptions:
     set. ``mask_rule`` is which pixels of its masks are meant
     (:class:`adabldm.core.mask_rule.MaskRule`), unless its layout says so of a type. ``surface``
     goes before what the data set declares. ``backbone`` names what finds objects, see
-    :func:`adabldm.foreground.features.open_features`.
+    :func:`adabldm.foreground.features.open_features`; ``object_masks`` is the URI of a folder of
+    object masks that are used instead, see :mod:`adabldm.data.own_object_masks`.
     """
 
     layout: str = AUTO
@@ -36,6 +37,7 @@ class DatasetOptions:
     mask_rule: str = AUTO
     surface: SurfaceChoice = "auto"
     backbone: str | None = None
+    object_masks: str | None = None
 
     @property
     def splits(self) -> bool:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+import posixpath
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adabldm.core.mask_rule import AUTO, MaskRule
 from adabldm.core.objects import DefectImage, ObjectFolder, Surface
-from adabldm.core.picture_uri import DatasetFault, read_bytes
-from adabldm.data.layouts import Picture, Tree
+from adabldm.core.picture_uri import DatasetFault, read_bytes, split_fragment
+from adabldm.data.layouts import Key, Picture, Tree
 from adabldm.data.split import Side
 
 INDEX = "dataset.parquet"
@@ -22,6 +24,8 @@ SPLIT = "split.json"
 FAULTS = "faults.csv"
 FOREGROUND = "foreground"
 """Folder of object masks in a prepared data set."""
+MASKS = "masks"
+"""Folder of defect masks that are no files of the data set: drawn from polygons, or joined."""
 
 SCHEMA = pa.schema(
     [
@@ -40,8 +44,8 @@ SCHEMA = pa.schema(
         pa.field("foreground", pa.string()),
     ]
 )
-"""``dataset.parquet``: one picture a row. ``image`` and ``mask`` are URIs, ``foreground`` is a
-path in the prepared folder; ``side`` is one of :data:`adabldm.data.split.Side`."""
+"""``dataset.parquet``: one picture and type a row. ``image`` is a URI, ``mask`` and ``foreground``
+are URIs or paths in the prepared folder; ``side`` is one of :data:`adabldm.data.split.Side`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +70,14 @@ class DatasetRow:
 def to_rows(
     tree: Tree,
     pictures: Sequence[Picture],
-    sides: Mapping[str, Side],
+    sides: Mapping[Key, Side],
     surfaces: Mapping[str, Surface],
 ) -> list[DatasetRow]:
-    """One row a picture; ``sides`` is by picture path, ``surfaces`` by object."""
+    """One row a picture; ``sides`` is by path and type, ``surfaces`` by object."""
     return [
         DatasetRow(
             object=picture.object,
-            side=sides[picture.path],
+            side=sides[picture.key],
             image=tree.uri(picture.path),
             defect=picture.defect,
             mask=None if picture.mask is None else tree.uri(picture.mask),
@@ -81,15 +85,16 @@ def to_rows(
             group=picture.group,
             caption=picture.caption,
             surface=surfaces.get(picture.object),
+            foreground=None if picture.foreground is None else tree.uri(picture.foreground),
         )
         for picture in pictures
     ]
 
 
-def unsplit(pictures: Sequence[Picture]) -> dict[str, Side]:
+def unsplit(pictures: Sequence[Picture]) -> dict[Key, Side]:
     """Sides that hold nothing out: every defect may be learned from."""
     return {
-        p.path: "few" if p.defect else "test_good" if p.part == "test" else "good" for p in pictures
+        p.key: "few" if p.defect else "test_good" if p.part == "test" else "good" for p in pictures
     }
 
 
@@ -145,7 +150,27 @@ def open_prepared(tree: Tree) -> list[ObjectFolder]:
     for number, record in enumerate(table.to_pylist()):
         if record["side"] not in get_args(Side):
             raise DatasetFault(f"{path}: row {number}: side {record['side']!r} is not known")
-        if record["foreground"]:
-            record["foreground"] = tree.uri(record["foreground"])
+        for name in ("mask", "foreground"):
+            if record[name] and "://" not in record[name]:
+                record[name] = tree.uri(record[name])
         rows.append(DatasetRow(**record))
+    _refuse_moved(tree, rows)
     return assemble(rows)
+
+
+def _refuse_moved(tree: Tree, rows: Sequence[DatasetRow]) -> None:
+    """Raise :class:`DatasetFault` if the pictures are no more where they were prepared from.
+
+    One picture an object is looked for.
+    """
+    for row in {row.object: row for row in reversed(rows)}.values():
+        fs, path = fsspec.url_to_fs(split_fragment(row.image)[0], use_listings_cache=False)
+        if fs.exists(path):
+            continue
+        protocol, _, path = row.image.partition("://")
+        others = [one.image.partition("://")[2] for one in rows]
+        source = f"{protocol}://{posixpath.commonpath([posixpath.dirname(path), *others])}"
+        raise DatasetFault(
+            f"{tree.uri_of_root}: was prepared from {source}, where {row.image} is no more; "
+            "prepare it again"
+        )

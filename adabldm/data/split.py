@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from adabldm.core.picture_uri import DatasetFault
-from adabldm.data.layouts.records import Picture
+from adabldm.data.layouts.records import Key, Picture
 from adabldm.data.options import SHOTS
 
 Side = Literal["good", "test_good", "few", "held_out", "left_out"]
@@ -22,17 +22,17 @@ Side = Literal["good", "test_good", "few", "held_out", "left_out"]
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """A split that was written down: paths of pictures. What it does not name, the rules place."""
+    """A split that was written down. What it does not name, the rules place."""
 
-    few: frozenset[str]
-    held_out: frozenset[str] = field(default_factory=frozenset)
-    left_out: frozenset[str] = field(default_factory=frozenset)
+    few: frozenset[Key]
+    held_out: frozenset[Key] = field(default_factory=frozenset)
+    left_out: frozenset[Key] = field(default_factory=frozenset)
 
 
 def divide(
     pictures: Sequence[Picture], *, shots: int = SHOTS, seed: int = 0, given: Given | None = None
-) -> dict[str, Side]:
-    """The side of each picture, by its path.
+) -> dict[Key, Side]:
+    """The side of each picture, by its path and type.
 
     ``shots`` defect pictures a type become ``few``, spread over as many groups as half of the
     type's (never less than it takes). A group with a picture of the training part is on the
@@ -43,7 +43,7 @@ def divide(
     by_object: dict[str, list[Picture]] = defaultdict(list)
     for picture in pictures:
         by_object[picture.object].append(picture)
-    sides: dict[str, Side] = {}
+    sides: dict[Key, Side] = {}
     for members in by_object.values():
         sides.update(_divide_object(members, shots, seed, given))
     return sides
@@ -59,20 +59,20 @@ def group_of(picture: Picture) -> str:
 
 def _divide_object(
     pictures: Sequence[Picture], shots: int, seed: int, given: Given | None
-) -> dict[str, Side]:
+) -> dict[Key, Side]:
     training = {group_of(p) for p in pictures if p.part == "train"}
     if given is None:
         few, taken = _choose(pictures, training, shots, seed)
     else:
-        few = {p.path for p in pictures if p.path in given.few and p.defect}
-        taken = {group_of(p) for p in pictures if p.path in few}
+        few = {p.key for p in pictures if p.key in given.few and p.defect}
+        taken = {group_of(p) for p in pictures if p.key in few}
     training |= taken
-    sides = {p.path: _side(p, few, group_of(p) in training) for p in pictures}
+    sides = {p.key: _side(p, few, group_of(p) in training) for p in pictures}
     return sides if given is None else _as_given(pictures, sides, given)
 
 
-def _side(picture: Picture, few: set[str], on_training_side: bool) -> Side:
-    if picture.path in few:
+def _side(picture: Picture, few: set[Key], on_training_side: bool) -> Side:
+    if picture.key in few:
         return "few"
     if picture.defect:
         return "left_out" if on_training_side else "held_out"
@@ -83,14 +83,14 @@ def _side(picture: Picture, few: set[str], on_training_side: bool) -> Side:
 
 def _choose(
     pictures: Sequence[Picture], training: set[str], shots: int, seed: int
-) -> tuple[set[str], set[str]]:
-    """Paths of the few, and the groups that they take to the training side."""
+) -> tuple[set[Key], set[str]]:
+    """The few, and the groups that they take to the training side."""
     evaluation = {group_of(p) for p in pictures if p.part == "test"} - training
     by_type: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for picture in pictures:
         if picture.defect:
             by_type[picture.defect][group_of(picture)].append(picture.path)
-    few: set[str] = set()
+    few: set[Key] = set()
     taken: set[str] = set()
     # Types with few groups first: what they need decides where a shared group goes.
     for defect, groups in sorted(by_type.items(), key=lambda item: (len(item[1]), item[0])):
@@ -100,7 +100,8 @@ def _choose(
         chosen: list[str] = []
         while free and (len(chosen) < most or sum(len(groups[g]) for g in chosen) < shots):
             chosen.append(free.pop(0))
-        few |= set(_in_turn([_shuffled(groups[g], seed, defect) for g in chosen])[:shots])
+        paths = _in_turn([_shuffled(groups[g], seed, defect) for g in chosen])[:shots]
+        few |= {(path, defect) for path in paths}
         taken |= set(chosen)
     return few, taken
 
@@ -119,14 +120,14 @@ def _in_turn(groups: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _as_given(
-    pictures: Sequence[Picture], sides: Mapping[str, Side], given: Given
-) -> dict[str, Side]:
+    pictures: Sequence[Picture], sides: Mapping[Key, Side], given: Given
+) -> dict[Key, Side]:
     for picture in pictures:
-        if picture.path in given.held_out and sides[picture.path] in ("few", "left_out"):
+        if picture.key in given.held_out and sides[picture.key] in ("few", "left_out"):
             raise DatasetFault(
                 f"split: {picture.path}: is held out, but {group_of(picture)} is learned from"
             )
     return {
-        path: "left_out" if path in given.left_out and side != "few" else side
-        for path, side in sides.items()
+        key: "left_out" if key in given.left_out and side != "few" else side
+        for key, side in sides.items()
     }

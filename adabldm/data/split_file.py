@@ -9,16 +9,20 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from adabldm.core.picture_uri import DatasetFault, read_bytes, split_fragment
-from adabldm.data.layouts.records import DatasetFinding, Picture
+from adabldm.data.layouts.paths import spelled, tails
+from adabldm.data.layouts.records import DatasetFinding, Key, Picture
 from adabldm.data.layouts.tree import decode_text
 from adabldm.data.split import Given, Side
 
 DEFECT_SIDES = ("few", "held_out", "left_out")
 FORMAT = 1
 
+Entry = tuple[str, str | None]
+"""A path as it is written, and the type that it is written under, if any."""
+
 
 def dump(
-    pictures: Sequence[Picture], sides: Mapping[str, Side], seed: int | None, shots: int | None
+    pictures: Sequence[Picture], sides: Mapping[Key, Side], seed: int | None, shots: int | None
 ) -> str:
     """``split.json``: for each object and type the paths of the few, held out and left out.
 
@@ -26,7 +30,7 @@ def dump(
     """
     objects: dict[str, Any] = {}
     for picture in pictures:
-        side = sides[picture.path]
+        side = sides[picture.key]
         if picture.defect:
             types = objects.setdefault(picture.object, {}).setdefault("defects", {})
             types.setdefault(picture.defect, {name: [] for name in DEFECT_SIDES})[side].append(
@@ -53,23 +57,26 @@ def load(uri: str, pictures: Sequence[Picture]) -> tuple[Given, list[DatasetFind
         sides = _read_json(text, uri)
     else:
         lines = (line.strip() for line in text.splitlines())
-        sides = {"few": [line for line in lines if line and not line.startswith("#")]}
+        sides = {"few": [(line, None) for line in lines if line and not line.startswith("#")]}
     given = Given(**{side: frozenset(finder.find(paths)) for side, paths in sides.items()})
     if not given.few:
         raise DatasetFault(f"{uri}: names no defect picture of this data set to learn from")
     return given, finder.faults
 
 
-def _read_json(text: str, uri: str) -> dict[str, list[str]]:
+def _read_json(text: str, uri: str) -> dict[str, list[Entry]]:
     try:
         content = json.loads(text)
         if content["format"] != FORMAT:
             raise DatasetFault(f"{uri}: format: {content['format']!r}: must be {FORMAT}")
-        types = [kind for item in content["objects"].values() for kind in item["defects"].values()]
-        sides = {side: [path for kind in types for path in kind[side]] for side in DEFECT_SIDES}
+        types = [kind for item in content["objects"].values() for kind in item["defects"].items()]
+        sides: dict[str, list[Entry]] = {
+            side: [(path, defect) for defect, kind in types for path in kind[side]]
+            for side in DEFECT_SIDES
+        }
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise DatasetFault(f"{uri}: is not a split.json of this program: {error!r}") from error
-    if not all(isinstance(path, str) for paths in sides.values() for path in paths):
+    if not all(isinstance(path, str) for entries in sides.values() for path, _ in entries):
         raise DatasetFault(f"{uri}: is not a split.json of this program: a path must be text")
     return sides
 
@@ -79,28 +86,28 @@ class _Finder:
 
     def __init__(self, pictures: Iterable[Picture]) -> None:
         self.faults: list[DatasetFinding] = []
-        self._known: dict[str, list[str]] = defaultdict(list)
+        self._known: dict[str, list[Key]] = defaultdict(list)
         self._whole: set[str] = set()
         for picture in pictures:
             if not picture.defect:
                 continue
             file, _ = split_fragment(picture.path)
             for path in {picture.path, file, str(PurePosixPath(file).with_suffix(""))}:
-                whole = f"{picture.object}/{path.removeprefix(picture.object + '/')}"
+                whole = spelled(f"{picture.object}/{path.removeprefix(picture.object + '/')}")
                 self._whole.add(whole)
-                for tail in _tails(whole):
-                    self._known[tail].append(picture.path)
+                for tail in tails(whole):
+                    self._known[tail].append(picture.key)
 
-    def find(self, entries: Iterable[str]) -> set[str]:
-        found: set[str] = set()
-        for entry in entries:
-            wanted = entry.replace("\\", "/").removeprefix("./").strip("/")
+    def find(self, entries: Iterable[Entry]) -> set[Key]:
+        found: set[Key] = set()
+        for entry, defect in entries:
+            wanted = spelled(entry)
             # From the object's folder on, in a longer path; else the end of the picture's path.
-            whole = next((tail for tail in _tails(wanted) if tail in self._whole), wanted)
-            paths = self._known.get(whole, [])
-            files = sorted({split_fragment(path)[0] for path in paths})
+            whole = next((tail for tail in tails(wanted) if tail in self._whole), wanted)
+            keys = [key for key in self._known.get(whole, []) if defect in (None, key[1])]
+            files = sorted({split_fragment(path)[0] for path, _ in keys})
             if len(files) == 1:
-                found |= set(paths)
+                found |= set(keys)
             elif files:
                 rule = f"in the split fits {len(files)} pictures, as {files[0]} and {files[1]}"
                 self.faults.append(DatasetFinding("split-unclear", entry, rule))
@@ -108,9 +115,3 @@ class _Finder:
                 rule = "in the split is no defect picture of this data set that can be used"
                 self.faults.append(DatasetFinding("split-missing", entry, rule))
         return found
-
-
-def _tails(path: str) -> list[str]:
-    """The path, and what is left of it without its first folders."""
-    parts = path.strip("/").split("/")
-    return ["/".join(parts[start:]) for start in range(len(parts))]

@@ -117,7 +117,7 @@ class _View:
         return torch.where(fields[-1] > NEAR, (nearness > 0.5).float(), mask)
 
 
-def _shrunk(image: np.ndarray, side: int) -> np.ndarray:
+def shrunk(image: np.ndarray, side: int) -> np.ndarray:
     """uint8 (H, W, 3) with neither side longer than ``side`` pixels."""
     height, width = image.shape[:2]
     ratio = min(1.0, side / max(height, width))
@@ -161,17 +161,17 @@ def refine(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Returns bool (H, W) without holes or crumbs; empty if nothing stays.
     """
     height, width = image.shape[:2]
-    views = [_shrunk(image, stage.side) for stage in PASSES]
+    views = [shrunk(image, stage.side) for stage in PASSES]
     mask = resized(mask, *views[0].shape[:2])
     core = _core(mask)
-    for number, (stage, shrunk) in enumerate(zip(PASSES, views, strict=True)):
+    for number, (stage, small) in enumerate(zip(PASSES, views, strict=True)):
         if number:
             mask = _without_bites(mask, resized(core, *mask.shape))
         if not mask.any():
             return np.zeros((height, width), bool)
-        mask = resized(mask, *shrunk.shape[:2])
-        box = _box_around(mask, round(MARGIN * REACH * max(shrunk.shape) / stage.cells))
-        view = _View(shrunk, stage.side, stage.cells, box)
+        mask = resized(mask, *small.shape[:2])
+        box = _box_around(mask, round(MARGIN * REACH * max(small.shape) / stage.cells))
+        view = _View(small, stage.side, stage.cells, box)
         state = torch.from_numpy(mask[box]).float()
         for _ in range(stage.steps):
             before, state = state, view.step(state)

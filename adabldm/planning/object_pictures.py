@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adabldm.core import images, trimap
+from adabldm.core.data_uri import shown
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.picture_uri import read_defect_mask, read_picture
 from adabldm.foreground.object_masks import ObjectMasks
@@ -44,7 +45,7 @@ class ObjectPictures:
         self._masks = ObjectMasks(folder, features)
         self._goods: dict[str, np.ndarray] = {}
         self._insides: dict[str, np.ndarray] = {}
-        self._defects: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._defects: dict[DefectImage, tuple[np.ndarray, np.ndarray]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Workers read for themselves; what is learnt from the good pictures travels."""
@@ -75,20 +76,39 @@ class ObjectPictures:
 
     def defect(self, item: DefectImage) -> tuple[np.ndarray, np.ndarray]:
         """Image uint8 (S, S, 3) and mask uint8 (S, S); no defect is too thin to be kept."""
-        if item.image not in self._defects:
+        if item not in self._defects:
             image, mask = read_picture(item.image), read_defect_mask(item.mask, item.mask_rule)
             if mask.shape != image.shape[:2]:
-                raise PairFault(f"{item.mask}: is not of the size of its picture {item.image}")
+                raise PairFault(
+                    f"{shown(item.mask)}: is not of the size of its picture {item.image}"
+                )
             small = trimap.resize(trimap.compose(mask), self._size, self._size)
-            self._defects[item.image] = (
+            self._defects[item] = (
                 images.resize(image, self._size, self._size),
                 (small == trimap.DEFECT).astype(np.uint8) * 255,
             )
-        return self._defects[item.image]
+        return self._defects[item]
 
     def trimap(self, defect: np.ndarray, uri: str) -> np.ndarray:
         """Trimap uint8 (S, S) of a ``defect`` (S, S), non-zero there, on the picture at ``uri``."""
         return trimap.compose(defect, None if self.is_texture else self.inside(uri))
+
+    @property
+    def without_object(self) -> list[str]:
+        """Good pictures that were read and are left out, because no object is found in them."""
+        return self._masks.without_object
+
+    def draw_good(self, rng: np.random.Generator) -> str:
+        """One of the good pictures, with an object. Raises :class:`PairFault` if none of
+        :data:`ATTEMPTS` has one."""
+        for _ in range(ATTEMPTS):
+            uri = self.folder.good[int(rng.integers(len(self.folder.good)))]
+            if self.inside(uri).any():
+                return uri
+        name = self.folder.name
+        raise PairFault(
+            f"no object is found in {ATTEMPTS} good pictures of {name!r} that are tried"
+        )
 
     def draw_fit(
         self, rng: np.random.Generator, goods: Sequence[str], items: Sequence[DefectImage]

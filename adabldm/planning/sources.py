@@ -14,10 +14,11 @@ from typing import Literal, Protocol
 import numpy as np
 
 from adabldm.core import images, masks, picture_uri
+from adabldm.core.data_uri import shown
 from adabldm.core.faults import InputFault
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.random_streams import RowStreams
-from adabldm.foreground.object_masks import ObjectMasks
+from adabldm.foreground.object_masks import ObjectMasks, on_all_cores
 from adabldm.placement import invented_masks, transform
 from adabldm.placement.shape_bank import ShapeBank, runs_of
 
@@ -33,7 +34,8 @@ class PlanFiles(Protocol):
     """Where a plan keeps the files of its own."""
 
     def put(self, data: bytes, suffix: str) -> str:
-        """The URI at which ``data`` is, or soon will be; ``suffix`` as in ``.png``."""
+        """The path, relative to the plan's own folder, at which ``data`` is, or soon will be;
+        ``suffix`` as in ``.png``."""
         ...
 
 
@@ -53,10 +55,10 @@ class PackedMask:
 class GoodPicture:
     """A good picture next to the manifest; ``foreground`` is None on a texture."""
 
-    uri: str
+    path: str
     shape: tuple[int, int]
     foreground: PackedMask | None
-    foreground_uri: str | None
+    foreground_path: str | None
 
 
 @contextmanager
@@ -128,30 +130,39 @@ class GoodPictures:
             for start in range(0, len(missing), READ_AHEAD):
                 some = missing[start : start + READ_AHEAD]
                 uris = [self._folder.good[number] for number in some]
-                for number, uri, data in zip(some, uris, pool.map(_bytes, uris), strict=True):
-                    self._loaded[number] = self._look_at(uri, _file(uri, data))
+                data = pool.map(_bytes, uris)
+                files = [_file(uri, file) for uri, file in zip(uris, data, strict=True)]
+                masks = self._objects(list(zip(uris, files, strict=True)))
+                for number, file, mask in zip(some, files, masks, strict=True):
+                    self._loaded[number] = self._keep(file, mask)
 
-    def _look_at(self, uri: str, file: _File) -> GoodPicture:
+    def _objects(self, pictures: Sequence[tuple[str, _File]]) -> list[np.ndarray | None]:
+        """The objects' masks, uint8 (H, W) of 0 / 255; None on a texture."""
+        if self.texture:
+            return [None] * len(pictures)
+
+        def find(picture: tuple[str, _File]) -> np.ndarray:
+            return self._masks.mask(picture[0], picture[1].pixels)
+
+        with _told():
+            return list(on_all_cores(find, pictures))
+
+    def _keep(self, file: _File, mask: np.ndarray | None) -> GoodPicture:
         shape = file.pixels.shape[0], file.pixels.shape[1]
         picture = self._files.put(file.data, file.suffix)
-        if self.texture:
-            return GoodPicture(uri=picture, shape=shape, foreground=None, foreground_uri=None)
-        mask = self._object(uri, file.pixels)
+        if mask is None:
+            return GoodPicture(path=picture, shape=shape, foreground=None, foreground_path=None)
         return GoodPicture(
-            uri=picture,
+            path=picture,
             shape=shape,
             foreground=PackedMask(mask),
-            foreground_uri=self._files.put(images.encode_png(mask), ".png"),
+            foreground_path=self._files.put(images.encode_png(mask), ".png"),
         )
 
-    def _object(self, uri: str, pixels: np.ndarray) -> np.ndarray:
-        """The object's mask, uint8 (H, W) of 0 / 255."""
-        with _told():
-            mask = self._masks.mask(uri, pixels)
-        if mask.shape != pixels.shape[:2]:
-            prepared = self._folder.foreground[uri]
-            raise InputFault.of("DATASET", prepared, f"must be of the size of {uri}")
-        return mask
+    @property
+    def without_object(self) -> list[str]:
+        """URIs of those that were read and are left out, because no object is found in them."""
+        return self._masks.without_object
 
 
 @dataclass(frozen=True)
@@ -167,7 +178,7 @@ def _real_mask(item: DefectImage, data: bytes) -> _RealMask:
     try:
         whole = masks.decode_defect(data, item.mask_rule).pixels
     except images.ImageFault as fault:
-        raise InputFault.of("DATASET", item.mask, str(fault)) from fault
+        raise InputFault.of("DATASET", shown(item.mask), str(fault)) from fault
     with _told():
         mask = whole if box is None else picture_uri.cut(whole, box, item.mask)
     crop = mask[transform.bounding_box(mask)].copy()
@@ -190,7 +201,7 @@ class DefectMasks:
         files: PlanFiles,
     ) -> None:
         self._streams, self._files, self._name = streams, files, folder.name
-        self._uris: dict[int, str] = {}
+        self._paths: dict[int, str] = {}
         self._invented: dict[int, np.ndarray] = {}
         items = sorted(folder.defects, key=lambda item: item.defect)
         with ThreadPoolExecutor(READERS) as pool:
@@ -246,15 +257,15 @@ class DefectMasks:
         if number not in self._invented:
             mask = self._invent(number)
             self._invented[number] = mask[transform.bounding_box(mask)].copy()
-            self._uris[number] = self._files.put(images.encode_png(mask), ".png")
+            self._paths[number] = self._files.put(images.encode_png(mask), ".png")
         return self._invented[number]
 
-    def uri(self, number: int) -> str:
+    def path(self, number: int) -> str:
         """Where a mask is, or soon will be, next to the manifest."""
-        if number not in self._uris:
+        if number not in self._paths:
             real = self._real[number]
-            self._uris[number] = self._files.put(real.file, ".png")
-        return self._uris[number]
+            self._paths[number] = self._files.put(real.file, ".png")
+        return self._paths[number]
 
     def _of_type(self, defect: str) -> Sequence[_RealMask]:
         first, count = self._spans[defect]

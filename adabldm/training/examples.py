@@ -130,6 +130,11 @@ class ExampleStream:
             defect=item.defect if item else None,
         )
 
+    @property
+    def without_object(self) -> list[str]:
+        """Good pictures that were drawn and left out, because no object is found in them."""
+        return [uri for product in self._products for uri in product.without_object]
+
     def _make(
         self,
         kind: str,
@@ -139,7 +144,7 @@ class ExampleStream:
     ) -> tuple[np.ndarray, np.ndarray, DefectImage | None]:
         """Image, trimap, and the defect if there is one."""
         if kind == "good":
-            uri = product.folder.good[rng.integers(len(product.folder.good))]
+            uri = product.draw_good(rng)
             nothing = np.zeros((self.size, self.size), np.uint8)
             return product.good(uri), product.trimap(nothing, uri), None
         item = items[int(rng.integers(len(items)))]
@@ -171,7 +176,7 @@ class ExampleStream:
         """The look of ``item`` in the shape of any defect; None if that fits nowhere."""
         other = self._products[rng.integers(len(self._products))]
         shape = other.folder.defects[rng.integers(len(other.folder.defects))]
-        uri = product.folder.good[rng.integers(len(product.folder.good))]
+        uri = product.draw_good(rng)
         image, mask = product.defect(item)
         try:
             pasted, placed = pasting.paste_reshaped(

@@ -22,6 +22,7 @@ from cluster.generate.protocol import (
     EXTRAS,
     FAILED,
     NO_ROOM,
+    OK,
     UNLOADABLE,
     UNSTORED,
     Fact,
@@ -171,6 +172,7 @@ class Driver:
         if not self._waiting:
             return
         rows, self._waiting = self._waiting, []
+        _refuse_lost(self.settings.output, rows)
         self.ledger.append(pa.Table.from_pylist(rows, schema=self.schema))
         failed = [row for row in rows if row["status"] == FAILED]
         for row in failed:
@@ -187,6 +189,14 @@ def _told(error: BaseException) -> BaseException:
     fault = JobFault(f"Ray: {type(error).__name__}: {lines[0]}")
     fault.__cause__ = error
     return fault
+
+
+def _refuse_lost(output: Location, rows: list[Row]) -> None:
+    """Stop if what a worker has stored is not there for this program."""
+    made = next((row["image"] for row in rows if row["status"] == OK), None)
+    if made is not None and not output.join(made).exists():
+        rule = "a worker has stored it, and it is not here; is the output on a disk that all share?"
+        raise JobFault(f"{output.join(made).shown}: {rule}")
 
 
 def _remove_pictures(output: Location, row: Row) -> None:

@@ -13,11 +13,13 @@ from adabldm.sampling.options import ModeOptions
 from cluster.generate.compute_batch import ComputeBatch
 from cluster.generate.driver import Driver, Tally
 from cluster.generate.flow import Pool, window_rows
-from cluster.generate.resume import index_schema, mark_committed
+from cluster.generate.index_columns import index_schema
+from cluster.generate.resume import mark_committed
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.launch.session import ray_session
 from cluster.manifest.reader import Manifest
+from cluster.manifest.remarks import Remarks
 from cluster.manifest.request_checks import RequestChecks
 from cluster.manifest.roster import Roster
 from cluster.manifest.validation import validate
@@ -36,7 +38,8 @@ class GenerationSpec:
     """What ``generate`` is asked for; URIs as typed.
 
     ``named_branches`` are ALIAS=URI, ``branches`` is a folder of them. A worker takes
-    ``pool.batch_size`` requests a call and computes ``compute_batch`` of them together.
+    ``pool.batch_size`` requests a call and computes ``compute_batch`` of them together. If
+    ``strict``, a prompt that the model cuts is a fault.
     """
 
     manifest: str
@@ -49,6 +52,7 @@ class GenerationSpec:
     named_branches: Sequence[str] = ()
     branches: str | None = None
     compute_batch: ComputeBatch = None
+    strict: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +70,14 @@ Progress = Callable[[int, int, Tally, int], None]
 """Called with all requests, those committed before, this run's, and those about to be."""
 
 
+def _ignore(_: str) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CheckedJob:
     """A job whose input is in order: what is to be made, and what its output holds already;
-    ``failed_before`` requests failed in earlier runs."""
+    ``failed_before`` requests failed in earlier runs; ``remarks`` are lines worth a look."""
 
     output: Location
     ledger: Ledger
@@ -80,6 +88,7 @@ class CheckedJob:
     schema: pa.Schema
     roster: Roster
     failed_before: int
+    remarks: Sequence[str] = ()
 
 
 @contextmanager
@@ -99,7 +108,9 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
     branches = open_branches(spec.named_branches, spec.branches, model)
     checks = RequestChecks(manifest, RowModels(manifest.resolve, model, inspect_model, branches))
     schema = index_schema(manifest, ledger)
-    with closing(validate(manifest, checks)) as roster:
+    remarks = Remarks(checks.models.of, strict=spec.strict)
+    one_folder = bool(spec.keep)  # That of the pictures besides the pairs.
+    with closing(validate(manifest, checks, remarks, one_folder=one_folder)) as roster:
         yield CheckedJob(
             output=output,
             ledger=ledger,
@@ -110,16 +121,21 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
             schema=schema,
             roster=roster,
             failed_before=mark_committed(manifest, ledger, roster),
+            remarks=[*manifest.remarks, *remarks.lines()],
         )
 
 
-def generate(spec: GenerationSpec, progress: Progress) -> Outcome:
-    """Check everything, then make what is not committed yet.
+def generate(
+    spec: GenerationSpec, progress: Progress, remark: Callable[[str], None] = _ignore
+) -> Outcome:
+    """Check everything, tell ``remark`` what is worth a look, then make what is not committed yet.
 
     Raises :class:`InputFault` before anything is written, and
     :class:`~adabldm.core.faults.JobFault` when the job cannot go on.
     """
     with checked(spec) as job:
+        for line in job.remarks:
+            remark(line)
         tally, failed_before = Tally(), job.failed_before
         if job.roster.count(done=False):
             claim = _claim(job)
@@ -148,7 +164,12 @@ def _claim(job: CheckedJob) -> _Claim:
     """Bind the output to the job and become its only driver."""
     bound_now = job.binding.bind(job.output)
     failed_before, seen = job.failed_before, job.ledger.version
-    job.ledger.claim(job.schema)
+    try:
+        job.ledger.claim(job.schema)
+    except BaseException:
+        if bound_now and not job.ledger.exists:
+            unbind(job.output)
+        raise
     if job.ledger.version != seen + 1:  # Another driver committed while this one was checking.
         failed_before = mark_committed(job.manifest, job.ledger, job.roster)
     return _Claim(bound_now=bound_now, failed_before=failed_before)

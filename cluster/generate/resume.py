@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pyarrow as pa
-import pyarrow.types as kinds
-
 from adabldm.core.faults import InputFault
 from cluster.manifest.reader import Manifest
 from cluster.manifest.roster import Roster
 from cluster.output.index import Ledger
-from cluster.output.schema import FAILED, INDEX
+from cluster.output.schema import FAILED
 
 SHOWN_FAULTS = 50
 PLAIN_FIELDS = ("object", "defect", "prompt", "negative_prompt", "seed")
@@ -22,64 +17,6 @@ INDEX_HASHES = {
     "trimap": "trimap_sha256",
     "model": "model_fingerprint",
 }
-
-
-def index_schema(manifest: Manifest, ledger: Ledger) -> pa.Schema:
-    """The index's columns with the manifest's further ones.
-
-    Raises :class:`InputFault` for a column that cannot ride along.
-    """
-    held = ledger.columns()
-    for field in manifest.riding:
-        column = f"column {field.name}"
-        if field.name in INDEX.names:
-            raise InputFault.of("manifest", column, "is a name of the index's own")
-        if not _can_ride(field.type):
-            rule = f"is {field.type}: only plain values and lists of them can ride along"
-            raise InputFault.of("manifest", column, rule)
-        if field.name in held.names and held.field(field.name).type != ride_type(field.type):
-            rule = f"is {field.type}, the index has {held.field(field.name).type}"
-            raise InputFault.of("manifest", column, rule)
-    riding = [pa.field(field.name, ride_type(field.type)) for field in manifest.riding]
-    return pa.schema([*INDEX, *riding])
-
-
-def _can_ride(kind: pa.DataType) -> bool:
-    if kinds.is_list(kind) or kinds.is_large_list(kind):
-        return _can_ride(kind.value_type)
-    if kinds.is_dictionary(kind):
-        return _can_ride(kind.value_type)
-    if kinds.is_uint64(kind):
-        return False
-    tests: tuple[Callable[[pa.DataType], bool], ...] = (
-        kinds.is_string,
-        kinds.is_large_string,
-        kinds.is_integer,
-        kinds.is_floating,
-        kinds.is_boolean,
-        kinds.is_binary,
-        kinds.is_timestamp,
-        kinds.is_date32,
-        kinds.is_null,
-    )
-    return any(test(kind) for test in tests)
-
-
-def ride_type(kind: pa.DataType) -> pa.DataType:
-    """The type in which a column is kept: the nearest that Delta Lake has."""
-    if kinds.is_list(kind) or kinds.is_large_list(kind):
-        return pa.list_(pa.field("element", ride_type(kind.value_type)))
-    if kinds.is_dictionary(kind):
-        return ride_type(kind.value_type)
-    if kinds.is_large_string(kind) or kinds.is_null(kind):
-        return pa.string()
-    if kinds.is_unsigned_integer(kind):
-        return pa.int64()
-    if kinds.is_float16(kind):
-        return pa.float32()
-    if kinds.is_timestamp(kind):
-        return pa.timestamp("us", "UTC" if kind.tz else None)
-    return kind
 
 
 def mark_committed(manifest: Manifest, ledger: Ledger, roster: Roster) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import ClientError
 
-from adabldm.core.faults import ExitCode, JobFault
+from adabldm.core.faults import ExitCode, InputFault, JobFault
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails, JobSubmissionClient
@@ -40,7 +40,10 @@ class Submitted:
 
 
 class Cluster:
-    """The jobs of the cluster whose dashboard is at ``address``. Raises :class:`JobFault`."""
+    """The jobs of the cluster whose dashboard is at ``address``.
+
+    Raises :class:`InputFault` for an address that is none, :class:`JobFault` if nobody answers.
+    """
 
     def __init__(self, address: str) -> None:
         from ray.exceptions import AuthenticationError
@@ -53,6 +56,8 @@ class Cluster:
         except AuthenticationError as error:
             rule = "the cluster wants its token, in RAY_AUTH_TOKEN or ~/.ray/auth_token"
             raise JobFault(f"--address: {address!r}: {rule}") from error
+        except ValueError as error:
+            raise InputFault.of("--address", address, f"is no address ({error})") from error
         except (ConnectionError, RuntimeError) as error:
             raise JobFault(f"--address: {address!r}: no Ray dashboard answers: {error}") from error
 

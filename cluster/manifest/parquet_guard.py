@@ -15,14 +15,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from adabldm.core.faults import InputFault
+from cluster.manifest.arrow_message import extension_columns
 from cluster.storage.location import Location
 
-MAGIC = b"PAR1"
+MAGIC, ENCRYPTED = b"PAR1", b"PARE"
+_PANDAS = "pandas: read_{}(...).to_parquet('manifest.parquet')"
+CONVERSIONS = {
+    "csv": _PANDAS.format("csv"),
+    "json": _PANDAS.format("json"),
+    "jsonl": _PANDAS.format("json"),
+    "xlsx": _PANDAS.format("excel"),
+}
+"""How a table in another format is made one in Parquet, by its suffix."""
 MAX_FOOTER_BYTES = 256 * 1024 * 1024
 SCHEMA_KEY = b"ARROW:schema"
 EXTENSION_KEY = b"ARROW:extension:name"
 THRIFT_STRING = 0x18
-RULE = "columns are plain: no Arrow extension types"
+RULE = "columns are plain: no Arrow extension types (cast it to text or to numbers)"
 
 
 def open_parquet(file: Location) -> pq.ParquetFile:
@@ -52,9 +61,9 @@ def refuse_extension_types(file: Location) -> None:
         except (IndexError, binascii.Error, ValueError) as error:
             raise _refusal(file, f"its {SCHEMA_KEY.decode()} cannot be read") from error
         if EXTENSION_KEY in schema:
-            names = re.findall(rb"[A-Za-z_][\w.]*\.[\w.]+", schema)
-            shown = ", ".join(sorted({name.decode() for name in names}))
-            raise _refusal(file, f"{RULE} (found {shown})" if shown else RULE)
+            columns = extension_columns(schema, EXTENSION_KEY)
+            told = ", ".join(f"column {name!r} is {kind}" for name, kind in columns)
+            raise _refusal(file, f"{told}: {RULE}" if told else RULE)
 
 
 def _footer(file: Location) -> bytes:
@@ -64,12 +73,21 @@ def _footer(file: Location) -> bytes:
             opened.seek(max(0, size - 8))
             tail = opened.read(8)
             length = struct.unpack("<I", tail[:4])[0] if len(tail) == 8 else 0
+            if tail[4:] == ENCRYPTED:
+                raise _refusal(file, "is an encrypted Parquet file")
             if tail[4:] != MAGIC or not 0 < length <= min(size - 8, MAX_FOOTER_BYTES):
-                raise _refusal(file, "not a Parquet file")
+                raise _refusal(file, f"not a Parquet file{_instead(file)}")
             opened.seek(size - 8 - length)
             return opened.read(length)
     except OSError as error:
         raise _refusal(file, f"cannot be read ({type(error).__name__})") from error
+
+
+def _instead(file: Location) -> str:
+    suffix = file.name.lower().rpartition(".")[2]
+    if file.fs.size(file.path) == 0:
+        return ": it is empty"
+    return f": {CONVERSIONS[suffix]}" if suffix in CONVERSIONS else ""
 
 
 def _thrift_string(footer: bytes, at: int) -> bytes:
@@ -91,7 +109,8 @@ def _thrift_string(footer: bytes, at: int) -> bytes:
 
 def _refuse_extension_field(file: Location, name: str, kind: pa.DataType) -> None:
     if isinstance(kind, pa.BaseExtensionType):
-        raise InputFault(f"manifest {file.shown!r}: column {name}: {str(kind)!r}: {RULE}")
+        shown = re.sub(r"^extension<(.*)>$", r"\1", str(kind))
+        raise _refusal(file, f"column {name!r} is {shown}: {RULE}")
     for index in range(kind.num_fields):
         inner = kind.field(index)
         _refuse_extension_field(file, f"{name}.{inner.name}", inner.type)

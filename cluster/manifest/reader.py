@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,14 +11,21 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from adabldm.core.faults import InputFault
+from cluster.manifest.columns import Columns
+from cluster.manifest.conform import conform, whole
 from cluster.manifest.parquet_guard import open_parquet
+from cluster.manifest.parts import Part, Parts, parts_of
+from cluster.manifest.roots import Roots
 from cluster.manifest.schema import SCHEMA
-from cluster.storage.location import Location, insistently, location
+from cluster.storage.location import Location, location
 
 Row = dict[str, Any]
-REQUIRED = ("request_id", "object", "defect", "image", "prompt", "seed")
 CHUNK_ROWS = 512
 KEPT_PATHS = 200_000
+
+
+class ColumnFault(ValueError):
+    """A column with a value that has no place in it."""
 
 
 class Manifest:
@@ -30,23 +38,23 @@ class Manifest:
         self.place = location("manifest", uri)
         is_folder = self._exists_as_folder()
         self.folder = self.place if is_folder else self.place.parent
-        roots = [location("allow-root", root) for root in allowed_roots]
-        self.roots = [self.folder, *roots]
-        self.files = self._list() if is_folder else [self.place]
-        self._resolved = lru_cache(KEPT_PATHS)(self._resolve)
+        self.roots = Roots(self.folder, allowed_roots)
+        self._resolved = lru_cache(KEPT_PATHS)(self.roots.resolve)
+        found = parts_of(self.place) if is_folder else Parts([Part(self.place)])
+        self.parts = found.read
         self.rows = 0
-        first: pa.Schema | None = None
-        for file in self.files:
-            with open_parquet(file) as parquet:
-                schema = parquet.schema_arrow
+        self._starts: list[int] = []
+        self._columns = Columns()
+        for part in self.parts:
+            with open_parquet(part.file) as parquet:
+                self._starts.append(self.rows)
                 self.rows += parquet.metadata.num_rows
-            _check_columns(file, schema)
-            if first is not None and set(_riding(schema)) != set(_riding(first)):
-                raise _refusal(file, f"its further columns differ from those of {self.files[0]}")
-            first = first or schema
-        assert first is not None  # noqa: S101
-        self.riding = pa.schema(_riding(first))
+                self._columns.add(part, parquet.schema_arrow, parquet.metadata)
+        self.riding = self._columns.riding()
         """Columns that ride along to the index."""
+        self._constants = [self._columns.constants(part) for part in self.parts]
+        self.remarks = [line for line in (found.left_out, self._indexes_left_out()) if line]
+        """Lines on what of it is not used."""
 
     def _exists_as_folder(self) -> bool:
         try:
@@ -58,89 +66,80 @@ class Manifest:
             raise _refusal(self.place, f"cannot be read ({error})") from error
         raise _refusal(self.place, "there is no such file or folder")
 
-    def _list(self) -> list[Location]:
-        fs = self.place.fs
-        listed = insistently(lambda: fs.ls(self.place.path, detail=False))
-        names = sorted(path.rstrip("/").rpartition("/")[2] for path in listed)
-        files = [self.place.join(n) for n in names if n.endswith(".parquet") and n[0] not in "._"]
-        if not files:
-            raise _refusal(self.place, "no .parquet file in the folder")
-        return files
+    def _indexes_left_out(self) -> str | None:
+        if not self._columns.indexes:
+            return None
+        names = ", ".join(sorted(self._columns.indexes))
+        return f"manifest: {self.place.shown!r}: column {names} is left out: pandas' row labels"
 
     def chunks(self) -> Iterator[tuple[int, list[Row]]]:
         """(number of the first row, rows), in order, a few hundred rows at a time.
 
-        Rows count from 0 through all files. Raises :class:`InputFault` for broken data.
+        Rows count from 0 through all files; their values have the types of the manifest's schema,
+        or those of :attr:`riding`. Raises :class:`InputFault` for broken data.
         """
         start = 0
-        for file in self.files:
+        for part, constants in zip(self.parts, self._constants, strict=True):
+            file = part.file
             with open_parquet(file) as parquet:
                 try:
                     for batch in parquet.iter_batches(CHUNK_ROWS, use_threads=False):
                         batch.validate(full=True)
-                        rows = batch.to_pylist()
+                        rows = self._rows(batch, constants, part.partition)
                         yield start, rows
                         start += len(rows)
-                except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+                except (pa.ArrowException, OSError, UnicodeDecodeError, ColumnFault) as error:
                     reason = str(error).splitlines()[0]
+                    told = (
+                        reason
+                        if isinstance(error, ColumnFault)
+                        else f"its data is broken ({reason})"
+                    )
                     raise InputFault(
                         f"row {start} or one of the next {CHUNK_ROWS}: manifest: "
-                        f"{file.shown!r}: its data is broken ({reason})"
+                        f"{file.shown!r}: {told}"
                     ) from error
 
+    def _rows(
+        self,
+        batch: pa.RecordBatch,
+        constants: Mapping[str, object],
+        partition: Mapping[str, object],
+    ) -> list[Row]:
+        """Raises :class:`ColumnFault`."""
+        values: dict[str, list[object]] = {}
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if name in self._columns.indexes:
+                continue
+            values[name] = self._values(name, column)
+            if name in partition and any(one != constants[name] for one in values[name]):
+                raise ColumnFault(f"column {name!r}: is not {partition[name]!r}, as its path says")
+        for name in constants.keys() - values.keys():
+            values[name] = [constants[name]] * batch.num_rows
+        return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+    def _values(self, name: str, column: pa.Array) -> list[object]:
+        expected = SCHEMA if name in SCHEMA.names else self.riding
+        try:
+            values = conform(column, expected.field(name).type).to_pylist()
+        except (pa.ArrowException, ValueError, OverflowError) as error:
+            kind = expected.field(name).type
+            raise ColumnFault(f"column {name!r}: a value is no {kind} ({error})") from error
+        if name == "seed" and not kinds.is_integer(column.type):
+            return [whole(value) for value in values]
+        return values
+
+    def part_of(self, row: int) -> str | None:
+        """Where row ``row`` is in a manifest of several files, None in one of a single file."""
+        if len(self.parts) == 1:
+            return None
+        number = bisect_right(self._starts, row) - 1
+        name = self.parts[number].file.path[len(self.folder.path) :].strip("/")
+        return f"row {row - self._starts[number]} of {name}"
+
     def resolve(self, path: str) -> Location:
-        """The file that a row names. Raises ``ValueError`` if it is outside the allowed roots."""
+        """The file that a row names, as :meth:`cluster.manifest.roots.Roots.resolve`."""
         return self._resolved(path)
-
-    def _resolve(self, path: str) -> Location:
-        place = Location.of(path, self.folder)
-        if not any(place.inside(root) for root in self.roots):
-            shown = ", ".join(root.shown for root in self.roots)
-            raise ValueError(f"is outside the allowed roots ({shown})")
-        return place
-
-
-def _riding(schema: pa.Schema) -> list[pa.Field]:
-    return [field.remove_metadata() for field in schema if field.name not in SCHEMA.names]
-
-
-def _check_columns(file: Location, schema: pa.Schema) -> None:
-    for name in schema.names:
-        if schema.names.count(name) > 1:
-            raise _refusal(file, f"column {name!r} is there more than once")
-    for name in REQUIRED:
-        if name not in schema.names:
-            raise _refusal(file, f"column {name!r} is missing")
-    for expected in SCHEMA:
-        if expected.name in schema.names:
-            _check_type(file, expected.name, schema.field(expected.name).type, expected.type)
-
-
-def _check_type(file: Location, name: str, found: pa.DataType, expected: pa.DataType) -> None:
-    if kinds.is_null(found):
-        return
-    if kinds.is_struct(expected) and kinds.is_struct(found):
-        known = {child.name: child.type for child in expected}
-        for child in found:
-            if child.name not in known:
-                raise _refusal(file, f"{name!r} has a field {child.name!r} that is not known")
-            _check_type(file, f"{name}.{child.name}", child.type, known[child.name])
-    elif kinds.is_list(expected) and (kinds.is_list(found) or kinds.is_large_list(found)):
-        _check_type(file, f"{name}[]", found.value_type, expected.value_type)
-    elif not _fits(found, expected):
-        raise _refusal(file, f"{name!r} is {found}, it must be {expected}")
-
-
-def _fits(found: pa.DataType, expected: pa.DataType) -> bool:
-    if kinds.is_dictionary(found):
-        found = found.value_type
-    if kinds.is_string(expected):
-        return kinds.is_string(found) or kinds.is_large_string(found) or found == pa.string_view()
-    if kinds.is_binary(expected):
-        return kinds.is_binary(found) or kinds.is_large_binary(found) or found == pa.binary_view()
-    if kinds.is_integer(expected):
-        return kinds.is_integer(found)
-    return kinds.is_floating(expected) and (kinds.is_floating(found) or kinds.is_integer(found))
 
 
 def _refusal(file: Location, rule: str) -> InputFault:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from adabldm.core.names import name_fault, object_fault
+from adabldm.core.names import defect_fault, name_fault, object_fault
 from adabldm.placement import transform
 from cluster.manifest.picture_checks import PictureChecks, PictureFacts, PictureFault, PictureSource
 from cluster.manifest.reader import Manifest, Row
@@ -39,6 +39,15 @@ class Fingerprints:
     model: str
 
 
+@dataclass(frozen=True)
+class CheckedRequest:
+    """A request without faults; its good picture is ``height`` x ``width`` pixels large."""
+
+    prints: Fingerprints
+    height: int
+    width: int
+
+
 class RequestFaults(ValueError):
     """The faults of one row."""
 
@@ -59,7 +68,12 @@ class RequestChecks:
         self._pictures = PictureChecks()
 
     def check(self, row: Row) -> Fingerprints:
-        """The row's fingerprints. Raises :class:`RequestFaults` with all that is wrong."""
+        """The row's fingerprints. Raises as :meth:`look`."""
+        return self.look(row).prints
+
+    def look(self, row: Row) -> CheckedRequest:
+        """The row's fingerprints and figures. Raises :class:`RequestFaults` with all that is
+        wrong."""
         faults = _plain_faults(row)
         source = self._look(faults, "image", row, self._pictures.image)
         trimap = self._trimap(faults, row, source)
@@ -76,7 +90,8 @@ class RequestChecks:
             "seed": row["seed"],
             "model": model,
         }
-        return Fingerprints(_digest(made_of), source.sha256, trimap, model)
+        prints = Fingerprints(_digest(made_of), source.sha256, trimap, model)
+        return CheckedRequest(prints, source.height, source.width)
 
     def _picture(self, blob: Any) -> PictureSource:
         if not isinstance(blob, dict):
@@ -184,7 +199,7 @@ def _plain_faults(row: Row) -> list[RowFault]:
     found: list[tuple[str, str | None]] = [
         ("request_id", name_fault(row.get("request_id"))),
         ("object", object_fault(row.get("object"))),
-        ("defect", name_fault(row.get("defect"))),
+        ("defect", defect_fault(row.get("defect"))),
         ("prompt", None if isinstance(row.get("prompt"), str) else "must be a string"),
     ]
     seed = row.get("seed")

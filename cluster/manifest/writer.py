@@ -141,8 +141,8 @@ class TableMaker:
         used, place = np.unique(np.stack([owner, good]), axis=1, return_inverse=True)
         pictures = [self._planner.objects[p].goods[g] for p, g in used.T.tolist()]
         where = pa.array(place.ravel())
-        images = pa.array([picture.uri for picture in pictures], pa.string())
-        foregrounds = pa.array([picture.foreground_uri for picture in pictures], pa.string())
+        images = pa.array([picture.path for picture in pictures], pa.string())
+        foregrounds = pa.array([picture.foreground_path for picture in pictures], pa.string())
         return _blobs(images.take(where)), _blobs(foregrounds.take(where))
 
     def _recipes(
@@ -178,8 +178,8 @@ class TableMaker:
         self, column: PlacedDefects, rows: np.ndarray, owner: np.ndarray
     ) -> list[pa.Array]:
         used, place = np.unique(np.stack([owner, column.mask[rows]]), axis=1, return_inverse=True)
-        uris = [self._planner.objects[p].masks.uri(m) for p, m in used.T.tolist()]
-        masks = pa.array(uris, pa.string()).take(pa.array(place.ravel()))
+        paths = [self._planner.objects[p].masks.path(m) for p, m in used.T.tolist()]
+        masks = pa.array(paths, pa.string()).take(pa.array(place.ravel()))
         numbers = (column.angle, column.scale, column.top, column.left)
         return [_blobs(masks), *(pa.array(values[rows]) for values in numbers)]
 

@@ -9,6 +9,7 @@ from adabldm.sampling.options import ModeOptions
 from cluster.models.inspect import ModelFacts, inspect_files
 from cluster.models.local_copies import local_model
 from cluster.models.sleeping import SleepingPipeline, sleeping_fingerprint
+from cluster.models.text_limit import TextLimit, text_limit
 
 if TYPE_CHECKING:
     from adabldm.branches.swapper import Swapper
@@ -40,6 +41,10 @@ class ModelKind(Protocol):
     def inspect(self, uri: str) -> ModelFacts:
         """Its facts, without loading it. Raises :class:`~adabldm.core.faults.InputFault`."""
 
+    def text_limit(self, uri: str) -> TextLimit | None:
+        """How much of a prompt it reads; None: all of it. Raises
+        :class:`~adabldm.core.faults.InputFault`."""
+
     def load(self, uri: str, device: str, fingerprint: str) -> Backend:
         """It, ready to be called on ``device`` (``cpu`` or ``cuda``). Raises what went wrong."""
 
@@ -58,6 +63,9 @@ class PipelineKind:
 
     def inspect(self, uri: str) -> ModelFacts:
         return inspect_files(uri)
+
+    def text_limit(self, uri: str) -> TextLimit | None:
+        return text_limit(uri)
 
     def load(self, uri: str, device: str, fingerprint: str) -> Backend:
         import torch
@@ -93,6 +101,10 @@ class SleepingKind:
 
     def inspect(self, uri: str) -> ModelFacts:
         return ModelFacts(uri=uri, fingerprint=sleeping_fingerprint(uri))
+
+    def text_limit(self, uri: str) -> TextLimit | None:
+        del uri
+        return None
 
     def load(self, uri: str, device: str, fingerprint: str) -> Backend:
         del device, fingerprint

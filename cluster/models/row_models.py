@@ -23,12 +23,13 @@ NO_BRANCH = "has no control branch: train one with `adabldm train`"
 @dataclass(frozen=True, kw_only=True)
 class RowModel:
     """A whole model (a URI), perhaps with a branch (its folder's URI) in place; the SHA-256 of
-    both."""
+    both; the side of its pictures in pixels, None where only loading it tells."""
 
     model: str
     model_fingerprint: str
     branch: str | None = None
     branch_fingerprint: str | None = None
+    image_size: int | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -77,7 +78,9 @@ class RowModels:
     def _find(self, said: str | None) -> RowModel:
         base = self._base
         if not said or said == base.uri:
-            return RowModel(model=base.uri, model_fingerprint=base.fingerprint)
+            return RowModel(
+                model=base.uri, model_fingerprint=base.fingerprint, image_size=base.image_size
+            )
         if said in self._branches:
             return self._on_base(self._branches[said])
         kind = kind_of(said)
@@ -94,7 +97,7 @@ class RowModels:
         facts = self._base if uri == self._base_uri else self._inspect(uri)
         if not facts.has_control_branch:
             raise InputFault.of("model", uri, NO_BRANCH)
-        return RowModel(model=uri, model_fingerprint=facts.fingerprint)
+        return RowModel(model=uri, model_fingerprint=facts.fingerprint, image_size=facts.image_size)
 
     def _on_base(self, branch: FoundBranch) -> RowModel:
         refuse_other_weights(branch)
@@ -103,6 +106,7 @@ class RowModels:
             model_fingerprint=self._base.fingerprint,
             branch=branch.place.uri,
             branch_fingerprint=branch.card.fingerprint,
+            image_size=branch.card.image_size,
         )
 
     def _refuse_unknown_alias(self, place: Location) -> None:

@@ -6,7 +6,9 @@ epoch; from then on no commit of the older one can succeed, whether it is dead, 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -26,6 +28,8 @@ FOLDER = "index"
 SCHEMES = {"file": "file", "s3": "s3", "gcs": "gs", "gs": "gs", "abfs": "az", "az": "az"}
 """The Delta library's name for each fsspec protocol that it can write to."""
 EPOCH, COMMITS = "adabldm-driver", "adabldm-commits"
+SPARE_BYTES = 1 << 20
+"""Of a local disk, that are to be free before a commit."""
 COMMIT_ATTEMPTS = 5
 FIRST_WAIT_SECONDS = 0.2
 
@@ -87,6 +91,7 @@ class Ledger:
 
         Raises :class:`Superseded` if another driver claims it at the same moment.
         """
+        self._refuse_full_disk(0)
         if self._table is None:
             self._create(schema)
         table = self._refreshed()
@@ -102,6 +107,7 @@ class Ledger:
 
     def append(self, rows: pa.Table) -> None:
         """Commit ``rows``, all or none. Raises :class:`Superseded`, :class:`JobFault`."""
+        self._refuse_full_disk(rows.nbytes)
         self._commits += 1
         attempts = Retrying(
             stop=stop_after_attempt(COMMIT_ATTEMPTS),
@@ -126,6 +132,16 @@ class Ledger:
             error = given_up.last_attempt.exception()
             raise JobFault(f"{self._uri}: cannot be written: {error}") from error
 
+    def _refuse_full_disk(self, more: int) -> None:
+        """Stop before a commit of ``more`` bytes that a local disk has no room for: there the Delta
+        library would not stop in good order."""
+        if not self._folder.is_local:
+            return
+        there = next(p for p in Path(self._folder.path).parents if p.exists())
+        free = shutil.disk_usage(there).free
+        if free < SPARE_BYTES + 2 * more:
+            raise JobFault(f"{there}: no space left on device ({free} bytes are free)")
+
     def _mine(self) -> DeltaTable:
         """The index as it is now. Raises :class:`Superseded` if it is another driver's."""
         table = self._refreshed()
@@ -149,7 +165,7 @@ class Ledger:
         try:
             self._table = DeltaTable.create(self._uri, schema=schema, storage_options=self._options)
             self._created = True
-        except DeltaError as error:
+        except Exception as error:  # the library raises some that are not its own
             self._table = self._open()
             if self._table is None:
                 raise JobFault(f"{self._uri}: cannot be made: {error}") from error

@@ -20,6 +20,8 @@ from cluster.storage.hashing import sha256
 from cluster.storage.location import PARTIAL, Location, TooLargeError
 
 THREADS = 16
+OF_DESKTOPS = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""Files that Finder and Explorer write; Finder also puts ``._name`` beside a file."""
 COLUMNS = (
     "request_id",
     "status",
@@ -36,8 +38,13 @@ def count_rows(output: Location) -> int:
     return sum(batch.num_rows for batch in _index(output).read(["request_id"]))
 
 
-def verify(output: Location, progress: Callable[[int], None]) -> Iterator[str]:
-    """A line for each thing that is wrong; ``progress`` gets the number of rows checked."""
+def verify(
+    output: Location,
+    progress: Callable[[int], None],
+    pass_over: Callable[[str], None] = lambda _: None,
+) -> Iterator[str]:
+    """A line for each thing that is wrong; ``progress`` gets the number of rows checked, and
+    ``pass_over`` each file that a desktop has left there."""
     if not output.join(FILE).exists():
         yield f"{FILE}: is missing"
     checked = 0
@@ -54,8 +61,18 @@ def verify(output: Location, progress: Callable[[int], None]) -> Iterator[str]:
                 progress(checked)
         for key in output.files():
             ours = key == FILE or key.split("/")[0] in (FOLDER, PARTIAL)
-            if not ours and key not in keys:
+            if ours or key in keys:
+                continue
+            if is_of_desktop(key):
+                pass_over(key)
+            else:
                 yield f"{key}: has no row"
+
+
+def is_of_desktop(key: str) -> bool:
+    """Whether the file is one that a desktop leaves in the folders it has shown."""
+    name = key.rpartition("/")[2]
+    return name in OF_DESKTOPS or name.startswith("._")
 
 
 def _index(output: Location) -> Ledger:

@@ -6,6 +6,7 @@ import os
 import posixpath
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from fsspec.core import split_protocol
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from adabldm.core.faults import InputFault
+from cluster.storage import web
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """Largest picture file that is read."""
@@ -85,6 +87,8 @@ class Location:
             raise ValueError("must not contain '..'")
         if protocol is None and base is not None and not bare.startswith(("/", "~")):
             return cls.of(f"{base.protocol}://{base.path}/{bare}")
+        if protocol in web.HTTP:
+            return cls(protocol, web.path_of(uri))
         try:
             kind = fsspec.get_filesystem_class(protocol or "file")
         except (ValueError, ImportError) as error:
@@ -128,6 +132,8 @@ class Location:
 
     @cached_property
     def fs(self) -> fsspec.AbstractFileSystem:
+        if self.protocol in web.HTTP:
+            raise PermissionError(f"{self.uri}: {web.ONLY_PICTURES}")
         # Listings are never remembered: other processes write here too.
         return fsspec.filesystem(self.protocol, use_listings_cache=False)
 
@@ -144,6 +150,11 @@ class Location:
         """The whole file. Raises ``OSError``, and :class:`TooLargeError` beyond ``limit`` bytes."""
 
         def bounded() -> bytes:
+            if self.protocol in web.HTTP:
+                found = web.read(self.uri, limit)
+                if found is None:
+                    raise TooLargeError(f"more than {limit} bytes")
+                return found
             with self.fs.open(self.path, "rb", cache_type="none", block_size=limit) as file:
                 data = file.read(limit + 1)
             if len(data) > limit:
@@ -189,6 +200,17 @@ class Location:
                     yield f"{inner}/{name}" if inner else name
 
 
+@contextmanager
+def named_errors(place: Location) -> Iterator[None]:
+    """An ``OSError`` without a file, such as a full disk's, gets that of ``place``."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = place.shown
+        raise
+
+
 class _Unfinished:
     """A local file under a name of its own, gone when the block ends."""
 
@@ -196,11 +218,17 @@ class _Unfinished:
         holder = Path((folder or target.parent).path)
         for needed in (holder, Path(target.parent.path)):
             needed.mkdir(parents=True, exist_ok=True)
+        self.target = target
         self.path = holder / f".{uuid.uuid4().hex}"
         self.data = data
 
     def __enter__(self) -> Path:
-        self.path.write_bytes(self.data)
+        try:
+            with named_errors(self.target):
+                self.path.write_bytes(self.data)
+        except BaseException:
+            self.path.unlink(missing_ok=True)
+            raise
         return self.path
 
     def __exit__(self, *_: object) -> None:
@@ -208,11 +236,15 @@ class _Unfinished:
 
 
 def location(field: str, uri: str) -> Location:
-    """:meth:`Location.of`, for what a user typed. Raises :class:`InputFault` naming ``field``."""
+    """:meth:`Location.of`, for what a user typed. Raises :class:`InputFault` naming ``field``, also
+    for http and https, which have no folders and take no files."""
     try:
-        return Location.of(uri)
+        place = Location.of(uri)
     except ValueError as error:
         raise InputFault.of(field, uri, str(error)) from error
+    if place.protocol in web.HTTP:
+        raise InputFault.of(field, uri, web.ONLY_PICTURES)
+    return place
 
 
 def delta_options(folder: Location) -> dict[str, str]:

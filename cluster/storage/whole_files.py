@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from cluster.storage.location import Location
+from cluster.storage.location import Location, named_errors
 
 UPLOADS = 16
 """Files that are written at the same time."""
@@ -29,7 +29,7 @@ def write_whole(place: Location) -> Iterator[IO[bytes]]:
         partial = Path(place.parent.path) / f".{place.name}.partial-{os.getpid()}"
         partial.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with partial.open("wb") as handle:
+            with named_errors(place), partial.open("wb") as handle:
                 yield handle
             partial.replace(place.path)
         finally:
@@ -48,7 +48,8 @@ def write_whole(place: Location) -> Iterator[IO[bytes]]:
 class ContentFolder:
     """A folder whose files are named by their content, so each is written once.
 
-    Use as a context manager: leaving it waits for the writes and raises what failed.
+    What holds their paths lies beside the folder, and both may be moved together. Use as a
+    context manager: leaving it waits for the writes and raises what failed.
     """
 
     def __init__(self, folder: Location) -> None:
@@ -61,7 +62,8 @@ class ContentFolder:
         self._pending: deque[Future[None]] = deque()
 
     def put(self, data: bytes, suffix: str) -> str:
-        """The URI at which ``data`` is, or soon will be; ``suffix`` as in ``.png``."""
+        """The path, relative to this folder's own parent, at which ``data`` is, or soon will be;
+        ``suffix`` as in ``.png``."""
         name = hashlib.sha256(data).hexdigest()[:16] + suffix
         place = self._folder.join(name)
         if self._sizes.get(name) != len(data):
@@ -69,7 +71,7 @@ class ContentFolder:
             if len(self._pending) >= 2 * UPLOADS:
                 self._pending.popleft().result()
             self._pending.append(self._pool.submit(place.write, data))
-        return place.uri
+        return f"{self._folder.name}/{name}"
 
     def __enter__(self) -> ContentFolder:
         return self

@@ -6,9 +6,10 @@ the training's own checkpoints (:mod:`cluster.train.store`), not in Ray's.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Event, Thread, current_thread, main_thread
 from typing import Any
 
 from adabldm.core.faults import JobFault
@@ -75,9 +76,24 @@ def train(training: TrainingSpec, progress: Progress) -> None:
             ),
         )
         try:
-            trainer.fit()
+            with _interruptible():
+                trainer.fit()
         except Exception as error:
             raise JobFault(f"{training.name}: {_reason(error)}") from error
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ray Train takes Ctrl-C for itself and then ends the program as if all were well; here it
+    interrupts, as anywhere else."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as ended:
+        raise KeyboardInterrupt from ended
+    finally:
+        if current_thread() is main_thread():
+            signal.signal(signal.SIGINT, before)
 
 
 def _scratch(folder: Location) -> tuple[str, Any]:

@@ -16,7 +16,7 @@ from adabldm.core import images
 from adabldm.core.faults import InputFault, JobFault
 from cluster.output.index import Ledger
 from cluster.storage.location import Location, location
-from jobs.sheets.picture_grid import Group, PictureGrid, titled_sheet
+from jobs.sheets.picture_grid import Group, PictureGrid, save_whole, titled_sheet
 
 SIDE, ACROSS = 128, 3
 AMPLIFIED = 4
@@ -92,6 +92,5 @@ def contact_sheet(output_uri: str, path_png: Path, limit: int = 64) -> int:
             raise InputFault.of("OUTPUT", output.shown, rule)
     with ThreadPoolExecutor(8) as pool:
         pictures = list(pool.map(lambda row: _read(output, row), rows))
-    path_png.parent.mkdir(parents=True, exist_ok=True)
-    draw(rows, pictures, f"{output.shown}: {len(rows)} pairs").save(path_png)
+    save_whole(draw(rows, pictures, f"{output.shown}: {len(rows)} pairs"), path_png)
     return len(rows)

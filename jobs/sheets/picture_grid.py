@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from adabldm.core.images import coloured
+from cluster.storage.location import Location
+from cluster.storage.whole_files import write_whole
 
 INK, PALE, PAPER, BACKING = (20, 20, 20), (110, 110, 110), (255, 255, 255), (240, 240, 240)
 MARGIN, GAP, SEAM = 16, 18, 3
@@ -113,3 +116,10 @@ def titled_sheet(title: str, parts: Sequence[Image.Image]) -> Image.Image:
         sheet.paste(part, (0, top))
         top += part.height
     return sheet
+
+
+def save_whole(sheet: Image.Image, path: Path) -> None:
+    """Write the sheet to ``path``, whole or not at all; a PNG, unless its name says otherwise."""
+    kind = Image.registered_extensions().get(path.suffix.lower(), "PNG")
+    with write_whole(Location.of(str(path))) as file:
+        sheet.save(file, format=kind)

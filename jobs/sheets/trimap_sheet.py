@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from adabldm.core.faults import InputFault
-from jobs.sheets.picture_grid import Group, PictureGrid, titled_sheet
+from jobs.sheets.picture_grid import Group, PictureGrid, save_whole, titled_sheet
 from jobs.sheets.spread_plots import draw_plots, spread
 
 if TYPE_CHECKING:
@@ -137,7 +137,6 @@ def trimap_sheet(manifest_uri: str, path_png: Path, limit: int, roots: list[str]
         figures[f"{row['object']}, {row['defect']}"].append(spread(trimap))
     grid = trimap_grid(shown)
     plots = draw_plots({name: np.array(found) for name, found in figures.items()}, WIDTH)
-    path_png.parent.mkdir(parents=True, exist_ok=True)
     title = f"{manifest.place.shown}: {len(shown)} of {manifest.rows} trimaps, {len(rows)} measured"
-    titled_sheet(title, [grid.draw(), plots]).save(path_png)
+    save_whole(titled_sheet(title, [grid.draw(), plots]), path_png)
     return len(shown)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adabldm.core.faults import InputFault
-from adabldm.core.names import name_fault, object_fault
+from adabldm.core.names import defect_fault, object_fault
 from adabldm.data.options import DatasetOptions, SurfaceChoice
+from jobs.verbs import places
 
 if TYPE_CHECKING:
     from adabldm.core.objects import ObjectFolder
@@ -22,28 +23,37 @@ Dataset = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
+        callback=places.uri,
         help="A folder from `adabldm prepare`, or a data set as it is (any URI).",
     ),
 ]
 WHICH = "Which real defects these are."
 OPTIONS: Mapping[str, Any] = {
     "layout": Annotated[
-        str, typer.Option(help="mvtec, btad, ksdd2, visa, plain, or auto to detect it.")
+        str, typer.Option(help="mvtec, btad, visa, coco, yolo, labelme, ...; auto detects it.")
     ],
     "shots": Annotated[int, typer.Option(min=1, help="Real defect pictures a type to learn from.")],
     "split_seed": Annotated[int, typer.Option("--split-seed", min=0, help=WHICH)],
     "split_file": Annotated[
         str | None,
         typer.Option(
-            "--split", help="A split to keep: a split.json, or a list of the few, one path a line."
+            "--split",
+            callback=places.uri,
+            help="A split to keep: a split.json, or a list of the few, one path a line.",
         ),
     ],
     "groups": Annotated[
         str | None,
-        typer.Option(help="CSV image,group: pictures of one group are on one side of the split."),
+        typer.Option(
+            callback=places.uri,
+            help="CSV image,group: pictures of one group are on one side of the split.",
+        ),
     ],
     "captions": Annotated[
-        str | None, typer.Option(help="CSV image,caption: what a defect picture shows, in words.")
+        str | None,
+        typer.Option(
+            callback=places.uri, help="CSV image,caption: what a defect picture shows, in words."
+        ),
     ],
     "mask_rule": Annotated[
         str,
@@ -58,7 +68,17 @@ OPTIONS: Mapping[str, Any] = {
     ],
     "backbone": Annotated[
         str | None,
-        typer.Option(help="transformers backbone to find objects with; default: built in."),
+        typer.Option(
+            callback=places.backbone,
+            help="transformers backbone to find objects with; default: built in.",
+        ),
+    ],
+    "object_masks": Annotated[
+        str | None,
+        typer.Option(
+            callback=places.uri,
+            help="Folder of object masks of your own, named as the good pictures (any URI).",
+        ),
     ],
 }
 """How the command line asks for each field of :class:`~adabldm.data.options.DatasetOptions`."""
@@ -114,14 +134,17 @@ def open_objects(
     """
     from adabldm.data.opening import open_dataset
 
+    refuse_missing_places(uri, options)
     try:
-        objects = open_dataset(uri, with_checked_backbone(options))
+        objects = open_dataset(uri, with_checked_backbone(options), _told)
+    except InputFault:
+        raise
     except (ValueError, ImportError) as fault:
         raise InputFault(f"DATASET: {fault}") from fault
     known = sorted({name for folder in objects for name in folder.defect_types})
     for name in defects:
         if name not in known:
-            raise InputFault.of("--defect", name, f"is one of {', '.join(known) or 'none'}")
+            raise InputFault.of("--defect", name, f"must be one of {', '.join(known) or 'none'}")
     if defects:
         objects = [
             replace(folder, defects=tuple(d for d in folder.defects if d.defect in defects))
@@ -129,10 +152,22 @@ def open_objects(
         ]
     usable = [folder for folder in objects if folder.defects]
     if not usable:
-        raise InputFault.of("DATASET", uri, "holds defects with their masks")
+        raise InputFault.of("DATASET", uri, "must hold defects with their masks")
     for folder in usable:
         _check(folder)
     return usable
+
+
+def refuse_missing_places(uri: str, options: DatasetOptions) -> None:
+    """Raise :class:`InputFault` unless the data set and the files about it are there."""
+    places.refuse_missing("DATASET", uri)
+    for field, file in (
+        ("--split", options.split_file),
+        ("--groups", options.groups),
+        ("--captions", options.captions),
+    ):
+        places.refuse_missing(field, file, folder=False)
+    places.refuse_missing("--object-masks", options.object_masks)
 
 
 def with_checked_backbone(options: DatasetOptions) -> DatasetOptions:
@@ -155,11 +190,46 @@ def with_checked_backbone(options: DatasetOptions) -> DatasetOptions:
     return replace(options, backbone=str(folder.resolve())) if folder.is_dir() else options
 
 
+def with_surfaces(objects: Sequence[ObjectFolder]) -> list[ObjectFolder]:
+    """``objects`` with their surfaces, looked at where nobody has said them.
+
+    Raises :class:`InputFault` for all of which it is doubtful what the object is.
+    """
+    from adabldm.core.picture_uri import DatasetFault
+    from adabldm.foreground.object_masks import ObjectMasks
+
+    seen: list[ObjectFolder] = []
+    faults: list[str] = []
+    for folder in objects:
+        try:
+            seen.append(replace(folder, surface=ObjectMasks(folder).surface))
+        except DatasetFault as fault:
+            faults.append(f"DATASET: {fault}")
+    if faults:
+        raise InputFault(*faults)
+    return seen
+
+
+NAMED = 10
+"""Pictures that a line names."""
+
+
+def tell_left_out(uris: Sequence[str]) -> None:
+    """A line about good pictures without an object, if there are some."""
+    if uris:
+        named = ", ".join(uris[:NAMED]) + (", ..." if len(uris) > NAMED else "")
+        typer.echo(f"{len(uris)} good pictures left out, no object is found in: {named}", err=True)
+
+
 def _check(folder: ObjectFolder) -> None:
     if not folder.good:
-        raise InputFault.of("DATASET", f"{folder.name}/train/good", "holds a picture")
+        raise InputFault.of("DATASET", folder.name, "has no good picture to plan on: add some")
     if rule := object_fault(folder.name):
         raise InputFault.of("DATASET", folder.name, rule)
     for name in folder.defect_types:
-        if rule := name_fault(name):
-            raise InputFault.of("DATASET", f"{folder.name}/test/{name}", rule)
+        if rule := defect_fault(name):
+            raise InputFault.of("DATASET", f"{folder.name}: {name}", rule)
+
+
+def _told(line: str) -> None:
+    typer.echo(f"DATASET: {line}", err=True)

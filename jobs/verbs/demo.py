@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from jobs.verbs import places
+
 OBJECT, NOUN = "brushed_metal", "metal surface"
 GOOD, FLAWED = 24, 4
 """Pictures of the data set: good ones, and defective ones of each type."""
@@ -84,7 +86,10 @@ def run_demo(
 
 def main(
     output: Annotated[
-        Path, typer.Option(help="Folder for the data, the plan, the pairs and the sheet.")
+        Path,
+        typer.Option(
+            callback=places.local, help="Folder for the data, the plan, the pairs and the sheet."
+        ),
     ] = Path("demo"),
 ) -> None:
     """Draw a small data set, prepare it, plan 32 requests, make them here, verify, and show.
@@ -95,5 +100,6 @@ def main(
     adabldm demo --output demo
     """
     started = time.monotonic()
-    sheet = run_demo(output.resolve())
+    places.refuse_unwritable("--output", places.of_file(output))
+    sheet = places.written(places.of_file(run_demo(output.absolute())))
     typer.echo(f"look at {sheet} (done in {time.monotonic() - started:.0f} s)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adabldm.core.faults import InputFault
@@ -15,12 +16,13 @@ from cluster.models.loading import ModelFault, load_backend
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
     """``gflop`` an image by part (empty for a pipeline that only sleeps); ``rate`` None where
-    nothing is pending."""
+    nothing is pending; ``remarks`` on the manifest."""
 
     requests: int
     pending: int
     gflop: dict[str, float]
     rate: Rate | None
+    remarks: Sequence[str] = ()
 
     @property
     def tflop(self) -> float:
@@ -65,6 +67,7 @@ def forecast(spec: GenerationSpec, images_per_second: float | None) -> Forecast:
             pending=job.roster.count(done=False),
             gflop=_gflop(spec, job),
             rate=rate,
+            remarks=job.remarks,
         )
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adabldm.core.faults import ExitCode, InputFault, JobFault
+from adabldm.core.faults import ExitCode, InputFault, JobFault, one_line
 from adabldm.sampling.options import ExactOptions, FastOptions, options_of
+from cluster.storage.location import location
+from jobs.verbs import places
 
 if TYPE_CHECKING:
     from cluster.generate.compute_batch import ComputeBatch
@@ -20,15 +22,24 @@ DEFAULTS, FAST = ExactOptions(), FastOptions()
 
 
 def main(
-    manifest: Annotated[str, typer.Option(help="Parquet file, or folder of them (URI).")],
-    model: Annotated[
-        str, typer.Option(help="'embedded', or the URI of a model's folder or checkpoint.")
+    manifest: Annotated[
+        str, typer.Option(callback=places.uri, help="Parquet file, or folder of them (URI).")
     ],
-    output: Annotated[str, typer.Option(help="Folder for the pairs and their index (URI).")],
+    model: Annotated[
+        str,
+        typer.Option(
+            callback=places.model,
+            help="'embedded', or the URI of a model's folder or checkpoint.",
+        ),
+    ],
+    output: Annotated[
+        str, typer.Option(callback=places.uri, help="Folder for the pairs and their index (URI).")
+    ],
     branch: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ALIAS=URI",
+            callback=places.branch,
             help="A branch trained on the model, and what rows call it in their column 'model' "
             "(repeatable).",
         ),
@@ -36,8 +47,9 @@ def main(
     branches: Annotated[
         str | None,
         typer.Option(
+            callback=places.uri,
             help="A folder of branches (URI), at any depth; a branch's alias is its path in it, "
-            "such as screw/thread_top."
+            "such as screw/thread_top.",
         ),
     ] = None,
     mode: Annotated[
@@ -87,7 +99,10 @@ def main(
     ] = "",
     allow_root: Annotated[
         list[str] | None,
-        typer.Option(help="A folder besides the manifest's that pictures may be in (repeatable)."),
+        typer.Option(
+            callback=places.root,
+            help="A folder besides the manifest's that pictures may be in (repeatable).",
+        ),
     ] = None,
     dry_run: Annotated[
         bool,
@@ -95,6 +110,10 @@ def main(
             "--dry-run",
             help="Check everything and tell what it would take; start and write nothing.",
         ),
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse prompts that are longer than the model reads."),
     ] = False,
     rate: Annotated[
         float | None,
@@ -149,11 +168,22 @@ def main(
         named_branches=branch or (),
         branches=branches,
         compute_batch=compute_batch,
+        strict=strict,
     )
+    places.refuse_missing("--branches", branches)
     if dry_run:
-        print("\n".join(forecast.lines(spec, forecast.forecast(spec, rate), price)))
+        seen = forecast.forecast(spec, rate)
+        for line in seen.remarks:
+            warn(line)
+        print("\n".join(forecast.lines(spec, seen, price)))
         return
+    places.refuse_unwritable("--output", location("--output", output))
     run(spec)
+
+
+def warn(line: str) -> None:
+    """Say what is worth a look and stops nothing."""
+    print(f"warning: {line}", file=sys.stderr)
 
 
 def run(spec: GenerationSpec) -> None:
@@ -174,9 +204,9 @@ def run(spec: GenerationSpec) -> None:
         tracker.update(before + tally.committed + waiting, note)
 
     try:
-        outcome = generate(spec, progress)
+        outcome = generate(spec, progress, warn)
     except JobFault as fault:
-        print(f"stopped: {fault}. The same command continues.", file=sys.stderr)
+        print(f"stopped: {one_line(fault)}. The same command continues.", file=sys.stderr)
         raise typer.Exit(ExitCode.STOPPED) from fault
     except KeyboardInterrupt:
         print("interrupted. The same command continues.", file=sys.stderr)

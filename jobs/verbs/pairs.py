@@ -14,6 +14,7 @@ from adabldm.data.options import DatasetOptions
 from cluster.storage.location import location
 from jobs.progress import Tracker
 from jobs.verbs import dataset_options as given
+from jobs.verbs import places
 
 LIST = "pairs.csv"
 COLUMNS = ("index", "object", "defect", "image", "trimap", "prompt")
@@ -44,6 +45,7 @@ def write_pairs(
     from adabldm.training.texts import training_texts
 
     folder = location("--write", write)
+    places.refuse_unwritable("--write", folder)
     table = io.StringIO(newline="")
     lines = csv.writer(table)
     lines.writerow(COLUMNS)
@@ -71,6 +73,7 @@ def write_pairs(
                 tracker.update(index + 1)
     except (DatasetFault, PairFault) as fault:
         raise InputFault(f"DATASET: {fault}") from fault
+    given.tell_left_out(examples.without_object)
     folder.join(LIST).write(table.getvalue().encode())
     return count / spent
 
@@ -79,7 +82,10 @@ def write_pairs(
 def main(
     dataset_uri: given.Dataset,
     count: Annotated[int, typer.Option(min=1, help="Pairs to make.")],
-    write: Annotated[str, typer.Option(help="Folder for the pictures and their list (any URI).")],
+    write: Annotated[
+        str,
+        typer.Option(callback=places.uri, help="Folder for the pictures and their list (any URI)."),
+    ],
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
     size: Annotated[
         int, typer.Option(min=16, max=2048, help="Side of the pictures, pixels.")
@@ -94,7 +100,10 @@ def main(
         str | None, typer.Option(help="The object's noun in prompts; default: its folder's name.")
     ] = None,
     prompts: Annotated[
-        str | None, typer.Option(help="YAML of templates and synonyms, as in `adabldm train`.")
+        str | None,
+        typer.Option(
+            callback=places.uri, help="YAML of templates and synonyms, as in `adabldm train`."
+        ),
     ] = None,
     *,
     options: DatasetOptions,
@@ -112,6 +121,6 @@ def main(
         dataset_uri, write, count=count, seed=seed, size=size, seam=seam,
         object_name=object_name, prompts=prompts, options=options,
     )  # fmt: skip
-    typer.echo(
-        f"made {count} pairs ({rate:.0f}/s, reading included): {location('--write', write).shown}"
-    )
+    folder = location("--write", write)
+    places.written(folder.join(LIST))
+    typer.echo(f"made {count} pairs ({rate:.0f}/s, reading included): {folder.shown}")

@@ -8,10 +8,14 @@ from typing import Annotated
 import typer
 
 from adabldm.core.faults import ExitCode, InputFault
+from jobs.verbs import places
 
 
 def main(
-    recording: Annotated[Path, typer.Argument(help="Folder of a recording (meta.json, ...)")],
+    recording: Annotated[
+        Path,
+        typer.Argument(callback=places.local, help="Folder of a recording (meta.json, ...)"),
+    ],
 ) -> None:
     """Replay a recording of the authors' program and compare every quantity.
 
@@ -25,6 +29,7 @@ def main(
     from adabldm.networks.ldm_checkpoint import CheckpointFault
     from adabldm.parity import RecordingFault, missing_parts, replay
 
+    places.refuse_missing("RECORDING", str(recording))
     print(f"{'quantity':<68} {'max_abs_diff':>12} {'tolerance':>10}  ok")
     failed = total = 0
     try:

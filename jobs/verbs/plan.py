@@ -16,6 +16,7 @@ from cluster.storage.location import Location, location
 from cluster.storage.whole_files import ContentFolder, write_whole
 from jobs.progress import Tracker
 from jobs.verbs import dataset_options as given
+from jobs.verbs import places
 from jobs.verbs.plan_options import VarietyOptions, model_namer, read_variety
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ def manifest_location(output: str) -> Location:
     """The manifest's own place: ``output`` if it ends with ``.parquet``, else a file in it."""
     place = location("--output", output)
     return place if place.name.endswith(".parquet") else place.join("manifest.parquet")
+
+
+def files_location(manifest: Location) -> Location:
+    """The folder of the pictures that a plan uses."""
+    return manifest.parent.join(manifest.name.removesuffix(".parquet") + "_files")
 
 
 def unplaced_location(manifest: Location) -> Location:
@@ -73,16 +79,17 @@ def make_plan(
     from adabldm.planning.planner import PlannedObject, Planner
 
     model_of = model_namer(model)
+    manifest = manifest_location(output)
+    folder = files_location(manifest)
+    places.refuse_unwritable("--output", manifest, folder=False)
+    places.refuse_unwritable("--output", folder)
     objects = given.open_objects(dataset_uri, options or DatasetOptions(), defects)
     if object_name and len(objects) > 1:
         raise InputFault.of("--object-name", object_name, f"names one of {len(objects)} objects")
     drawn = read_variety(variety or VarietyOptions(), objects)
-    manifest = manifest_location(output)
     with (
         write_whole(manifest) as handle,
-        ContentFolder(
-            manifest.parent.join(manifest.name.removesuffix(".parquet") + "_files")
-        ) as files,
+        ContentFolder(folder) as files,
         Tracker("plan", count) as tracker,
     ):
         streams = RowStreams(seed)
@@ -92,6 +99,7 @@ def make_plan(
             for folder, noun in zip(objects, nouns, strict=True)
         ]
         plan = _write(Planner(planned, seed, drawn), count, model_of, manifest, handle, tracker)
+        given.tell_left_out([uri for item in planned for uri in item.goods.without_object])
         if not plan.rows:
             raise InputFault.of("DATASET", dataset_uri, "a defect mask fits on a good picture")
     return plan
@@ -141,7 +149,10 @@ def _report(unplaced: pa.Table) -> None:
 def main(
     dataset_uri: given.Dataset,
     count: Annotated[int, typer.Option(min=1, help="Requests to plan.")],
-    output: Annotated[str, typer.Option(help="A .parquet file, or a folder for it; any URI.")],
+    output: Annotated[
+        str,
+        typer.Option(callback=places.uri, help="A .parquet file, or a folder for it; any URI."),
+    ],
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
     object_name: Annotated[
         str | None, typer.Option(help="The object's noun in prompts; default: its folder's name.")
@@ -155,10 +166,16 @@ def main(
     ] = "real",
     defects_per_image: Annotated[str, typer.Option(help="MIN:MAX, of one type.")] = "1",
     regions: Annotated[
-        str | None, typer.Option(help="YAML: parts of the picture to which a type is confined.")
+        str | None,
+        typer.Option(
+            callback=places.uri, help="YAML: parts of the picture to which a type is confined."
+        ),
     ] = None,
     prompts: Annotated[
-        str | None, typer.Option(help="YAML: templates, synonyms, captions by object and type.")
+        str | None,
+        typer.Option(
+            callback=places.uri, help="YAML: templates, synonyms, captions by object and type."
+        ),
     ] = None,
     caption_prompts: Annotated[
         bool, typer.Option(help="A real defect's caption, where it has one, is its prompt.")
@@ -204,10 +221,11 @@ def main(
         model=model,
     )
     seconds = time.monotonic() - started
+    manifest = places.written(plan.manifest)
     typer.echo(
         f"planned {plan.rows} requests in {seconds:.1f} s ({plan.rows / seconds:.0f}/s)"
-        f"{f', {plan.unplaced} without a place' if plan.unplaced else ''}: {plan.manifest.shown}"
+        f"{f', {plan.unplaced} without a place' if plan.unplaced else ''}: {manifest}"
     )
     if plan.unplaced:
-        typer.echo(f"rows without a place: {plan.unplaced_list.shown}", err=True)
+        typer.echo(f"rows without a place: {places.written(plan.unplaced_list)}", err=True)
         raise typer.Exit(ExitCode.SOME_FAILED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,15 +12,14 @@ from adabldm.core.faults import InputFault
 from adabldm.data.options import DatasetOptions
 from jobs.progress import Tracker
 from jobs.verbs import dataset_options as given
+from jobs.verbs import places
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from adabldm.core.progress import Progress
-    from adabldm.data.layouts import DatasetFinding
     from adabldm.data.preparation import CheckedDataset, Outlined
 
-PRINTED_FAULTS = 50
 WIDTH = 160
 """Columns of the table where there is no terminal."""
 
@@ -31,9 +29,15 @@ WIDTH = 160
 )
 def main(
     dataset_uri: Annotated[
-        str, typer.Argument(metavar="DATASET", help="Folder of a data set (any URI).")
+        str,
+        typer.Argument(
+            metavar="DATASET", callback=places.uri, help="Folder of a data set (any URI)."
+        ),
     ],
-    output: Annotated[str, typer.Option(help="Folder for the prepared data set (any URI).")],
+    output: Annotated[
+        str,
+        typer.Option(callback=places.uri, help="Folder for the prepared data set (any URI)."),
+    ],
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at faults, and write nothing.")
     ] = False,
@@ -45,30 +49,34 @@ def main(
 ) -> None:
     """Check every file of a data set, split its defects, and find its objects.
 
-    Prints what was found and every fault with its path. Faulty pictures are left out and the rest
+    Prints what was found and what is wrong, a line a kind where there are many; faults.csv has all
+    with their paths. Faulty pictures are left out and the rest
     is used (exit code 0, the count is printed); with --strict they stop it (exit code 2). OUTPUT
     gets dataset.parquet, split.json, faults.csv and object masks; the pictures stay where they are.
-    `adabldm plan` takes OUTPUT in the place of DATASET.
+    `adabldm plan` takes OUTPUT in the place of DATASET. A command that was interrupted is continued
+    by running it again. It stops where it is doubtful what the object is (exit code 2).
 
     \b
     adabldm prepare mvtec/screw --output prepared/screw
     adabldm prepare s3://bucket/btad --shots 5 --split-seed 1 --strict --output s3://bucket/prepared
     """
     # Here, because the image libraries take a second to load and `--help` needs none of them.
-    from adabldm.data import preparation
+    from adabldm.data import accounting, preparation
     from adabldm.data.prepared import INDEX
     from cluster.storage.location import location
 
     place, source = location("--output", output), location("DATASET", dataset_uri)
     if place.inside(source):
         raise InputFault.of("--output", output, "must not be inside DATASET")
+    given.refuse_missing_places(dataset_uri, options)
+    places.refuse_unwritable("--output", place)
     options = given.with_checked_backbone(options)
     with _told("check") as progress:
         checked = preparation.check(dataset_uri, options, progress)
     if strict and checked.faults:
         count = len(checked.faults)
         raise InputFault(
-            *(f"DATASET: {fault}" for fault in checked.faults),
+            *(f"DATASET: {line}" for line in accounting.lines(checked.faults)),
             f"DATASET: {dataset_uri!r}: has {count} faults, and --strict wants none",
         )
     place.join(INDEX).remove()
@@ -76,12 +84,17 @@ def main(
     def write_file(path: str, data: bytes) -> None:
         place.join(path).write(data)
 
+    def read_file(path: str) -> bytes | None:
+        kept = place.join(path)
+        return kept.read() if kept.exists() else None
+
     if foreground:
         with _told("outline") as progress:
-            outlined = preparation.outline(checked, options, write_file, progress)
+            outlined = preparation.outline(checked, options, write_file, progress, read_file)
     else:
         outlined = preparation.Outlined.unseen(checked)
     preparation.write(checked, outlined, options, write_file)
+    places.written(place.join(INDEX))
     _tell(checked, outlined, place.shown)
 
 
@@ -102,26 +115,24 @@ def _told(title: str) -> Iterator[Progress]:
 def _tell(checked: CheckedDataset, outlined: Outlined, output: str) -> None:
     from rich.console import Console
 
+    from adabldm.data import accounting
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
     console.print(overview(checked, outlined))
     for remark in checked.remarks:
         typer.echo(remark)
-    for kind, notes in groupby(sorted(checked.notes, key=lambda n: n.kind), lambda n: n.kind):
-        some = list(notes)
-        typer.echo(f"{kind:<14} {len(some)} masks, as {some[0]}")
+    for line in accounting.lines(checked.notes):
+        typer.echo(line)
     faults = [*checked.faults, *outlined.faults]
-    for fault in faults[:PRINTED_FAULTS]:
-        typer.echo(_line(fault))
-    if len(faults) > PRINTED_FAULTS:
-        typer.echo(f"... and {len(faults) - PRINTED_FAULTS} more in faults.csv")
+    for line in accounting.lines(faults):
+        typer.echo(line)
     used = sum(side != "left_out" for side in outlined.sides.values())
-    typer.echo(f"{checked.layout} layout: {used} pictures used, {len(faults)} faults: {output}")
-
-
-def _line(fault: DatasetFinding) -> str:
-    return f"{fault.kind:<14} {fault}"
+    typer.echo(
+        f"{checked.layout} layout: {used} pictures used, {len(faults)} faults; "
+        f"{checked.count(outlined)}: {output}"
+    )
 
 
 def overview(checked: CheckedDataset, outlined: Outlined) -> Table:
@@ -147,7 +158,7 @@ def overview(checked: CheckedDataset, outlined: Outlined) -> Table:
 def _rows(name: str, checked: CheckedDataset, outlined: Outlined) -> list[list[str]]:
     found = checked.of_object(name)
     side = outlined.sides
-    goods = [side[f.picture.path] for f in found if f.picture.defect is None]
+    goods = [side[f.picture.key] for f in found if f.picture.defect is None]
     first = [
         name,
         outlined.surfaces.get(name, "not looked at"),
@@ -159,7 +170,7 @@ def _rows(name: str, checked: CheckedDataset, outlined: Outlined) -> list[list[s
     rows: list[list[str]] = []
     for defect in sorted({f.picture.defect for f in found if f.picture.defect}):
         of_type = [f for f in found if f.picture.defect == defect]
-        sides = [side[f.picture.path] for f in of_type]
+        sides = [side[f.picture.key] for f in of_type]
         groups = {f.picture.group for f in of_type if f.picture.group is not None}
         areas = [100 * f.defect_share for f in of_type]
         rows.append(

@@ -7,10 +7,15 @@ from typing import Annotated
 
 import typer
 
+from jobs.verbs import places
+
 
 def main(
-    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="What generate wrote; any URI.")],
-    png: Annotated[Path, typer.Option(help="The sheet's own file.", dir_okay=False)],
+    output: Annotated[
+        str,
+        typer.Argument(metavar="OUTPUT", callback=places.uri, help="What generate wrote; any URI."),
+    ],
+    png: Annotated[Path, typer.Option(callback=places.local, help="The sheet's own file.")],
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Pairs on the sheet.")] = 64,
 ) -> None:
     """Draw a contact sheet: good image, trimap, result and amplified difference of each pair.
@@ -22,5 +27,8 @@ def main(
     """
     from jobs.sheets.contact_sheet import contact_sheet
 
+    places.refuse_missing("OUTPUT", output)
+    place = places.of_file(png)
+    places.refuse_unwritable("--png", place, folder=False)
     drawn = contact_sheet(output, png, limit)
-    typer.echo(f"drew {drawn} pairs: {png.resolve()}")
+    typer.echo(f"drew {drawn} pairs: {places.written(place)}")

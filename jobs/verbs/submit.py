@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Annotated
 
 import typer
 
 from adabldm.core.faults import InputFault
+from jobs.verbs import generate, parity, places, plan, prepare, sheet, train, verify
 
-VERBS = ("prepare", "train", "plan", "generate", "verify", "sheet", "parity")
+VERBS: Mapping[str, ModuleType] = {
+    "prepare": prepare,
+    "train": train,
+    "plan": plan,
+    "generate": generate,
+    "verify": verify,
+    "sheet": sheet,
+    "parity": parity,
+}
 """What can be run on a cluster."""
+
+
+def with_absolute_places(words: Sequence[str]) -> list[str]:
+    """A command line, the verb's name first, with every place in it absolute, so that it means on
+    the cluster what it means here."""
+    command = places.command_of(VERBS[words[0]].main)
+    options = {name: one for one in command.params for name in one.opts if name.startswith("-")}
+    arguments = [one for one in command.params if one.opts[0] == one.name]
+    made, rest = [words[0]], list(words[1:])
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        option = options.get(name)
+        if option is not None and equals:
+            made.append(f"{name}={places.typed(option, value)}")
+        elif option is not None and not option.is_flag and rest:
+            made += [name, places.typed(option, rest.pop(0))]
+        elif arguments and not word.startswith("-"):
+            made.append(places.typed(arguments.pop(0), word))
+        else:
+            made.append(word)
+    return made
 
 
 def main(
@@ -27,6 +60,7 @@ def main(
 ) -> None:
     """Run a command on a cluster as a Ray job.
 
+    Relative places in it are made absolute, as seen from here; the cluster must have them too.
     The same command is not run twice: while it runs, or when it has succeeded, that job is shown
     instead. One that failed is started again and continues.
 
@@ -38,6 +72,7 @@ def main(
 
     if words[0] not in VERBS:
         raise InputFault.of("COMMAND", words[0], f"is one of {', '.join(VERBS)}")
+    words = with_absolute_places(words)
     cluster = Cluster(address)
     submitted = cluster.submit(words, again=again)
     job = submitted.job

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,6 +23,7 @@ from adabldm.training.options import (
 )
 from cluster.storage.location import location
 from jobs.verbs import dataset_options as given
+from jobs.verbs import places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +37,15 @@ DEFAULT_STEPS = f"{PAPER.steps}; from scratch {WholeModelOptions().steps}"
 @given.opens_data_sets()
 def main(
     dataset_uri: given.Dataset,
-    output: Annotated[str, typer.Option(help="Folder for what is trained (any URI).")],
+    output: Annotated[
+        str, typer.Option(callback=places.uri, help="Folder for what is trained (any URI).")
+    ],
     base: Annotated[
         str,
         typer.Option(
+            callback=places.model,
             help="The model that stays locked: 'embedded', or the URI of a model's folder or "
-            "checkpoint, Stable Diffusion 1.5 among them."
+            "checkpoint, Stable Diffusion 1.5 among them.",
         ),
     ] = "embedded",
     from_scratch: Annotated[
@@ -110,7 +116,10 @@ def main(
         str | None, typer.Option(help="The object's noun in prompts; default: its folder's name.")
     ] = None,
     prompts: Annotated[
-        str | None, typer.Option(help="YAML of templates and synonyms, as in `adabldm plan`.")
+        str | None,
+        typer.Option(
+            callback=places.uri, help="YAML of templates and synonyms, as in `adabldm plan`."
+        ),
     ] = None,
     *,
     options: DatasetOptions,
@@ -133,10 +142,12 @@ def main(
     from cluster.train.spec import TrainingSpec, checked_base
 
     # Absolute from here on: whoever trains may work in another directory.
-    output = location("--output", output).shown
+    place = location("--output", output)
+    places.refuse_unwritable("--output", place)
+    output = place.shown
     if base != EMBEDDED:
         base = location("--base", base).shown
-    objects = given.open_objects(dataset_uri, options, defect or [])
+    objects = given.with_surfaces(given.open_objects(dataset_uri, options, defect or []))
     texts = training_texts(objects, object_name, prompts)
     common: dict[str, Any] = {
         "texts": texts,
@@ -220,7 +231,7 @@ def _train_one(job: TrainingSpec, workers: int) -> None:
 
     _check_parts(job, workers)
     began = time.monotonic()
-    with Tracker("train", job.steps, job.steps_done()) as tracker:
+    with _continued(), Tracker("train", job.steps, job.steps_done()) as tracker:
         train(job, tracker.update)
     if not _is_there(job):
         raise JobFault(f"{job.name}: was trained, but nothing is at {job.result.shown}")
@@ -246,7 +257,8 @@ def _train_each(jobs: Sequence[TrainingSpec], workers: int, output: str) -> None
         _check_parts(job, 1)
     began = time.monotonic()
     before = sum(job.steps_done() for job in jobs)
-    with Tracker("train", sum(job.steps for job in jobs), before) as tracker:
+    steps = sum(job.steps for job in jobs)
+    with _continued(), Tracker("train", steps, before) as tracker:
         outcome = train_each(jobs, workers, tracker.update)
     for job in jobs:
         if outcome[job.name] is None and not _is_there(job):
@@ -260,6 +272,15 @@ def _train_each(jobs: Sequence[TrainingSpec], workers: int, output: str) -> None
         raise typer.Exit(ExitCode.SOME_FAILED)
     if failed:
         raise JobFault("no branch could be trained")
+
+
+@contextmanager
+def _continued() -> Iterator[None]:
+    """Says that what was interrupted can go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise JobFault("interrupted. The same command continues.") from None
 
 
 def _is_there(job: TrainingSpec) -> bool:

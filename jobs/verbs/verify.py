@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from adabldm.core.faults import ExitCode, JobFault
+from adabldm.core.faults import ExitCode
+from jobs.verbs import places
 
 
 def main(
-    output: Annotated[str, typer.Argument(help="Folder that generate wrote (URI).")],
+    output: Annotated[
+        str, typer.Argument(callback=places.uri, help="Folder that generate wrote (URI).")
+    ],
 ) -> None:
     """Check that every committed pair is there and whole, and that nothing else is.
 
     Files are compared with the sha256 in the index; masks must be black and white and of their
-    image's size; no file may be without a row. Ends with 1 and a list when something is wrong.
+    image's size; no file may be without a row, but for those that desktops leave (.DS_Store,
+    Thumbs.db, desktop.ini, ._*). Ends with 1 and a list when something is wrong.
 
     \b
     adabldm verify out
@@ -25,17 +28,16 @@ def main(
     from cluster.storage.location import location
     from jobs.progress import Tracker
 
-    place = location("output", output)
-    faults = 0
-    try:
-        rows = count_rows(place)
-        with Tracker("verify", rows) as tracker:
-            for fault in verify(place, tracker.update):
-                faults += 1
-                print(fault)
-    except JobFault as fault:
-        print(fault, file=sys.stderr)
-        raise typer.Exit(ExitCode.STOPPED) from fault
+    places.refuse_missing("OUTPUT", output)
+    place = location("OUTPUT", output)
+    faults, passed_over = 0, list[str]()
+    rows = count_rows(place)
+    with Tracker("verify", rows) as tracker:
+        for fault in verify(place, tracker.update, passed_over.append):
+            faults += 1
+            print(fault)
+    if passed_over:
+        print(f"{len(passed_over)} files of a desktop's own passed over, such as {passed_over[0]}")
     if faults:
         print(f"{faults} faults in {rows} rows: {place.shown}")
         raise typer.Exit(ExitCode.STOPPED)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from adabldm.core.faults import ExitCode, InputFault, JobFault
 from jobs import cli
+
+
+@pytest.fixture(autouse=True)
+def own_interrupts() -> Iterator[None]:
+    """The command line lets Ctrl-C end the program at its end; tests go on."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
 
 HELP = """
 import sys
@@ -52,6 +63,47 @@ def test_a_fault_ends_with_its_lines_and_its_code(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert (ended.value.code, capsys.readouterr().err) == (code, told)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyboardInterrupt(), "interrupted\n"),
+        (OSError(28, "No space left on device", "/a/b"), "/a/b: No space left on device\n"),
+        (PermissionError(13, "Permission denied", "/a"), "/a: Permission denied\n"),
+        (KeyError("x"), "KeyError: 'x' (ADABLDM_TRACEBACK=1 shows where)\n"),
+        (RuntimeError("a\nb"), "RuntimeError: a b (ADABLDM_TRACEBACK=1 shows where)\n"),
+        (JobFault("a\n  \x1b[31mb"), "a b\n"),
+        (BrokenPipeError(32, "Broken pipe"), ""),
+    ],
+)
+def test_whatever_stops_a_verb_ends_with_one_line_and_1(
+    error: BaseException,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", stop)
+    monkeypatch.delenv(cli.TRACEBACK, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, capsys.readouterr().err) == (1, told)
+
+
+def test_an_unforeseen_error_shows_where_it_came_from_when_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def a_mistake() -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(cli, "app", a_mistake)
+    monkeypatch.setenv(cli.TRACEBACK, "1")
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "in a_mistake" in capsys.readouterr().err
 
 
 def test_exit_codes_are_those_that_programs_rely_on() -> None:

@@ -120,3 +120,20 @@ def hashes_of(output: str | Path) -> dict[str, tuple[str, str]]:
     hashes = {row["request_id"]: (row["image_sha256"], row["mask_sha256"]) for row in rows}
     assert len(hashes) == len(rows)
     return hashes
+
+
+def rows_with_whole_paths(manifest: str) -> list[Row]:
+    """The rows of a local manifest, every path as the URI that it stands for."""
+    folder = Path(manifest).parent.as_uri()
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, list):
+            return [whole(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: f"{folder}/{item}" if name == "path" and item else whole(item)
+            for name, item in value.items()
+        }
+
+    return [whole(row) for row in pq.read_table(manifest).to_pylist()]

@@ -8,16 +8,21 @@
       scratch:
         images: ng/scratch/*.png
         masks: ng/scratch_masks/{stem}.png     # {stem} and {folder} are the image's
+        value: 1               # optional; the number in the masks, or a list, that is this type
+    object_masks: parts/{stem}.png  # optional; where the object is, default: it is found
     table: pictures.csv        # optional; columns image, defect, mask, group, caption, part
 
 Several objects are a list of the same under ``objects``. In the table only ``image`` is needed:
 a row about a picture that a pattern has found adds its group and caption, any other row adds the
-picture; without a ``defect`` it is good, ``part`` is ``train`` (default) or ``test``.
+picture; without a ``defect`` it is good, ``part`` is ``train`` (default) or ``test``. A picture
+may have several types, each with a mask of its own, or with a ``value`` of its own in one mask;
+it is of those types whose value its mask has.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -26,19 +31,31 @@ from typing import Any, get_args
 import yaml
 from fsspec.utils import glob_translate
 
+from adabldm.core.images import ImageFault
+from adabldm.core.mask_rule import AUTO, MaskRule
+from adabldm.core.masks import MaskFault, decode_mask
 from adabldm.core.objects import Surface
-from adabldm.core.picture_uri import SUFFIXES, DatasetFault
-from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
+from adabldm.core.picture_uri import SUFFIXES, DatasetFault, read_bytes
+from adabldm.data.layouts.paths import PathFinder, spelled
+from adabldm.data.layouts.records import DatasetFinding, Key, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree
 
 SETTINGS = "dataset.yaml"
-FIELDS = ("name", "surface", "good", "test_good", "defects", "table")
-DEFECT_FIELDS = ("images", "masks")
+FIELDS = ("name", "surface", "good", "test_good", "defects", "object_masks", "table")
+NEEDED_FIELDS = ("images", "masks")
+DEFECT_FIELDS = (*NEEDED_FIELDS, "value")
 PLACEHOLDERS = ("stem", "folder")
 
 
 def matches(tree: Tree) -> bool:
-    return SETTINGS in tree.sizes
+    """Whether there are settings; those with ``names`` are YOLO's."""
+    if SETTINGS not in tree.sizes:
+        return False
+    try:
+        settings = yaml.safe_load(tree.read_text(SETTINGS))
+    except (DatasetFault, yaml.YAMLError):  # told when they are read
+        return True
+    return not (isinstance(settings, dict) and "names" in settings)
 
 
 def _refuse(field: str, value: object, rule: str) -> DatasetFault:
@@ -76,7 +93,11 @@ class _ObjectReader:
         if self.surface not in (None, *get_args(Surface)):
             raise _refuse(f"{field}surface", self.surface, "must be object or texture")
         self.faults: list[DatasetFinding] = []
-        self.found: dict[str, Picture] = {}
+        self.found: dict[Key, Picture] = {}
+        self._types: dict[str, list[str | None]] = defaultdict(list)
+        self._without: dict[str, str] = {}
+        self.finder = PathFinder(tree.sizes)
+        self.tables: list[str] = []
 
     def read(self) -> None:
         parts: dict[str, Part] = {"good": "train", "test_good": "test"}
@@ -87,46 +108,80 @@ class _ObjectReader:
             f"{self.field}defects", self.settings.get("defects", {})
         ).items():
             self._read_type(defect, f"{self.field}defects.{defect}", value)
+        for path, mask in self._without.items():
+            if path not in self._types:
+                rule = f"has no value of a type in {SETTINGS}"
+                self.faults.append(DatasetFinding("mask-empty", mask, rule, (path,)))
         if (table := self.settings.get("table")) is not None:
-            if not isinstance(table, str) or table not in self.tree.sizes:
+            found = self.finder.find(table) if isinstance(table, str) else None
+            if found is None:
                 raise _refuse(f"{self.field}table", table, "must be the path of a CSV below here")
-            self._read_table(table)
+            self.tables.append(found)
+            self._read_table(found)
+        if (template := self.settings.get("object_masks")) is not None:
+            self._find_object_masks(template)
 
     def _read_type(self, defect: str, field: str, value: object) -> None:
         spec = _mapping(field, value, DEFECT_FIELDS)
-        for key in DEFECT_FIELDS:
+        for key in NEEDED_FIELDS:
             if key not in spec:
                 raise _refuse(field, value, f"must have {key!r}")
-        template = spec["masks"]
-        if not isinstance(template, str) or "{stem}" not in template:
-            raise _refuse(f"{field}.masks", template, "must be a path with {stem} in it")
-        for name in re.findall(r"{(.*?)}", template):
-            if name not in PLACEHOLDERS:
-                raise _refuse(
-                    f"{field}.masks", template, f"knows only {{{'}, {'.join(PLACEHOLDERS)}}}"
-                )
+        template = _template(f"{field}.masks", spec["masks"])
+        values = _values(f"{field}.value", spec["value"]) if "value" in spec else AUTO
         images = self._matching(f"{field}.images", spec["images"])
-        masks = {path: _mask_path(template, path) for path in images}
+        wanted = {path: _from_template(template, path) for path in images}
+        masks = {path: self.finder.find(mask) for path, mask in wanted.items()}
         for path in images:
+            mask = masks[path]
             if path in masks.values():  # a wide pattern finds the masks, too
                 continue
-            if masks[path] not in self.tree.sizes:
-                rule = f"its mask {masks[path]} does not exist"
+            if mask is None:
+                rule = f"its mask {wanted[path]} does not exist"
                 self.faults.append(DatasetFinding("mask-missing", path, rule))
-                continue
-            self._add(
-                Picture(object=self.name, path=path, part="either", defect=defect, mask=masks[path])
-            )
+            elif not self._has(mask, values):
+                self._without[path] = mask
+            else:
+                self._add(
+                    Picture(
+                        object=self.name,
+                        path=path,
+                        part="either",
+                        defect=defect,
+                        mask=mask,
+                        mask_rule=values,
+                    )
+                )
+
+    def _has(self, mask: str, rule: MaskRule) -> bool:
+        """Whether ``mask`` has a value of ``rule``; what cannot be read is told by others."""
+        if rule == AUTO:
+            return True
+        try:
+            return bool(decode_mask(read_bytes(self.tree.uri(mask)), rule).pixels.any())
+        except MaskFault as fault:
+            return fault.kind != "mask-empty"
+        except (ImageFault, DatasetFault):
+            return True
+
+    def _find_object_masks(self, value: object) -> None:
+        template = _template(f"{self.field}object_masks", value)
+        for key, picture in self.found.items():
+            wanted = _from_template(template, picture.path)
+            mask = self.finder.find(wanted)
+            self.found[key] = replace(picture, foreground=mask)
+            if mask is None and picture.defect is None:
+                rule = f"its object mask {wanted} does not exist"
+                self.faults.append(DatasetFinding("object-mask-missing", picture.path, rule))
 
     def _matching(self, field: str, value: object) -> list[str]:
         """Pictures that any of the patterns finds, sorted. A pattern that finds none is a fault."""
         found: set[str] = set()
         for pattern in _patterns(field, value):
-            fits = re.compile(glob_translate(pattern))
+            fits = re.compile(glob_translate(spelled(pattern)))
             paths = {
                 path
                 for path in self.tree.sizes
-                if path.lower().endswith(SUFFIXES) and fits.match(path)
+                if path.lower().endswith(SUFFIXES) and fits.match(spelled(path))
             }
             if not paths:
                 rule = f"finds no picture ({field} in {SETTINGS})"
@@ -135,43 +190,85 @@ class _ObjectReader:
         return sorted(found)
 
     def _add(self, picture: Picture) -> None:
-        known = self.found.setdefault(picture.path, picture)
-        if known is not picture:
-            rule = f"is listed twice, as {known.defect or 'good'} and as {picture.defect or 'good'}"
+        known = self._known(picture.path)
+        other = next((one for one in known if None in (one.defect, picture.defect)), None)
+        if other or picture.key in self.found:
+            first = other or picture
+            rule = f"is listed twice, as {first.defect or 'good'} and as {picture.defect or 'good'}"
             self.faults.append(DatasetFinding("listed-twice", picture.path, rule))
+        else:
+            self.found[picture.key] = picture
+            self._types[picture.path].append(picture.defect)
+
+    def _known(self, path: str) -> list[Picture]:
+        """What is listed of the picture at ``path``: it as good, or each of its types."""
+        types = self._types.get(path, [])
+        return [self.found[path, defect] for defect in types]
 
     def _read_table(self, table: str) -> None:
         for row in self.tree.rows(table, "image"):
-            path = row["image"]
-            group, caption = (row.get(key) or None for key in ("group", "caption"))
-            if path in self.found:
-                self.found[path] = replace(self.found[path], group=group, caption=caption)
-                continue
-            defect, mask, part = (row.get(key) or None for key in ("defect", "mask", "part"))
-            if missing := [p for p in (path, mask) if p and p not in self.tree.sizes]:
-                rule = f"is named in {table} but does not exist"
-                self.faults.append(DatasetFinding("file-missing", missing[0], rule))
-            elif defect and not mask:
-                self.faults.append(
-                    DatasetFinding("mask-missing", path, f"{table} names no mask for it")
-                )
-            elif part not in (None, "train", "test"):
-                rule = f"part {part!r} in {table} must be train or test"
-                self.faults.append(DatasetFinding("listed-wrong", path, rule))
-            else:
-                usual: Part = "either" if defect else "train"
-                self.found[path] = Picture(
+            path = self.finder.find(row["image"]) or row["image"]
+            defect = row.get("defect") or None
+            known = self._known(path)
+            told = [one for one in known if defect in (None, one.defect)]
+            for picture in told:
+                group, caption = (row.get(key) or None for key in ("group", "caption"))
+                self.found[picture.key] = replace(picture, group=group, caption=caption)
+            if not told:
+                self._add_row(table, path, defect, row)
+
+    def _add_row(self, table: str, path: str, defect: str | None, row: Mapping[str, str]) -> None:
+        mask, part, group, caption = (
+            row.get(key) or None for key in ("mask", "part", "group", "caption")
+        )
+        mask_path = self.finder.find(mask) if mask else None
+        lost = path if path not in self.tree.sizes else mask if mask and not mask_path else None
+        if lost is not None:
+            rule = f"is named in {table} but does not exist"
+            self.faults.append(DatasetFinding("file-missing", lost, rule))
+        elif defect and not mask:
+            rule = f"{table} names no mask for it"
+            self.faults.append(DatasetFinding("mask-missing", path, rule))
+        elif part not in (None, "train", "test"):
+            rule = f"part {part!r} in {table} must be train or test"
+            self.faults.append(DatasetFinding("listed-wrong", path, rule))
+        else:
+            usual: Part = "either" if defect else "train"
+            self._add(
+                Picture(
                     object=self.name,
                     path=path,
                     part="test" if part == "test" else usual,
                     defect=defect,
-                    mask=mask if defect else None,
+                    mask=mask_path if defect else None,
                     group=group,
                     caption=caption,
                 )
+            )
 
 
-def _mask_path(template: str, image: str) -> str:
+def _template(field: str, value: object) -> str:
+    """A path with ``{stem}`` in it, and no other placeholder than :data:`PLACEHOLDERS`."""
+    if not isinstance(value, str) or "{stem}" not in value:
+        raise _refuse(field, value, "must be a path with {stem} in it")
+    for name in re.findall(r"{(.*?)}", value):
+        if name not in PLACEHOLDERS:
+            raise _refuse(field, value, f"knows only {{{'}, {'.join(PLACEHOLDERS)}}}")
+    return value
+
+
+def _values(field: str, value: object) -> MaskRule:
+    """The rule that takes the number, or each of the list of numbers, ``value``."""
+    numbers = value if isinstance(value, list) else [value]
+    if not numbers or not all(type(number) is int for number in numbers):
+        raise _refuse(field, value, "must be a number that the masks have, or a list of some")
+    try:
+        return MaskRule.parse(f"value:{','.join(map(str, numbers))}")
+    except ValueError as error:
+        raise _refuse(field, value, str(error)) from error
+
+
+def _from_template(template: str, image: str) -> str:
     path = PurePosixPath(image)
     folder = "" if path.parent.name == "" else str(path.parent)
     return template.replace("{stem}", path.stem).replace("{folder}", folder).lstrip("/")
@@ -201,4 +298,6 @@ def read(tree: Tree) -> Listing:
         pictures=tuple(picture for reader in readers for picture in reader.found.values()),
         faults=tuple(fault for reader in readers for fault in reader.faults),
         surfaces=tuple((reader.name, reader.surface) for reader in readers if reader.surface),
+        tables=frozenset([SETTINGS, *(table for reader in readers for table in reader.tables)]),
+        unread=(("", f"no pattern or table of {SETTINGS} finds it"),),
     )

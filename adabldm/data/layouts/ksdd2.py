@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from adabldm.core.picture_uri import Box, DatasetFault, read_mask
-from adabldm.data.layouts.mvtec_btad import stem
 from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
-from adabldm.data.layouts.tree import Tree
+from adabldm.data.layouts.tree import Tree, stem
 
 TRUTH = "_GT"
 DEFECT = "defect"
@@ -72,6 +71,7 @@ def _cut(
                 defect=DEFECT if pixels else None,
                 mask=mask_path + box.fragment if pixels else None,
                 group=path,
+                sources=(mask_path,),
             )
         )
     return found, len(boxes) - len(found)

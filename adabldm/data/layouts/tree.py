@@ -13,18 +13,30 @@ from pathlib import PurePosixPath
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from adabldm.core.data_uri import is_data
 from adabldm.core.picture_uri import SUFFIXES, DatasetFault, read_bytes, split_fragment
 
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 """Longest table or settings file that is read."""
 
-UNREAD_SUFFIXES = (".gif", ".jp2", ".heic", ".avif", ".svg", ".psd", ".raw", ".dng", ".npy")
+UNREAD_SUFFIXES = (
+    *(".arw", ".avif", ".cr2", ".dng", ".exr", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2"),
+    *(".jpe", ".jxl", ".nef", ".npy", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".raw", ".svg"),
+    ".tga",
+)
 """Pictures, but of types that are not decoded."""
+
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 
 
 def join(*parts: str) -> str:
     """A path from its parts, empty ones left out."""
     return "/".join(part for part in parts if part)
+
+
+def stem(path: str) -> str:
+    """``000`` for ``test/crack/000.png``."""
+    return PurePosixPath(path).stem
 
 
 def _walk(folder: str, above: frozenset[str]) -> Iterator[tuple[str, int | None]]:
@@ -42,9 +54,9 @@ def _walk(folder: str, above: frozenset[str]) -> Iterator[tuple[str, int | None]
 
 
 class Tree:
-    """Every file below ``uri``, by its path relative to it. Hidden files are not seen.
+    """Every file below ``uri``, by its path relative to it; ``hidden`` ones are kept apart.
 
-    Raises :class:`DatasetFault` if the file system cannot list it; no such folder is an empty one.
+    Raises :class:`DatasetFault` if it is no folder, or the file system cannot list it.
     """
 
     def __init__(self, uri: str) -> None:
@@ -53,11 +65,20 @@ class Tree:
             self.fs, root = fsspec.url_to_fs(uri, use_listings_cache=False)
             self.root = root.rstrip("/")
             found = list(self._find())
+            is_file = not found and self.fs.isfile(self.root)
+            exists = bool(found) or self.fs.exists(self.root)
         except Exception as error:  # stores raise classes of their own
             raise DatasetFault(f"{uri}: cannot be listed: {error}") from error
+        if is_file:
+            packed = self.root.lower().endswith(ARCHIVE_SUFFIXES)
+            what = "unpack it" if packed else "name the folder of the data set"
+            raise DatasetFault(f"{uri}: is a file: {what}")
+        if not exists:
+            raise DatasetFault(f"{uri}: there is no such folder")
         self.uri_of_root: str = self.fs.unstrip_protocol(self.root)
         self.name = posixpath.basename(self.root)
         self.sizes: dict[str, int] = {}
+        self.hidden: list[str] = []
         self._files: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, set[str]] = defaultdict(set)
         for path, size in found:
@@ -73,7 +94,10 @@ class Tree:
 
     def _add(self, path: str, size: int | None) -> None:
         parts = PurePosixPath(path).parts
-        if not parts or any(part.startswith((".", "__MACOSX")) for part in parts):
+        if any(part.startswith((".", "__MACOSX")) for part in parts):
+            self.hidden += [path] if size is not None else []
+            return
+        if not parts:
             return
         if size is not None:
             self.sizes[path] = size
@@ -96,12 +120,20 @@ class Tree:
         """Paths of the pictures in ``folder`` itself, sorted."""
         return [path for path in self.files(folder) if path.lower().endswith(SUFFIXES)]
 
-    def unread(self, folder: str) -> list[str]:
-        """Paths of pictures in ``folder`` whose type is not decoded, sorted."""
-        return [path for path in self.files(folder) if path.lower().endswith(UNREAD_SUFFIXES)]
+    def below(self, folder: str = "") -> Iterator[str]:
+        """Paths of the files in ``folder`` and its folders, each folder's sorted."""
+        yield from self.files(folder)
+        for name in self.folders(folder):
+            yield from self.below(join(folder, name))
+
+    def pictures_below(self, folder: str) -> list[str]:
+        """Paths of the pictures in ``folder`` and its folders."""
+        return [path for path in self.below(folder) if path.lower().endswith(SUFFIXES)]
 
     def uri(self, path: str) -> str:
-        """The URI of ``path``, whose fragment is kept."""
+        """The URI of ``path``, whose fragment is kept; a ``data:`` URI is one already."""
+        if is_data(path):
+            return path
         file, box = split_fragment(path)
         whole: str = self.fs.unstrip_protocol(f"{self.root}/{file}")
         return whole + (box.fragment if box else "")

@@ -3,18 +3,24 @@
 ``split_csv/1cls.csv`` (object, split, label, image, mask) says what is for training and what for
 test; ``<object>/image_anno.csv`` (image, label, mask) names the types of each anomaly. Either is
 enough: without the first every normal picture is for training, without the second every anomaly
-is of the type ``anomaly``.
+is of the type ``anomaly``. Where ``1cls.csv`` is not there, the first table beside it is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from adabldm.core.mask_rule import MaskRule
+from adabldm.data.layouts.paths import PathFinder
 from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree, join
 
-SPLIT = "split_csv/1cls.csv"
+SPLITS = "split_csv"
+SPLIT = f"{SPLITS}/1cls.csv"
 TYPES = "image_anno.csv"
+MASKS = MaskRule("nonzero")
+"""Its masks number the kinds of defect; a picture's label names them all."""
+
 NORMAL = "normal"
 ANOMALY = "anomaly"
 
@@ -24,8 +30,14 @@ def _type_tables(tree: Tree) -> list[str]:
     return [folder for folder in ("", *tree.folders()) if join(folder, TYPES) in tree.sizes]
 
 
+def split_table(tree: Tree) -> str | None:
+    """The table of ``split_csv`` that is read."""
+    tables = [path for path in tree.files(SPLITS) if path.endswith(".csv")]
+    return SPLIT if SPLIT in tables else next(iter(tables), None)
+
+
 def matches(tree: Tree) -> bool:
-    return SPLIT in tree.sizes or bool(_type_tables(tree))
+    return split_table(tree) is not None or bool(_type_tables(tree))
 
 
 def type_name(label: str) -> str:
@@ -38,13 +50,16 @@ class _Reader:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.faults: list[DatasetFinding] = []
+        self.tables: list[str] = []
+        self.finder = PathFinder(tree.sizes)
 
     def path(self, listed: str, folder: str, table: str) -> str | None:
         """``listed`` below the root: tables name it from there, or an object's own folder from
         the folder above. None, and a fault, if it is not there."""
-        for path in (listed, join(folder, listed), listed.partition("/")[2]):
-            if path in self.tree.sizes:
-                return path
+        inner = listed.replace("\\", "/").removeprefix("./").partition("/")[2]
+        path = self.finder.find(listed, folder) or (inner and self.finder.find(inner))
+        if path:
+            return path
         self.faults.append(
             DatasetFinding("file-missing", listed, f"is named in {table} but does not exist")
         )
@@ -66,21 +81,25 @@ class _Reader:
         mask = self.path(row["mask"], folder, table)
         if mask is None:
             return None
-        return Picture(object=name, path=path, part="either", defect=defect, mask=mask)
+        return Picture(
+            object=name, path=path, part="either", defect=defect, mask=mask, mask_rule=MASKS
+        )
 
     def read(self) -> Iterator[Picture]:
         types: dict[str, str] = {}
         tables: list[tuple[str, str, dict[str, str]]] = []
         for folder in _type_tables(self.tree):
             table = join(folder, TYPES)
+            self.tables.append(table)
             for row in self.tree.rows(table, "image", "label", "mask"):
                 types[row["image"]] = "" if row["label"] == NORMAL else type_name(row["label"])
                 tables.append((folder or self.tree.name, table, row))
-        if SPLIT in self.tree.sizes:
-            for row in self.tree.rows(SPLIT, "object", "split", "label", "image", "mask"):
+        if split := split_table(self.tree):
+            self.tables.append(split)
+            for row in self.tree.rows(split, "object", "split", "label", "image", "mask"):
                 defect = "" if row["label"] == NORMAL else types.get(row["image"]) or ANOMALY
                 part: Part = "train" if row["split"] == "train" else "test"
-                found = self.picture(row["object"], row["object"], SPLIT, row, part, defect)
+                found = self.picture(row["object"], row["object"], split, row, part, defect)
                 if found:
                     yield found
             return
@@ -94,4 +113,10 @@ class _Reader:
 def read(tree: Tree) -> Listing:
     reader = _Reader(tree)
     pictures = tuple(reader.read())
-    return Listing(layout="visa", pictures=pictures, faults=tuple(reader.faults))
+    return Listing(
+        layout="visa",
+        pictures=pictures,
+        faults=tuple(reader.faults),
+        tables=frozenset(reader.tables),
+        unread=(("", f"no row of {reader.tables[-1]} names it"),),
+    )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from adabldm.core.picture_uri import DatasetFault
 from adabldm.data import split_file
-from adabldm.data.layouts import Picture
+from adabldm.data.layouts import Key, Picture
 from adabldm.data.opening import open_dataset
 from adabldm.data.split import Given, Side, divide, group_of
 
@@ -47,14 +47,14 @@ def goods(part: str, count: int, groups: Sequence[str | None] = (None,)) -> list
     ]
 
 
-def few(sides: dict[str, Side]) -> set[str]:
-    return {path for path, side in sides.items() if side == "few"}
+def few(sides: dict[Key, Side]) -> set[str]:
+    return {path for (path, _), side in sides.items() if side == "few"}
 
 
 def test_so_many_of_each_type_are_learned_from_and_the_rest_is_held_out() -> None:
     pictures = [*goods("train", 5), *goods("test", 3), *defects("crack", 25), *defects("dent", 4)]
     sides = divide(pictures, shots=10)
-    counts = Counter((p.defect, sides[p.path]) for p in pictures)
+    counts = Counter((p.defect, sides[p.key]) for p in pictures)
     assert counts == {
         (None, "good"): 5,
         (None, "test_good"): 3,
@@ -94,7 +94,7 @@ def test_the_few_come_from_several_groups_and_leave_groups_for_evaluation() -> N
     sides = divide(pictures, shots=10)
     on = defaultdict(set)
     for picture in pictures:
-        on[sides[picture.path]].add(picture.group)
+        on[sides[picture.key]].add(picture.group)
     assert len(on["few"]) == 3
     assert len(on["held_out"]) == 3
     assert Counter(sides.values()) == {"few": 10, "held_out": 30, "left_out": 20}
@@ -107,10 +107,10 @@ def test_groups_that_good_pictures_use_stay_on_their_side() -> None:
         *defects("crack", 40, ["a", "b", "c", "d"]),
     ]
     sides = divide(pictures, shots=10)
-    on = {(p.group, sides[p.path]) for p in pictures}
+    on = {(p.group, sides[p.key]) for p in pictures}
     assert {group for group, side in on if side == "few"} == {"a", "b"}
     assert {group for group, side in on if side == "held_out"} == {"c", "d"}
-    assert sides["test/good/1.png"] == "left_out"  # its group is learned from
+    assert sides["test/good/1.png", None] == "left_out"  # its group is learned from
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e", None])
@@ -136,14 +136,14 @@ def test_no_group_is_on_both_sides_whatever_the_data_set(
         )
         for i, (part, defect, group) in enumerate(drawn)
     ]
-    kept = None if listed is None else Given(few=frozenset(p.path for p in pictures[listed::7]))
+    kept = None if listed is None else Given(few=frozenset(p.key for p in pictures[listed::7]))
     sides = divide(pictures, shots=shots, seed=seed, given=kept)
-    assert sides.keys() == {p.path for p in pictures}
-    learned = {group_of(p) for p in pictures if sides[p.path] in TRAINING}
-    assert not learned & {group_of(p) for p in pictures if sides[p.path] in EVALUATION}
-    counts = Counter(p.defect for p in pictures if sides[p.path] == "few")
+    assert sides.keys() == {p.key for p in pictures}
+    learned = {group_of(p) for p in pictures if sides[p.key] in TRAINING}
+    assert not learned & {group_of(p) for p in pictures if sides[p.key] in EVALUATION}
+    counts = Counter(p.defect for p in pictures if sides[p.key] == "few")
     assert not counts or kept or max(counts.values()) <= shots
-    assert all(sides[p.path] in ("good", "test_good", "left_out") for p in pictures if not p.defect)
+    assert all(sides[p.key] in ("good", "test_good", "left_out") for p in pictures if not p.defect)
 
 
 def write(folder: Path, text: str) -> str:
@@ -172,7 +172,7 @@ def test_new_pictures_of_a_kept_split_are_held_out(tmp_path: Path) -> None:
     given, _ = split_file.load(uri, grown)
     sides = divide(grown, given=given)
     assert few(sides) == few(divide(pictures))
-    assert all(sides[p.path] == "held_out" for p in grown[20:])
+    assert all(sides[p.key] == "held_out" for p in grown[20:])
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_list_names_pictures_by_any_clear_end_of_their_path(tmp_path: Path, en
     pictures = [*defects("crack", 6), *defects("dent", 6)]
     given, faults = split_file.load(write(tmp_path, f"# of the paper\n\n{entry}\n"), pictures)
     assert not faults
-    assert given.few == {"test/crack/003.png"}
+    assert given.few == {("test/crack/003.png", "crack")}
     counts = Counter(divide(pictures, given=given).values())
     assert counts == {"few": 1, "held_out": 11}
 
@@ -199,14 +199,14 @@ def test_a_list_may_name_a_tall_picture_for_all_its_squares(tmp_path: Path) -> N
     square = Picture(object="k", path="train/1.png#xywh=0,0,9,9", part="either", defect="d",
                      mask="train/1_GT.png#xywh=0,0,9,9", group="train/1.png")  # fmt: skip
     given, _ = split_file.load(write(tmp_path, "train/1.png"), [square])
-    assert given.few == {square.path}
+    assert given.few == {square.key}
 
 
 def test_what_a_list_names_wrongly_is_a_fault(tmp_path: Path) -> None:
     pictures = [*defects("crack", 3), *defects("dent", 3), *goods("test", 2)]
     lines = "crack/001.png\n001.png\ncrack/009.png\ntest/good/1.png\nbolt/test/crack/000.png\n"
     given, faults = split_file.load(write(tmp_path, lines), pictures)
-    assert given.few == {"test/crack/001.png"}
+    assert given.few == {("test/crack/001.png", "crack")}
     assert [(fault.kind, fault.path) for fault in faults] == [
         ("split-unclear", "001.png"),
         ("split-missing", "crack/009.png"),
@@ -231,8 +231,8 @@ def test_a_file_that_is_no_split_is_refused(tmp_path: Path, text: str, message: 
 
 def test_a_written_split_that_parts_a_group_is_refused(tmp_path: Path) -> None:
     pictures = defects("crack", 4, ["g1"])
-    sides: dict[str, Side] = {p.path: "held_out" for p in pictures}
-    sides[pictures[0].path] = "few"
+    sides: dict[Key, Side] = {p.key: "held_out" for p in pictures}
+    sides[pictures[0].key] = "few"
     given, _ = split_file.load(write(tmp_path, split_file.dump(pictures, sides, 0, 1)), pictures)
     with pytest.raises(DatasetFault, match="is held out, but group g1 is learned from"):
         divide(pictures, given=given)

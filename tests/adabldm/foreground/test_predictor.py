@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from adabldm.data import drawn_metal
-from adabldm.foreground.predictor import fit_foreground
+from adabldm.foreground.predictor import DoubtfulForeground, evenly, fit_foreground
 from jobs.bench.foreground_outlines import filled, iou
 from tests.support.drawn_objects import draw_objects, overlap
+from tests.support.drawn_scenes import SCENES, draw_scene
 
 pytestmark = pytest.mark.slow
 
@@ -46,12 +47,12 @@ def test_pictures_that_were_not_fitted_are_cut_out_as_well() -> None:
         assert overlap(predictor.mask(picture), truth) > 0.97
 
 
-def test_a_hole_in_the_object_is_object_and_a_crumb_beside_it_is_not() -> None:
+def test_a_spot_on_the_object_is_object_and_a_crumb_beside_it_is_not() -> None:
     drawn = draw_objects(6, ground=(30, 30, 30), thing=(180, 180, 180))
     predictor = fit_foreground([picture for picture, _ in drawn])
     picture, truth = drawn[0]
     row, col = np.argwhere(truth).mean(axis=0).astype(int)
-    picture[row - 6 : row + 6, col - 6 : col + 6] = 30
+    picture[row - 4 : row + 4, col - 4 : col + 4] = 30
     picture[3:9, 3:9] = 180
     mask = predictor.mask(picture)
     assert mask[row, col] == 255
@@ -68,6 +69,29 @@ def test_a_picture_in_which_nothing_is_found_has_no_place_for_a_defect() -> None
     drawn = draw_objects(6, ground=(30, 30, 30), thing=(180, 180, 180))
     predictor = fit_foreground([picture for picture, _ in drawn])
     assert not predictor.mask(np.full((192, 192, 3), 30, np.uint8)).any()
+
+
+@pytest.mark.parametrize("scene", SCENES["objects"], ids=str)
+def test_rods_strips_washers_several_parts_and_cut_plates_are_cut_out(scene: str) -> None:
+    drawn = draw_scene(scene, 8)
+    predictor = fit_foreground([picture for picture, _ in drawn])
+    assert predictor.surface == "object"
+    for picture, truth in drawn:
+        found = predictor.mask(picture) > 0
+        assert (found & ~truth).sum() <= 0.02 * found.sum()
+        assert overlap(found, truth) > 0.93
+
+
+@pytest.mark.parametrize("scene", SCENES["doubtful"], ids=str)
+def test_where_it_cannot_be_told_which_is_the_ground_nothing_is_guessed(scene: str) -> None:
+    with pytest.raises(DoubtfulForeground, match="neither is surely the background"):
+        fit_foreground([picture for picture, _ in draw_scene(scene, 8)])
+
+
+@pytest.mark.parametrize("scene", SCENES["textures"], ids=str)
+def test_shaded_streaked_and_spotted_surfaces_are_textures(scene: str) -> None:
+    predictor = fit_foreground([picture for picture, _ in draw_scene(scene, 8)])
+    assert predictor.surface == "texture"
 
 
 @pytest.mark.parametrize("count", [1, 3, 12])
@@ -104,10 +128,51 @@ def _read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 
 
+TEXTURES = (
+    "mt_dev", "mvtec_leather", "mvtec_wood", "mvtec_carpet", "mvtec_grid", "cfd_asphalt",
+    "sd_strip_steel", "bsd_ball_screw",
+)  # fmt: skip
+OBJECTS = ("bottle", "cable", "capsule", "metal_nut", "pill", "toothbrush", "transistor")
+
+
 @pytest.mark.shared
-def test_magnetic_tiles_are_a_texture(shared: Path) -> None:
-    paths = sorted((shared / "data" / "mt_dev" / "train" / "good").iterdir())[::20]
-    assert fit_foreground([_read(path) for path in paths]).surface == "texture"
+@pytest.mark.parametrize("product", TEXTURES)
+def test_real_textures_are_found_without_asking(shared: Path, product: str) -> None:
+    paths = sorted((shared / "data" / product / "train" / "good").iterdir())
+    pictures = [_read(path) for path in evenly(paths)]
+    assert fit_foreground(pictures).surface == "texture"
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("product", OBJECTS)
+def test_a_few_pictures_of_an_object_show_it(shared: Path, product: str) -> None:
+    folder = shared / "data" / "mvtec_objects_few" / product / "train" / "good"
+    predictor = fit_foreground([_read(path) for path in sorted(folder.iterdir())])
+    assert predictor.surface == "object"
+    assert predictor.pierced == (product == "metal_nut")
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("case", "product"), [("off_object_rod", "rod"), ("off_object_cut_real", "hazelnut")]
+)
+def test_objects_that_the_border_cuts_are_found(shared: Path, case: str, product: str) -> None:
+    goods = sorted((shared / "cases" / case / product / "train" / "good").iterdir())
+    predictor = fit_foreground([_read(path) for path in goods])
+    for path in goods:
+        truth = _read(shared / "cases" / case / "truth" / path.name)[..., 0] > 0
+        found = predictor.mask(_read(path)) > 0
+        assert (found & ~truth).sum() <= 0.05 * found.sum()
+        assert overlap(found, truth) > 0.9
+
+
+@pytest.mark.shared
+def test_a_zipper_is_found_on_its_paper(shared: Path) -> None:
+    paths = sorted((shared / "data" / "mvtec_zipper" / "train" / "good").iterdir())
+    predictor = fit_foreground([_read(path) for path in paths])
+    for path in paths:
+        picture = _read(path)
+        assert overlap(predictor.mask(picture), picture[..., 1] < 200) > 0.97
 
 
 @pytest.mark.shared

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from adabldm.core.faults import InputFault
-from cluster.generate.resume import index_schema
+from cluster.generate.index_columns import index_schema
 from cluster.manifest.reader import Manifest
 from cluster.output.index import Ledger
 from cluster.output.run_json import RunBinding
@@ -52,7 +52,7 @@ def test_a_column_that_changed_its_type_is_refused(tmp_path: Path) -> None:
     ledger.claim(index_schema(Manifest(str(path)), ledger))
     table = pq.read_table(path).drop_columns(["note"])
     pq.write_table(table.append_column("note", pa.array([7])), path)
-    with pytest.raises(InputFault, match="column note': is int64, the index has string"):
+    with pytest.raises(InputFault, match="column 'note' is int64, the output's index has string"):
         index_schema(Manifest(str(path)), ledger)
 
 

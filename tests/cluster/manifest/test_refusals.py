@@ -79,7 +79,7 @@ SPOILED = [
     (set_to("request_id", "a\\b"), "must not contain"),
     (set_to("request_id", "a\nb"), "must not contain control characters"),
     (set_to("request_id", "é" * 150), "must have at most 200 bytes"),
-    (set_to("object", "index"), "object: 'index': index, extras are folders of the output"),
+    (set_to("object", "index"), "object: 'index': index, extras, run.json are of the output"),
     (set_to("object", "a/../b"), "object: 'a/../b': must not contain '..'"),
     (set_to("defect", ""), "defect: '': must be a non-empty string"),
     (set_to("prompt", None), "prompt: None: must be a string"),
@@ -154,7 +154,9 @@ def test_a_link_out_of_the_roots_is_refused_until_its_root_is_allowed(
     (outside / "x.png").write_bytes(b"no picture, but it may be looked at")
     manifest = write_manifest(tmp_path / "in", change=set_to("image", {"path": "files/link.png"}))
     (tmp_path / "in/files/link.png").symlink_to(outside / "x.png")
-    assert "is outside the allowed roots" in generate(manifest)[1][0]
+    code, (line, *_) = generate(manifest)
+    assert f"{tmp_path}/in/files/link.png is a symbolic link to {outside}/x.png" in line
+    assert f"outside the allowed roots ({tmp_path}/in); --allow-root {outside} allows it" in line
     code, lines = generate(manifest, "--allow-root", str(outside))
     assert code == 2
     assert "not a readable picture" in lines[0]
@@ -194,7 +196,9 @@ def test_extension_types_are_refused_before_their_code_runs(
     assert code == 2
     assert len(lines) == 1
     assert str(manifest) in lines[0]
-    assert "no Arrow extension types (found tests.arrow_tensor)" in lines[0]
+    where = "embedding.inner" if nested else "embedding"
+    assert f"column '{where}' is tests.arrow_tensor" in lines[0]
+    assert "no Arrow extension types" in lines[0]
     assert not (tmp_path / "out").exists()
 
 
@@ -212,10 +216,15 @@ def test_an_unreadable_schema_is_refused(generate: Run, tmp_path: Path) -> None:
     ("columns", "expected"),
     [
         ({"seed": None}, "column 'seed' is missing"),
-        ({"seed": [0.5] * 6}, "'seed' is double, it must be int64"),
-        ({"image": ["files/good0.png"] * 6}, "'image' is string, it must be struct"),
-        ({"status": ["ok"] * 6}, "column status': is a name of the index's own"),
-        ({"deep": [{"a": 1}] * 6}, "column deep': is struct<a: int64>: only plain values"),
+        ({"seed": ["7"] * 6}, "column 'seed' is string, it must be int64"),
+        ({"request_id": [7] * 6}, "column 'request_id' is int64, it must be string"),
+        ({"image": [7] * 6}, "column 'image' is int64, it must be struct"),
+        ({"placement": [{"turn": 1.0}] * 6}, "'placement' has a field 'turn' that is not known"),
+        ({"status": ["ok"] * 6}, "column 'status' is a name of the index's own"),
+        (
+            {"deep": [{"a": 1}] * 6},
+            "manifest.parquet': column 'deep' is struct<a: int64>: only plain values",
+        ),
     ],
 )
 def test_columns_of_the_wrong_kind_are_refused(

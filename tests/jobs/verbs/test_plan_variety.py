@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from adabldm.core.faults import InputFault
@@ -20,7 +19,7 @@ from cluster.manifest.recipe import placed_trimap
 from jobs.verbs.plan import make_plan
 from jobs.verbs.plan_options import VarietyOptions, defect_counts, mask_shares
 from tests.jobs.verbs.test_plan import disc, metal, read, write
-from tests.support.making import checks_of
+from tests.support.making import checks_of, rows_with_whole_paths
 
 PAIRS = [("coin", "hole")]
 
@@ -28,7 +27,7 @@ PAIRS = [("coin", "hole")]
 def planned(root: Path, output: Path, count: int = 40, **options: object) -> list[dict]:
     variety = VarietyOptions(**options)  # type: ignore[arg-type]
     plan = make_plan(str(root), count=count, seed=3, output=str(output), variety=variety)
-    return pq.read_table(plan.manifest.path).to_pylist()
+    return rows_with_whole_paths(plan.manifest.path)
 
 
 def parts(row: dict) -> list[dict]:

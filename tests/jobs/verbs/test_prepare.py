@@ -163,11 +163,11 @@ def test_a_texture_is_found_or_declared_and_has_no_outline(tmp_path: Path) -> No
         assert not (tmp_path / name / "foreground").exists()
 
 
-def test_an_object_that_cannot_be_seen_is_told(tmp_path: Path) -> None:
+def test_an_object_that_cannot_be_seen_is_refused(tmp_path: Path) -> None:
     metal = parts(tmp_path / "metal", textured=True)
     result = prepare(metal, str(tmp_path / "out"), "--surface", "object", look=True)
-    assert "metal: is said to be an object, but its good pictures show none" in result.stdout
-    assert not open_dataset(str(tmp_path / "out"))[0].foreground
+    with pytest.raises(InputFault, match="metal: is said to be an object, but none is seen"):
+        raise result.exception or AssertionError(result.stdout)
 
 
 def test_a_tall_picture_of_another_size_than_its_mask_is_told(tmp_path: Path) -> None:
@@ -189,11 +189,19 @@ def test_it_goes_from_object_storage_to_object_storage(s3: str) -> None:
 @pytest.mark.parametrize(
     ("make", "options", "message"),
     [
-        (lambda root: root / "none", (), "no layout is recognised"),
+        (lambda root: root / "none", (), "there is no such folder"),
         (lambda root: root / "nut", ("--layout", "btad"), r"no train/ok below it \(btad layout\)"),
-        (lambda root: root / "nut", ("--layout", "coco"), "layout 'coco' is not one of auto"),
-        (lambda root: root / "nut", ("--split", "none.txt"), "--split: none.txt: does not exist"),
-        (lambda root: root / "nut", ("--groups", "no.csv"), "no.csv: does not exist"),
+        (lambda root: root / "nut", ("--layout", "voc"), "layout 'voc' is not one of auto"),
+        (
+            lambda root: root / "nut",
+            ("--split", "no.txt"),
+            "--split: .*/no.txt': there is no",
+        ),
+        (
+            lambda root: root / "nut",
+            ("--groups", "no.csv"),
+            "--groups: .*/no.csv': there is no",
+        ),
         (lambda root: root / "out", (), "is a prepared data set already"),
         (lambda root: root, (), "must not be inside DATASET"),
         (lambda root: root / "ruins", (), "holds no picture that can be used"),
@@ -226,6 +234,18 @@ def test_a_prepared_data_set_keeps_its_split(tmp_path: Path, options: DatasetOpt
     prepare(str(tmp_path / "nut"), str(tmp_path / "out"))
     with pytest.raises(DatasetFault, match="is prepared, its split is made"):
         open_dataset(str(tmp_path / "out"), options)
+
+
+def test_pictures_that_were_moved_away_are_missed_in_a_line(tmp_path: Path) -> None:
+    lay_out(str(tmp_path / "nut"), mvtec())
+    prepare(str(tmp_path / "nut"), str(tmp_path / "out"))
+    (tmp_path / "nut").rename(tmp_path / "bolt")
+    rule = rf"was prepared from file://{tmp_path}/nut, where .* is no more; prepare it again"
+    with pytest.raises(DatasetFault, match=rule):
+        open_dataset(str(tmp_path / "out"))
+    (tmp_path / "bolt").rename(tmp_path / "nut")
+    (tmp_path / "out").rename(tmp_path / "moved")
+    assert open_dataset(str(tmp_path / "moved"))
 
 
 def test_an_index_that_is_none_is_refused(tmp_path: Path) -> None:

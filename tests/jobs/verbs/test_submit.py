@@ -158,7 +158,7 @@ def test_the_same_command_runs_once_and_its_exit_code_comes_back(
         failed = head.run(*bad)
         assert failed.returncode == 2, failed.stderr
         assert f"-{attempt}: submitted" in failed.stdout
-        assert "no train/good (mvtec)" in failed.stdout
+        assert "there is no such folder" in failed.stdout
     assert "the one before has failed" in failed.stdout
 
 

@@ -132,7 +132,7 @@ def test_a_result_that_is_not_there_is_not_said_to_be(
         (("--learning-rate", "nan"), "--learning-rate: nan: must be finite"),
         (("--prompt-drop", 2), "--prompt-drop: 2.0: must be in 0..1"),
         (("--min-snr", 0), "--min-snr: 0.0: must be above 0"),
-        (("--defect", "rust"), "--defect: 'rust': is one of blowhole, crack, scratch"),
+        (("--defect", "rust"), "--defect: 'rust': must be one of blowhole, crack, scratch"),
         (("--base", "nowhere"), "--base: "),
         (("--from-scratch", "--each", "type"), "--each: 'type': makes branches"),
     ],

@@ -94,6 +94,25 @@ def test_what_is_wrong_is_listed(
     assert expected in capsys.readouterr().out
 
 
+def test_what_a_desktop_leaves_is_counted_and_nothing_wrong(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(made, output)
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "metal/test/crack/._r0000.png"):
+        (output / name).write_bytes(b"")
+    verify.main(str(output))
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("4 files of a desktop's own passed over, such as ")
+    assert told[1] == f"6 rows, all as they should be: {output}"
+    for foreign in ("notes.txt", "metal/.hidden", "Thumbs.db.bak"):
+        (output / foreign).write_bytes(b"")
+        with pytest.raises(typer.Exit):
+            verify.main(str(output))
+        assert f"{foreign}: has no row" in capsys.readouterr().out
+        (output / foreign).unlink()
+
+
 def test_an_output_that_is_right_is_said_to_be(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from adabldm.core.picture_uri import DatasetFault
-from adabldm.data import layouts
+from adabldm.core import images
+from adabldm.core.picture_uri import DatasetFault, read_defect_mask, read_mask
+from adabldm.data import layouts, preparation
 from adabldm.data.layouts import Listing, Tree
-from tests.support.trees import lay_out, named
+from adabldm.data.opening import open_dataset
+from adabldm.data.options import DatasetOptions
+from tests.support.trees import SIDE, lay_out, named, picture
 
 FILES = named(
     "ok/a/1.png",
@@ -118,3 +122,103 @@ table: extra.csv
 def test_a_table_without_its_first_line_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetFault, match=r"extra\.csv: its first line must name"):
         read(tmp_path, "good: ok/a/*\ntable: extra.csv", "ok/a/1.png,g1\n")
+
+
+NUMBERED = """
+good: ok/a/*.png
+defects:
+  scratch: {images: "ng/*.png", masks: "ids/{stem}.png", value: 1}
+  dust: {images: "ng/*.png", masks: "ids/{stem}.png", value: [2, 3]}
+"""
+
+
+def numbers(*values: int) -> bytes:
+    pixels = np.zeros((SIDE, SIDE), np.uint8)
+    for place, value in enumerate(values):
+        pixels[4 + 8 * place : 8 + 8 * place, 4:10] = value
+    return images.encode_png(pixels)
+
+
+def numbered(root: Path, **masks: bytes) -> str:
+    files = {f"ng/{name}.png": picture(name) for name in masks}
+    files |= {f"ids/{name}.png": data for name, data in masks.items()}
+    goods = {f"ok/a/{i}.png": picture(f"ok{i}") for i in range(3)}
+    return lay_out(str(root), files | goods | {"dataset.yaml": NUMBERED.encode()})
+
+
+def test_one_mask_may_number_the_types(tmp_path: Path) -> None:
+    root = numbered(tmp_path, a=numbers(1, 2), b=numbers(1), c=numbers(3, 2), d=numbers(9))
+    listing = layouts.read(Tree(root))
+    found = {(p.path, p.defect): str(p.mask_rule) for p in listing.pictures if p.defect}
+    assert found == {
+        ("ng/a.png", "scratch"): "value:1",
+        ("ng/a.png", "dust"): "value:2,3",
+        ("ng/b.png", "scratch"): "value:1",
+        ("ng/c.png", "dust"): "value:2,3",
+    }
+    (fault,) = listing.faults
+    assert (fault.kind, fault.path, fault.files) == ("mask-empty", "ids/d.png", ("ng/d.png",))
+
+
+def test_the_masks_of_numbered_types_hold_their_own_pixels(tmp_path: Path) -> None:
+    (folder,) = open_dataset(numbered(tmp_path, a=numbers(1, 2)))
+    rows = {
+        item.defect: np.flatnonzero(read_defect_mask(item.mask, item.mask_rule).any(axis=1))
+        for item in folder.defects
+    }
+    assert rows["scratch"].tolist() == [4, 5, 6, 7]
+    assert rows["dust"].tolist() == [12, 13, 14, 15]
+
+
+@pytest.mark.parametrize("value", ["x", "0", "[]", "true", "-1", "1.5"])
+def test_a_value_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
+    settings = f"defects: {{dent: {{images: ng/*, masks: '{{stem}}', value: {value}}}}}"
+    with pytest.raises(DatasetFault, match=r"defects\.dent\.value"):
+        read(tmp_path, settings)
+
+
+def test_own_object_masks_are_where_the_object_is(tmp_path: Path) -> None:
+    settings = """
+good: ok/a/*.png
+test_good: later/*.png
+object_masks: parts/{stem}.png
+defects: {dent: {images: other/8.png, masks: "other/{stem}_mask.png"}}
+"""
+    part = np.zeros((SIDE, SIDE), np.uint8)
+    part[2:30, 2:30] = 255
+    lay_out(str(tmp_path), {"parts/1.png": images.encode_png(part)})
+    lay_out(str(tmp_path), {"parts/3.png": images.encode_png(part[:20])})
+    listing = read(tmp_path, settings)
+    masks = {p.path: p.foreground for p in listing.pictures}
+    assert masks == {
+        "ok/a/1.png": "parts/1.png", "later/3.png": "parts/3.png", "other/8.png": None,
+    }  # fmt: skip
+    (folder,) = open_dataset(str(tmp_path), tell=lambda _: None)
+    assert read_mask(folder.foreground[folder.good[0]]).sum() == 255 * 28 * 28
+    checked = preparation.check(str(tmp_path), DatasetOptions())
+    (fault,) = (fault for fault in checked.faults if fault.kind != "not-read")
+    assert (fault.kind, fault.path) == ("object-mask", "parts/3.png")
+
+
+def test_a_good_picture_without_its_object_mask_is_a_fault(tmp_path: Path) -> None:
+    (fault,) = read(tmp_path, "good: ok/a/*\nobject_masks: 'parts/{stem}.png'").faults
+    assert str(fault) == "ok/a/1.png: its object mask parts/1.png does not exist"
+
+
+def test_a_picture_may_have_two_types_with_masks_of_their_own(tmp_path: Path) -> None:
+    rows = "image,defect,mask,group\nng/scratch/7.png,dent,other/8_mask.png,g7\n"
+    listing = read(tmp_path, SETTINGS, rows)
+    assert not listing.faults
+    found = {p.defect: p.mask for p in listing.pictures if p.path == "ng/scratch/7.png"}
+    assert found == {"scratch": "ng/scratch/7.truth.png", "dent": "other/8_mask.png"}
+
+
+def test_paths_may_be_written_in_another_spelling(tmp_path: Path) -> None:
+    settings = "good: ./ok\\a\\*.PNG\ntable: Extra.csv".replace("Extra", "extra")
+    rows = "image,defect,mask,group\nok\\a\\1.png,,,g\n./other/8.PNG,dent,other\\8_mask.png,h\n"
+    listing = read(tmp_path, settings, rows)
+    assert not listing.faults
+    assert {(p.path, p.group) for p in listing.pictures} == {
+        ("ok/a/1.png", "g"),
+        ("other/8.png", "h"),
+    }

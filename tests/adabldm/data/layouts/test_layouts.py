@@ -225,8 +225,8 @@ def test_a_folder_of_no_known_layout_is_refused_with_what_was_looked_for(root: s
         read(root)
     with pytest.raises(DatasetFault, match=r"no train/good below it \(mvtec layout\)"):
         read(root, "mvtec")
-    with pytest.raises(DatasetFault, match="layout 'coco' is not one of auto, plain, visa"):
-        read(root, "coco")
+    with pytest.raises(DatasetFault, match="layout 'voc' is not one of auto, plain, visa"):
+        read(root, "voc")
     with pytest.raises(DatasetFault, match="cannot be listed"):
         read("nowhere://data")
 
