@@ -108,7 +108,9 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
     branches = open_branches(spec.named_branches, spec.branches, model)
     checks = RequestChecks(manifest, RowModels(manifest.resolve, model, inspect_model, branches))
     schema = index_schema(manifest, ledger)
-    remarks = Remarks(checks.models.of, strict=spec.strict)
+    remarks = Remarks(
+        checks.models.of, strict=spec.strict, native=spec.options.resolution == "native"
+    )
     one_folder = bool(spec.keep)  # That of the pictures besides the pairs.
     with closing(validate(manifest, checks, remarks, one_folder=one_folder)) as roster:
         yield CheckedJob(

@@ -40,10 +40,17 @@ class _Found:
 
 class Remarks:
     """Looks at rows without faults; ``model_of`` gives the model of what a row says. If
-    ``strict``, a text that its model cuts is a fault."""
+    ``strict``, a text that its model cuts is a fault; ``native`` is whether pairs have their
+    pictures' size."""
 
-    def __init__(self, model_of: Callable[[str | None], RowModel], *, strict: bool = False) -> None:
-        self._strict = strict
+    def __init__(
+        self,
+        model_of: Callable[[str | None], RowModel],
+        *,
+        strict: bool = False,
+        native: bool = False,
+    ) -> None:
+        self._strict, self._native = strict, native
         self._model_of = lru_cache(KEPT_MODELS)(model_of)
         self._limit_of: Callable[[str], TextLimit | None] = cache(
             lambda uri: kind_of(uri).text_limit(uri)
@@ -70,7 +77,7 @@ class Remarks:
                     self._cut[name].add(number, row)
         shown = f"{width} x {height}"
         side = model.image_size
-        if height != width:
+        if height != width and not self._native:
             ratio = max(height, width) / min(height, width)
             self._squeezed.add(number, row, ratio, f"{ratio:.3g} : 1 ({shown})")
         if side is not None and min(height, width) < side:
@@ -97,6 +104,7 @@ class Remarks:
 
     def _sizes(self) -> list[str]:
         told = []
+        filled = "mirrored at their borders to fill it" if self._native else "enlarged"
         square = f"square of {_numbers(self._sides)} pixels" if self._sides else "square"
         if self._squeezed.count:
             told.append(
@@ -106,7 +114,7 @@ class Remarks:
         if self._small.count:
             told.append(
                 f"image: {self._small.count} of {self._rows} are smaller than the model's {square} "
-                f"and are enlarged; the smallest {self._small.worst_told}"
+                f"and are {filled}; the smallest {self._small.worst_told}"
             )
         return told
 

@@ -103,13 +103,19 @@ def test_pictures_that_are_squeezed_or_enlarged_are_counted_with_the_worst(
         2: pictures(600, 200),
         4: pictures(SIZE, SIZE),
     }
-    code, lines, _ = dry_run(manifest_of(tmp_path / "in", changes), model="embedded")
+    manifest = manifest_of(tmp_path / "in", changes)
+    code, lines, _ = dry_run(manifest, "--resolution", "model", model="embedded")
     assert code == 0
     assert lines == [
         "warning: image: 2 of 6 are not square and are squeezed into the model's square of 128 "
         "pixels; the most 3 : 1 (200 x 600) in row 2",
         "warning: image: 1 of 6 are smaller than the model's square of 128 pixels and are "
         "enlarged; the smallest 48 x 48 in row 4",
+    ]
+    _, lines, _ = dry_run(manifest, model="embedded")
+    assert lines == [
+        "warning: image: 1 of 6 are smaller than the model's square of 128 pixels and are "
+        "mirrored at their borders to fill it; the smallest 48 x 48 in row 4",
     ]
 
 
