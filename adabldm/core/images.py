@@ -45,6 +45,9 @@ REDUCED_IMAGE = 1
 MARKS_OF_ORIENTATION = (b"eXIf", b"Orientation", b"profile type exif")
 """What a PNG that may be turned has in it; Pillow would decode all others to look."""
 
+OS2_HEADER_BYTES = 12
+"""Length of the header of an old BMP."""
+
 BROKEN = (OSError, ValueError, SyntaxError, OverflowError, EOFError, IndexError, KeyError)
 """What Pillow raises for data that it cannot make sense of."""
 
@@ -72,7 +75,18 @@ def _open(data: bytes) -> Image.Image:
         raise TooLargeFault(f"{width} x {height} is more than {MAX_PIXELS} pixels")
     if not width or not height:
         raise ImageFault(f"{width} x {height} pixels: has none")
+    if image.format == "BMP":
+        _refuse_misread(image, data)
     return image
+
+
+def _refuse_misread(image: Image.Image, data: bytes) -> None:
+    """Pillow takes a bitmap with a palette of greys for one without, of 1 or 8 bits a pixel."""
+    at = 24 if int.from_bytes(data[14:18], "little") == OS2_HEADER_BYTES else 28
+    bits = int.from_bytes(data[at : at + 2], "little")
+    if {"1": 1, "L": 8}.get(image.mode, bits) != bits:
+        rule = f"is a BMP of {bits} bits a pixel with a palette of greys: save it as PNG"
+        raise ImageFault(rule, "pixel-kind")
 
 
 def _broken(error: BaseException) -> ImageFault:

@@ -23,11 +23,11 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, get_args
 
-import yaml
 from fsspec.utils import glob_translate
 
 from adabldm.core.objects import Surface
 from adabldm.core.picture_uri import SUFFIXES, DatasetFault
+from adabldm.core.yaml_text import YamlFault, load_yaml
 from adabldm.data.layouts.records import DatasetFinding, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree
 
@@ -180,9 +180,9 @@ def _mask_path(template: str, image: str) -> str:
 def read(tree: Tree) -> Listing:
     """Every picture that ``dataset.yaml`` names. Raises :class:`DatasetFault` for a wrong field."""
     try:
-        settings = yaml.safe_load(tree.read_text(SETTINGS))
-    except yaml.YAMLError as error:
-        raise DatasetFault(f"{SETTINGS}: is not YAML: {error}") from error
+        settings = load_yaml(tree.read_text(SETTINGS))
+    except YamlFault as fault:
+        raise DatasetFault(f"{SETTINGS}: {fault}") from fault
     top = _mapping("the file", settings)
     objects = top.get("objects", [top])
     if not isinstance(objects, list) or ("objects" in top and len(top) > 1):

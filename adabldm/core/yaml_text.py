@@ -1,0 +1,25 @@
+"""YAML that people write: its content, or one line that says why it is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+MOST_LETTERS = 300
+
+
+class YamlFault(ValueError):
+    """A text that is not YAML; the message is one line."""
+
+
+def load_yaml(text: str | bytes) -> Any:
+    """The content of ``text``, plain values only. Raises :class:`YamlFault`."""
+    try:
+        return yaml.safe_load(text)
+    except RecursionError as error:
+        raise YamlFault("is not YAML (is nested too deeply)") from error
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
+        # What is told with a tag, as `!!float x`, is made by Python's own types, which raise theirs.
+        reason = " ".join(str(error).split())[:MOST_LETTERS]
+        raise YamlFault(f"is not YAML ({reason})") from error
