@@ -132,7 +132,8 @@ def open_prepared(tree: Tree) -> list[ObjectFolder]:
     path = tree.uri(INDEX)
     try:
         table = pq.read_table(io.BytesIO(read_bytes(path)))
-    except (OSError, pa.ArrowException) as error:
+        table.validate(full=True)
+    except (OSError, pa.ArrowException, ValueError, MemoryError) as error:
         reason = " ".join(str(error).split())
         raise DatasetFault(f"{path}: is not a Parquet file: {reason}") from error
     for field in SCHEMA:  # columns that an older folder has not

@@ -6,12 +6,13 @@ Stable Diffusion's diffusers layout, or one file in LDM naming with or without `
 
 from __future__ import annotations
 
-import json
 import pickletools
 import struct
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, BinaryIO
+
+from adabldm.core.json_text import load_json
 
 INDEX = "model_index.json"
 OURS, STABLE_DIFFUSION = "AdaBLDMPipeline", "StableDiffusionPipeline"
@@ -42,7 +43,7 @@ class CheckpointFault(ValueError):
 def read_index(text: bytes) -> dict[str, Any]:
     """The content of a folder's ``model_index.json``. Raises :class:`CheckpointFault`."""
     try:
-        index = json.loads(text)
+        index = load_json(text)
     except ValueError:
         index = None
     if not isinstance(index, dict):
@@ -116,7 +117,7 @@ def safetensors_header(opened: BinaryIO, size: int) -> tuple[dict[str, Any], int
     length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
     if not 0 < length <= min(size - 8, MAX_HEADER_BYTES):
         raise ValueError("no safetensors header")
-    header = json.loads(opened.read(length))
+    header = load_json(opened.read(length))
     if not isinstance(header, dict):
         raise ValueError("no safetensors header")
     header.pop("__metadata__", None)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adabldm.core.faults import InputFault
+from adabldm.core.json_text import load_json
 from adabldm.networks import formats
 from adabldm.networks.formats import CheckpointFault, index_has_control
 from cluster.storage.hashing import file_sha256
@@ -138,10 +139,10 @@ def _image_size(folder: Location, index: Mapping[str, Any]) -> int | None:
             return None
         if size := index.get("image_size"):
             return int(size)
-        latents = json.loads(folder.join("unet/config.json").read())["sample_size"]
-        blocks = json.loads(folder.join("vae/config.json").read())["block_out_channels"]
+        latents = load_json(folder.join("unet/config.json").read())["sample_size"]
+        blocks = load_json(folder.join("vae/config.json").read())["block_out_channels"]
         return int(latents * 2 ** (len(blocks) - 1))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 

@@ -120,7 +120,7 @@ def save(case: Case, image: Image.Image, kind: str, turn: int = 1, **options: ob
     if kind == "PNG" and image.mode in ("P", "L", "RGB") and case.rng.random() < 0.15:
         clear = case.rng.choice((0, 1, 7))
         options["transparency"] = (clear,) * 3 if image.mode == "RGB" else clear
-    if kind == "TIFF" and image.mode in ("L", "RGB", "1"):
+    if kind == "TIFF" and image.mode in ("L", "RGB") and "exif" not in options:
         options["compression"] = case.rng.choice((None, "tiff_lzw", "tiff_adobe_deflate"))
     if kind == "JPEG":
         options |= {"quality": case.rng.choice((30, 75, 95)), "progressive": case.rng.random() < 0.2}

@@ -11,18 +11,18 @@ from tests.fuzz.doors import commands, layouts, manifests, masks, models, output
 
 @dataclass(frozen=True)
 class Kind:
-    """How many of a thousand inputs are of this kind, and what is done with one."""
+    """How many of ten thousand inputs are of this kind, and what is done with one."""
 
     share: int
     run: Callable[[Case], None]
 
 
 KINDS: Mapping[str, Kind] = {
-    "pictures": Kind(450, pictures.run),
-    "masks": Kind(300, masks.run),
-    "manifests": Kind(120, manifests.run),
-    "layouts": Kind(110, layouts.run),
-    "models": Kind(11, models.run),
-    "outputs": Kind(7, outputs.run),
-    "commands": Kind(2, commands.run),
+    "pictures": Kind(5100, pictures.run),
+    "masks": Kind(3000, masks.run),
+    "manifests": Kind(900, manifests.run),
+    "layouts": Kind(900, layouts.run),
+    "models": Kind(60, models.run),
+    "outputs": Kind(20, outputs.run),
+    "commands": Kind(20, commands.run),
 }
