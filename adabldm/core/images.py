@@ -8,7 +8,9 @@ says, and in 8 bits a channel by the rules of :mod:`adabldm.core.pixel_kinds`. M
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,7 +50,10 @@ MARKS_OF_ORIENTATION = (b"eXIf", b"Orientation", b"profile type exif")
 OS2_HEADER_BYTES = 12
 """Length of the header of an old BMP."""
 
-BROKEN = (OSError, ValueError, SyntaxError, OverflowError, EOFError, IndexError, KeyError)
+BROKEN = (
+    *(OSError, EOFError, ValueError, SyntaxError, TypeError, AttributeError, LookupError),
+    *(ArithmeticError, AssertionError, RuntimeError, struct.error, zlib.error),
+)
 """What Pillow raises for data that it cannot make sense of."""
 
 
@@ -66,7 +71,7 @@ def _open(data: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise TooLargeFault(f"more than {MAX_PIXELS} pixels are not decoded") from error
-    except (*BROKEN, TypeError) as error:
+    except BROKEN as error:
         raise ImageFault(
             f"not a readable picture of type {', '.join(FORMATS)}", "unreadable"
         ) from error
@@ -105,7 +110,7 @@ def opened(data: bytes) -> Iterator[Image.Image]:
                 raise ImageFault(f"has {count} frames, must have one", "several-frames")
             image.load()
             upright = ImageOps.exif_transpose(image)
-        except (*BROKEN, TypeError, Image.DecompressionBombError) as error:
+        except (*BROKEN, Image.DecompressionBombError) as error:
             if isinstance(error, ImageFault):
                 raise
             raise _broken(error) from error
@@ -166,7 +171,7 @@ def read_header(data: bytes) -> Header:
                 format=image.format or "",
                 doubtful=several or pixel_kinds.is_doubtful(image, data),
             )
-        except (*BROKEN, TypeError) as error:
+        except BROKEN as error:
             raise _broken(error) from error
 
 
@@ -194,7 +199,7 @@ def decode(data: bytes, mode: str = "RGB") -> np.ndarray:
     with opened(data) as image:
         try:
             return np.asarray(pixel_kinds.eight_bits(image, data).convert(mode))
-        except (*BROKEN, TypeError) as error:
+        except BROKEN as error:
             if isinstance(error, ImageFault):
                 raise
             raise _broken(error) from error

@@ -13,10 +13,20 @@ class YamlFault(ValueError):
     """A text that is not YAML; the message is one line."""
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain values, whose texts can be written down again."""
+
+    def construct_scalar(self, node: Any) -> Any:
+        value = super().construct_scalar(node)
+        if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise yaml.constructor.ConstructorError(None, None, "half a character", node.start_mark)
+        return value
+
+
 def load_yaml(text: str | bytes) -> Any:
     """The content of ``text``, plain values only. Raises :class:`YamlFault`."""
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)  # noqa: S506
     except RecursionError as error:
         raise YamlFault("is not YAML (is nested too deeply)") from error
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:

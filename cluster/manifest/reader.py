@@ -81,8 +81,8 @@ class Manifest:
                         rows = batch.to_pylist()
                         yield start, rows
                         start += len(rows)
-                except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-                    reason = str(error).splitlines()[0]
+                except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+                    reason = " ".join(str(error).split()) or type(error).__name__
                     raise InputFault(
                         f"row {start} or one of the next {CHUNK_ROWS}: manifest: "
                         f"{file.shown!r}: its data is broken ({reason})"

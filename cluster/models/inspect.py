@@ -171,8 +171,8 @@ def safetensors_fault(file: Location) -> str | None:
     try:
         with file.fs.open(file.path, "rb") as opened:
             tensors, begin = formats.safetensors_header(opened, size)
-        ends = [facts["data_offsets"][1] for facts in tensors.values()]
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        ends = [int(facts["data_offsets"][1]) for facts in tensors.values()]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
         return "is not a safetensors file"
     if begin + max(ends, default=0) != size:
         return "is cut short or has more bytes than its header"

@@ -16,7 +16,6 @@ from tests.fuzz.one import kind_of, run_one
 
 SHOWN = 60
 TOLD_EVERY = 20
-MOST_LINES = 12
 
 
 def main() -> int:
@@ -42,13 +41,16 @@ def run(orders: Orders, count: int, processes: int) -> int:
     """Do all inputs; 1 if any was wrong."""
     started = told = time.monotonic()
     found = Found()
-    for some in Crew(orders, count, processes).results():
-        found.add(some)
-        if time.monotonic() - told > TOLD_EVERY:
-            told = time.monotonic()
-            done = found.inputs.total()
-            line = f"{done} of {count} inputs, {len(found.faults)} faults, {told - started:.0f} s"
-            print(line, file=sys.stderr, flush=True)
+    try:
+        for some in Crew(orders, count, processes).results():
+            found.add(some)
+            if time.monotonic() - told > TOLD_EVERY:
+                told = time.monotonic()
+                done, bad = found.inputs.total(), len(found.faults)
+                line = f"{done} of {count} inputs, {bad} faults, {told - started:.0f} s"
+                print(line, file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
     for line in faults(found, orders):
         print(line)
     print(counts(found, time.monotonic() - started))
@@ -82,11 +84,12 @@ def counts(found: Found, seconds: float) -> str:
     for kind in found.inputs:
         doors = dict.fromkeys(door for k, door, _ in found.answers if k == kind)
         told = ", ".join(
-            f"{door} {found.answers[kind, door, 'accepted']}"
-            f"/{found.answers[kind, door, 'refused']}"
+            f"{door} {found.answers[kind, door, 'accepted']}/{found.answers[kind, door, 'refused']}"
             for door in sorted(doors)
         )
-        parts.append(f"{kind} {found.inputs[kind]} (accepted/refused: {told}; faults {faulty[kind]})")
+        parts.append(
+            f"{kind} {found.inputs[kind]} (accepted/refused: {told}; faults {faulty[kind]})"
+        )
     total = found.inputs.total()
     return f"fuzz: {total} inputs in {seconds:.0f} s: {'; '.join(sorted(parts))}; faults {len(found.faults)}"
 

@@ -6,6 +6,7 @@ import multiprocessing as mp
 import os
 import queue
 import shutil
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz.case import Breach
-from tests.fuzz.one import COMMAND_SECONDS, clear, kind_of, limit_memory, run_one
+from tests.fuzz.one import COMMAND_SECONDS, WAITED, clear, kind_of, limit_memory, run_one, warm_up
 
 REPORT_EVERY = 25
-HARD_SECONDS = COMMAND_SECONDS + 30
+HARD_SECONDS = WAITED * COMMAND_SECONDS + 30
 """After so long without a new input a process is ended."""
 EXAMPLES = 3
 """Inputs that are kept of each fault."""
@@ -133,7 +134,9 @@ def _work(
     results: Queue[Found],
     scratch: Path,
 ) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_memory()
+    warm_up()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff writes of each broken file
     found, known = Found(), Counter[tuple[str, str]]()
     while True:

@@ -123,7 +123,10 @@ def save(case: Case, image: Image.Image, kind: str, turn: int = 1, **options: ob
     if kind == "TIFF" and image.mode in ("L", "RGB") and "exif" not in options:
         options["compression"] = case.rng.choice((None, "tiff_lzw", "tiff_adobe_deflate"))
     if kind == "JPEG":
-        options |= {"quality": case.rng.choice((30, 75, 95)), "progressive": case.rng.random() < 0.2}
+        options |= {
+            "quality": case.rng.choice((30, 75, 95)),
+            "progressive": case.rng.random() < 0.2,
+        }
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()

@@ -14,7 +14,7 @@ from tests.fuzz.spoiling import spoil
 
 JUNK: tuple[Any, ...] = (
     None, True, 0, -1, 10**30, 1.5, float("nan"), float("inf"), "", " ", "x", "../x", "/etc/passwd",
-    "{stem", "{0}", "{object.__class__}", "**", "[", "a" * 3000, "\u0000", "two\nlines", "\ud7ff", [],
+    "{stem", "{0}", "{object.__class__}", "**", "[", "a" * 3000, "\u0000", "\ud800", "two\nlines", "\ud7ff", [],
     [[]], {}, {"x": None}, [None], {1: 2}, "s3://x/y", "http://localhost:1/x", "::", "nope://x",
     "file:///etc", "2020-01-01", "{stem}", "{folder}/{stem}.png", "*", "value:1", "\U0001f600",
 )  # fmt: skip
@@ -37,9 +37,9 @@ def junk(case: Case, content: Any, depth: int = 0) -> Any:
         if how < 0.15:
             del found[key]
         elif how < 0.3:
-            found[case.rng.choice(("x", 1, None, True, "", "defects", "good", "*/*", "a/b/c", 1.5))] = (
-                case.rng.choice(JUNK)
-            )
+            found[
+                case.rng.choice(("x", 1, None, True, "", "defects", "good", "*/*", "a/b/c", 1.5))
+            ] = case.rng.choice(JUNK)
         else:
             found[key] = junk(case, found[key], depth + 1)
         return found
@@ -55,9 +55,11 @@ def any_yaml(case: Case, content: Any) -> bytes:
     how = case.rng.random()
     if how < 0.08:
         return case.rng.choice(RAW)
-    if how < 0.45:
+    if how < 0.3:
         content = junk(case, content)
-    text = yaml.safe_dump(content, allow_unicode=case.rng.random() < 0.5).encode("utf-8", "surrogatepass")
+    text = yaml.safe_dump(content, allow_unicode=case.rng.random() < 0.5).encode(
+        "utf-8", "surrogatepass"
+    )
     return spoil(case.rng, text) if how > 0.93 else text
 
 
@@ -65,7 +67,9 @@ def any_json(case: Case, content: Any) -> bytes:
     """JSON of ``content``, sound or not."""
     how = case.rng.random()
     if how < 0.08:
-        return case.rng.choice((*RAW, b"NaN", b"1" * 5000, b"null", b"[]", b'{"a":1,"a":2}', b'"\\ud800"'))
+        return case.rng.choice(
+            (*RAW, b"NaN", b"1" * 5000, b"null", b"[]", b'{"a":1,"a":2}', b'"\\ud800"')
+        )
     if how < 0.6:
         content = junk(case, content)
     text = json.dumps(content, default=str, skipkeys=True).encode()
@@ -87,5 +91,7 @@ def csv_text(case: Case, header: str, rows: Iterable[Sequence[str]]) -> bytes:
     if 0.06 < how < 0.1:
         return spoil(case.rng, text)
     if 0.1 < how < 0.14:
-        return case.rng.choice((b"\xef\xbb\xbf" + text, text.decode().encode("utf-16"), b"", b"\xe9" + text))
+        return case.rng.choice(
+            (b"\xef\xbb\xbf" + text, text.decode().encode("utf-16"), b"", b"\xe9" + text)
+        )
     return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from adabldm.core.faults import one_line
 from adabldm.core.mask_rule import AUTO, MaskRule
 from adabldm.core.objects import Surface
 
@@ -20,7 +21,7 @@ class DatasetFinding:
     rule: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.rule}"
+        return one_line(f"{self.path}: {self.rule}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,10 @@ def run(case: Case) -> None:
 def _options(case: Case, layout: str) -> DatasetOptions:
     """Options that fit mostly, with files beside the data set."""
     beside = case.folder
-    given: dict[str, str | int | None] = {"surface": "texture", "shots": case.rng.choice((1, 2, 10))}
+    given: dict[str, str | int | None] = {
+        "surface": "texture",
+        "shots": case.rng.choice((1, 2, 10)),
+    }
     if case.rng.random() < 0.3:
         given["layout"] = case.rng.choice((layout, layout, "mvtec", "plain", "nope"))
     some = ("test/crack/000.png", "ng/scratch/0.png", "train/good/000.png", "nothing.png")
@@ -58,7 +61,9 @@ def _options(case: Case, layout: str) -> DatasetOptions:
     if case.rng.random() < 0.15:
         given["split_file"] = _split_file(case, beside)
     if case.rng.random() < 0.2:
-        given["mask_rule"] = case.rng.choice(("bright", "dark", "nonzero", "alpha", "value:255", "x"))
+        given["mask_rule"] = case.rng.choice(
+            ("bright", "dark", "nonzero", "alpha", "value:255", "x")
+        )
     return DatasetOptions(**given)  # type: ignore[arg-type]
 
 
@@ -168,7 +173,9 @@ def _variety(case: Case) -> VarietyOptions:
         (case.folder / "prompts.yaml").write_bytes(any_yaml(case, book))
         given["prompts"] = str(case.folder / "prompts.yaml")
     if case.rng.random() < 0.1:
-        given["masks"] = case.rng.choice(("real,noise", "morph=1", "noise=0", "x", "real=nan", "real=1e300"))
+        given["masks"] = case.rng.choice(
+            ("real,noise", "morph=1", "noise=0", "x", "real=nan", "real=1e300")
+        )
     if case.rng.random() < 0.1:
         given["defects_per_image"] = case.rng.choice(("1:3", "0", "2:1", "x", "1:", "16", "\u0663"))
     return VarietyOptions(**given)  # type: ignore[arg-type]

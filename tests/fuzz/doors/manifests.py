@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,9 +18,10 @@ from cluster.generate.protocol import Request, Work, work_table, works_of
 from cluster.generate.resume import index_schema
 from cluster.manifest.picture_checks import PictureFault
 from cluster.manifest.reader import Manifest
-from cluster.manifest.schema import BLOB, SCHEMA
+from cluster.manifest.schema import SCHEMA
 from cluster.manifest.validation import validate
 from cluster.models.row_models import RowModel
+from cluster.storage.hashing import sha256
 from tests.fuzz.case import Answer, Case
 from tests.fuzz.drawing import draw_picture
 from tests.fuzz.mask_drawing import draw_mask
@@ -92,11 +90,20 @@ def _any_blob(case: Case) -> Row | None:
     data = case.rng.choice((draw_picture, draw_mask))(case).data
     if case.rng.random() < 0.2:
         data = spoil(case.rng, data)
-    return {"path": case.rng.choice((None, "x.png")), "bytes": case.rng.choice((data, data, data, b""))}
+    return {
+        "path": case.rng.choice((None, "x.png")),
+        "bytes": case.rng.choice((data, data, data, b"")),
+    }
 
 
 def _any_set_down(case: Case) -> Row:
-    found: Row = {"mask": {"path": "files/mask.png"}, "angle": 30.0, "scale": 1.1, "top": 3, "left": 5}
+    found: Row = {
+        "mask": {"path": "files/mask.png"},
+        "angle": 30.0,
+        "scale": 1.1,
+        "top": 3,
+        "left": 5,
+    }
     for name in case.rng.sample(list(found), case.rng.choice((0, 1, 1, 2))):
         if name == "mask":
             found[name] = _any_blob(case)
@@ -151,13 +158,17 @@ def _change_table(case: Case, path: Path) -> None:
         names = table.column_names
         column = case.rng.choice(names)
         at = names.index(column)
-        how = case.rng.choice(("type", "type", "drop", "add", "twice", "rename", "rows", "shuffle", "null"))
+        how = case.rng.choice(
+            ("type", "type", "drop", "add", "twice", "rename", "rows", "shuffle", "null")
+        )
         if how == "type":
             table = table.set_column(at, column, _random_array(case, len(table)))
         elif how == "drop":
             table = table.drop_columns([column])
         elif how == "add":
-            name = case.rng.choice(("x", "status", "Status", "image_sha256", "", "a.b", "\u6f22", "NOTE", "a b,c"))
+            name = case.rng.choice(
+                ("x", "status", "Status", "image_sha256", "", "a.b", "\u6f22", "NOTE", "a b,c")
+            )
             table = table.append_column(name, _random_array(case, len(table)))
         elif how == "twice":
             table = table.append_column(column, table[column])
@@ -207,7 +218,9 @@ def _change_files(case: Case, root: Path) -> None:
 
 
 def _further_part(case: Case, root: Path, path: Path) -> None:
-    name = case.rng.choice(("part2.parquet", "_x.parquet", "a b.parquet", "sub/p.parquet", "x.PARQUET", "n.parquet"))
+    name = case.rng.choice(
+        ("part2.parquet", "_x.parquet", "a b.parquet", "sub/p.parquet", "x.PARQUET", "n.parquet")
+    )
     (root / name).parent.mkdir(exist_ok=True)
     if case.rng.random() < 0.6:
         rows = [{**row, "request_id": f"s{n}"} for n, row in enumerate(rows_of(2))]
@@ -233,7 +246,9 @@ def through(case: Case, uri: str) -> None:
     manifest = opened.value
     if manifest is None:
         return
-    chunks = case.call("rows", (InputFault,), lambda: [row for _, rows in manifest.chunks() for row in rows])
+    chunks = case.call(
+        "rows", (InputFault,), lambda: [row for _, rows in manifest.chunks() for row in rows]
+    )
     if chunks.value is not None:
         case.require("rows", len(chunks.value) == manifest.rows, "other rows than were told")
     case.call("riding", (InputFault,), lambda: index_schema(manifest, _NoLedger()))  # type: ignore[arg-type]
@@ -258,21 +273,23 @@ def decode_all(case: Case, manifest: Manifest) -> None:
 
 def _decode(case: Case, manifest: Manifest, row: Row) -> None:
     def work() -> Work:
-        from cluster.storage.hashing import sha256
-
         Request.of(row)
         blob = row["image"]
         data = blob.get("bytes")
         if data is None:
             data = manifest.resolve(blob["path"]).read()
-        made = Work.of(row, RowModel(model="m", model_fingerprint="f"), sha256(data), manifest.resolve)
+        made = Work.of(
+            row, RowModel(model="m", model_fingerprint="f"), sha256(data), manifest.resolve
+        )
         return works_of(work_table([made]))[0]
 
     made = case.call("work", (), work)
     if made.value is None:
         return
     faults = (PictureFault, PlacementFault, TrimapFault, OSError)
-    decoded: Answer[decoding.Decoded] = case.call("worker", faults, lambda: decoding.decode(made.value))  # type: ignore[arg-type]
+    decoded: Answer[decoding.Decoded] = case.call(
+        "worker", faults, lambda: decoding.decode(made.value)
+    )  # type: ignore[arg-type]
     if decoded.refused and not _is_broken_inside(case, manifest, row):
         case.require("worker", False, "does not decode what was checked", (decoded.refusal, row))
 
@@ -288,6 +305,3 @@ def _is_broken_inside(case: Case, manifest: Manifest, row: Row) -> bool:
     except images.ImageFault:
         return True
     return False
-
-
-_ = (BLOB, io, math, np)

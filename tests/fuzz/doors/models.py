@@ -94,12 +94,17 @@ def _single_file(case: Case) -> None:
 
 
 def _zip(case: Case) -> bytes:
-    content: Any = {"state_dict": {"control_model.a": 1}, "x": case.rng.choice((1, "a", b"b", 2**70))}
+    content: Any = {
+        "state_dict": {"control_model.a": 1},
+        "x": case.rng.choice((1, "a", b"b", 2**70)),
+    }
     pickled = pickle.dumps(content, case.rng.choice((0, 2, 4)))
     if case.rng.random() < 0.4:
         pickled = spoil(case.rng, pickled)
     buffer = io.BytesIO()
-    packing = case.rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
+    packing = case.rng.choice(
+        (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+    )
     with zipfile.ZipFile(buffer, "w", packing) as archive:
         archive.writestr("archive/data.pkl", pickled)
         if case.rng.random() < 0.1:
@@ -138,7 +143,9 @@ def _branch(case: Case) -> None:
 
 
 def _run_json(case: Case) -> None:
-    binding = RunBinding(model="m", model_fingerprint="f" * 64, config={"mode": "exact", "steps": 5})
+    binding = RunBinding(
+        model="m", model_fingerprint="f" * 64, config={"mode": "exact", "steps": 5}
+    )
     held = {"schema_version": 1, "created": "x", "adabldm_version": "0", "model": "m",
             "model_fingerprint": "f" * 64, "config": {"mode": "exact", "steps": 5},
             "config_fingerprint": binding.config_fingerprint}  # fmt: skip

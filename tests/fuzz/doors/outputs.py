@@ -76,7 +76,12 @@ def _change(case: Case, path: Path) -> None:
             path.mkdir()
         elif how == "link":
             path.symlink_to(case.rng.choice(("nowhere", path.name)))
-    if path.is_file() and path.name != "run.json" and path.read_bytes() == before and how == "spoil":
+    if (
+        path.is_file()
+        and path.name != "run.json"
+        and path.read_bytes() == before
+        and how == "spoil"
+    ):
         path.write_bytes(before + b"x")
     if path.name == "run.json" and how != "remove":
         (path.parent / "stray.png").write_bytes(before)

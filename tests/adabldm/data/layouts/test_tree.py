@@ -12,7 +12,9 @@ from adabldm.data.layouts import Tree
 from adabldm.data.layouts.tree import read_rows
 
 
-@pytest.mark.parametrize(("name", "shown"), [(b"caf\xe9.png", r"caf\\udce9"), (b"a\nb.png", r"a\\nb")])
+@pytest.mark.parametrize(
+    ("name", "shown"), [(b"caf\xe9.png", r"caf\\udce9"), (b"a\nb.png", r"a\\nb")]
+)
 def test_a_file_whose_name_is_no_line_of_text_is_named(
     tmp_path: Path, name: bytes, shown: str
 ) -> None:
