@@ -30,6 +30,6 @@ def load_yaml(text: str | bytes) -> Any:
     except RecursionError as error:
         raise YamlFault("is not YAML (is nested too deeply)") from error
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
-        # What is told with a tag, as `!!float x`, is made by Python's own types, which raise theirs.
+        # A tagged value, as `!!float x`, is made by a type of Python's, which raises its own.
         reason = " ".join(str(error).split())[:MOST_LETTERS]
         raise YamlFault(f"is not YAML ({reason})") from error

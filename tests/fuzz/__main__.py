@@ -90,8 +90,8 @@ def counts(found: Found, seconds: float) -> str:
         parts.append(
             f"{kind} {found.inputs[kind]} (accepted/refused: {told}; faults {faulty[kind]})"
         )
-    total = found.inputs.total()
-    return f"fuzz: {total} inputs in {seconds:.0f} s: {'; '.join(sorted(parts))}; faults {len(found.faults)}"
+    done = f"fuzz: {found.inputs.total()} inputs in {seconds:.0f} s"
+    return f"{done}: {'; '.join(sorted(parts))}; faults {len(found.faults)}"
 
 
 def replay(seed: int, number: int) -> int:

@@ -29,7 +29,8 @@ MODES = {
     "TIFF": {"1": 1, "L": 3, "P": 2, "RGB": 3, "LA": 1, "RGBA": 2, "CMYK": 1, "I;16": 2, "I": 1,
              "F": 3, "LAB": 1, "YCbCr": 1, "frames": 2},
     "WEBP": {"RGB": 3, "RGBA": 2, "frames": 1},
-    "GIF": {"P": 1}, "PPM": {"RGB": 1}, "JPEG2000": {"RGB": 1}, "ICO": {"RGBA": 1}, "AVIF": {"RGB": 1},
+    "GIF": {"P": 1}, "PPM": {"RGB": 1}, "JPEG2000": {"RGB": 1}, "ICO": {"RGBA": 1},
+            "AVIF": {"RGB": 1},
 }  # fmt: skip
 FORMATS = {"PNG": 50, "JPEG": 18, "TIFF": 16, "BMP": 6, "WEBP": 6, "GIF": 1, "PPM": 1,
            "JPEG2000": 1, "ICO": 1, "AVIF": 1}  # fmt: skip
@@ -105,7 +106,7 @@ def _of_mode(case: Case, pixels: np.ndarray, mode: str) -> Image.Image:
         return Image.fromarray(wide * case.rng.choice((1, 1, -1, 70_000)))
     if mode == "F":
         top = case.rng.choice((1.0, 1.0, 255.0, 65535.0, -1.0, float("nan"), float("inf"), 1e-30))
-        return Image.fromarray((grey.astype(np.float32) / 255 * np.float32(top)))
+        return Image.fromarray(grey.astype(np.float32) / 255 * np.float32(top))
     if mode == "P":
         return rgb.quantize(case.rng.choice((2, 16, 255, 256)))
     return rgb.convert(mode)

@@ -78,9 +78,10 @@ def _store(case: Case, truth: np.ndarray, way: str) -> bytes:
                     "TIFF", turn)  # fmt: skip
     if way in PLAIN:
         return encode(Image.fromarray(PLAIN[way](flat)), "PNG" if flat.size < 2 else kind)
-    return _special(case, flat, way, kind)
+    return (_numbers if way in NUMBERS else _special)(case, flat, way, kind)
 
 
+NUMBERS = ("deep", "deep one", "whole numbers", "below", "float", "nan")
 PLAIN = {
     "plain": lambda flat: flat * 255,
     "one": lambda flat: flat,
@@ -109,16 +110,6 @@ def _special(case: Case, flat: np.ndarray, way: str, kind: str) -> bytes:
     if way == "colour":
         colour = case.rng.choice(((255, 0, 0), (0, 255, 0), (255, 255, 0), (255, 255, 255)))
         return encode(Image.fromarray(flat[..., None] * np.uint8(colour)), kind)
-    if way in ("deep", "deep one"):
-        top = 65535 if way == "deep" else 1
-        return encode(Image.fromarray(flat.astype(np.uint16) * top), _deep(kind))
-    if way in ("whole numbers", "below"):
-        top = -1 if way == "below" else case.rng.choice((1, 255, 70_000))
-        return encode(Image.fromarray(flat.astype(np.int32) * top), "TIFF")
-    if way in ("float", "nan"):
-        top = np.float32("nan") if way == "nan" else np.float32(case.rng.choice((1, 255, 0.5)))
-        image = Image.fromarray(np.where(flat > 0, top, 0).astype(np.float32))
-        return encode(image, "TIFF")
     if way in ("alpha", "alpha on white"):
         colour = np.full((*flat.shape, 3), 255 if way == "alpha on white" else 0, np.uint8)
         return encode(Image.fromarray(np.dstack([colour, flat * 255])), "PNG")
@@ -141,8 +132,16 @@ def _special(case: Case, flat: np.ndarray, way: str, kind: str) -> bytes:
     return encode(Image.fromarray(case.arrays.integers(0, 256, flat.shape, np.uint8)), kind)
 
 
-def _deep(kind: str) -> str:
-    return "PNG" if kind == "BMP" else kind
+def _numbers(case: Case, flat: np.ndarray, way: str, kind: str) -> bytes:
+    """Kinds of numbers beyond 8 bits."""
+    if way in ("deep", "deep one"):
+        deep = flat.astype(np.uint16) * (65535 if way == "deep" else 1)
+        return encode(Image.fromarray(deep), "PNG" if kind == "BMP" else kind)
+    if way in ("whole numbers", "below"):
+        top = -1 if way == "below" else case.rng.choice((1, 255, 70_000))
+        return encode(Image.fromarray(flat.astype(np.int32) * top), "TIFF")
+    level = np.float32("nan") if way == "nan" else np.float32(case.rng.choice((1, 255, 0.5)))
+    return encode(Image.fromarray(np.where(flat > 0, level, 0).astype(np.float32)), "TIFF")
 
 
 def _classes(case: Case, flat: np.ndarray, way: str) -> np.ndarray:

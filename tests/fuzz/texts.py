@@ -14,16 +14,21 @@ from tests.fuzz.spoiling import spoil
 
 JUNK: tuple[Any, ...] = (
     None, True, 0, -1, 10**30, 1.5, float("nan"), float("inf"), "", " ", "x", "../x", "/etc/passwd",
-    "{stem", "{0}", "{object.__class__}", "**", "[", "a" * 3000, "\u0000", "\ud800", "two\nlines", "\ud7ff", [],
+    "{stem", "{0}", "{object.__class__}", "**", "[", "a" * 3000, "\u0000", "\ud800", "two\nlines",
+    "\ud7ff", [],
     [[]], {}, {"x": None}, [None], {1: 2}, "s3://x/y", "http://localhost:1/x", "::", "nope://x",
     "file:///etc", "2020-01-01", "{stem}", "{folder}/{stem}.png", "*", "value:1", "\U0001f600",
 )  # fmt: skip
 RAW = (
-    b"", b"\xff\xfe", b"\xef\xbb\xbfname: x\n", b"a: &a [*a]\n", b"a: !!python/object:os.system {}\n",
-    b"\tname: x", b"{" * 3000, b"[" * 3000, b"- " * 2000 + b"x", b"name: 2020-99-99\n", b"? [a]\n: b\n",
+    b"", b"\xff\xfe", b"\xef\xbb\xbfname: x\n", b"a: &a [*a]\n",
+    b"a: !!python/object:os.system {}\n",
+    b"\tname: x", b"{" * 3000, b"[" * 3000, b"- " * 2000 + b"x", b"name: 2020-99-99\n",
+    b"? [a]\n: b\n",
     b"name: caf\xe9\n", b"- x\n- y\n", b"name: x\n---\nname: y\n", b"&a a: &b b\n*a : 1\n",
-    b"a: &a {b: &b {<<: *a}}\n", b"a: 0x" + b"f" * 5000, b"a: " + b"1" * 5000, b"a: 1:" + b"59:" * 50 + b"1",
-    b"!!binary |\n  !!!\n", b"a: !!binary '***'\n", b"name: \x00\n", b"a: !!timestamp 'x'\n", b"%YAML 9.9\n---\na: b\n",
+    b"a: &a {b: &b {<<: *a}}\n", b"a: 0x" + b"f" * 5000, b"a: " + b"1" * 5000,
+    b"a: 1:" + b"59:" * 50 + b"1",
+    b"!!binary |\n  !!!\n", b"a: !!binary '***'\n", b"name: \x00\n", b"a: !!timestamp 'x'\n",
+    b"%YAML 9.9\n---\na: b\n",
     b"!!set {a, b}\n", b"!!omap [a: 1]\n", b"{a: b}: c\n", b"a: !!int ''\n", b"a: !!float 'x'\n",
 )  # fmt: skip
 

@@ -105,9 +105,11 @@ BUILD: dict[str, Callable[[Case], dict[str, bytes]]] = {
     "plain": _plain,
 }  # fmt: skip
 
-NAMES = ("cafe\u0301", "caf\u00e9", " spaced ", "a..b", "con", "x" * 120, "\u6f22\u5b57", "Good", "TRAIN",
+NAMES = ("cafe\u0301", "caf\u00e9", " spaced ", "a..b", "con", "x" * 120, "\u6f22\u5b57", "Good",
+         "TRAIN",
          "100%", "a#xywh=1,1,2,2", "a?b", "a*b[c]", "{stem}", "a'b\"c", "-rf", "a\\b", "index",
-         "a:b", "good", "_GT", "_mask", "a\tb", "ok", "\u200bzero", "a+b c", "~", "%41")  # fmt: skip
+         "a:b", "good", "_GT", "_mask", "a\tb", "ok", "\u200bzero", "a+b c", "~",
+         "%41")  # fmt: skip
 
 
 def change(case: Case, root: Path) -> None:
@@ -236,7 +238,8 @@ def _locked(case: Case, root: Path, path: Path) -> None:
 
 
 WAYS = (
-    _remove, _remove, _rename, _rename, _rename, _move, _move, _copy, _copy, _nest, _link, _link, _case,
+    _remove, _remove, _rename, _rename, _rename, _move, _move, _copy, _copy, _nest, _link, _link,
+    _case,
     _spell, _suffix, _suffix, _empty, _folder_like_file, _file_like_folder, _spoil, _spoil,
     _other_picture, _other_picture, _other_mask, _other_mask, _stray, _stray, _pipe, _bytes_name,
     _line_name, _locked,
@@ -249,4 +252,4 @@ def unlock(root: Path) -> None:
         for name in [*names, *files]:
             path = os.path.join(folder, name)
             if not os.path.islink(path):
-                os.chmod(path, 0o755)
+                os.chmod(path, 0o700)

@@ -164,12 +164,14 @@ def _variety(case: Case) -> VarietyOptions:
     given: dict[str, str] = {}
     if case.rng.random() < 0.25:
         pairs = {"*/crack": {"polygons": [[[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]]},
-                 "*/scratch": {"polygons": [[[1, 1], [30, 2], [20, 30]]], "size": [32, 32]}}  # fmt: skip
+                 "*/scratch": {"polygons": [[[1, 1], [30, 2], [20, 30]]], "size": [32,
+                 32]}}  # fmt: skip
         (case.folder / "regions.yaml").write_bytes(any_yaml(case, pairs))
         given["regions"] = str(case.folder / "regions.yaml")
     if case.rng.random() < 0.25:
         book = {"templates": ["{an_object} with {a_defect}"], "objects": {"set": ["a part"]},
-                "defects": {"*/*": ["a crack", "a slit"]}, "captions": {"*/hole": ["a hole"]}}  # fmt: skip
+                "defects": {"*/*": ["a crack", "a slit"]},
+                            "captions": {"*/hole": ["a hole"]}}  # fmt: skip
         (case.folder / "prompts.yaml").write_bytes(any_yaml(case, book))
         given["prompts"] = str(case.folder / "prompts.yaml")
     if case.rng.random() < 0.1:

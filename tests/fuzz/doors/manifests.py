@@ -29,14 +29,20 @@ from tests.fuzz.spoiling import spoil
 from tests.support.making import checks_of, rows_of, write_manifest
 
 Row = dict[str, Any]
-TEXTS = ("", " ", "a/b", "..", "x" * 300, "\u6f22", "cafe\u0301", "a\nb", "a\x00b", "con", "index", ".x",
+TEXTS = ("", " ", "a/b", "..", "x" * 300, "\u6f22", "cafe\u0301", "a\nb", "a\x00b", "con",
+         "index", ".x",
          "r0001", "R0001", "\U0001f600", "a:b", "\u202ex", "nul", None)  # fmt: skip
 PATHS = ("", "files", "files/none.png", "../x.png", "/etc/passwd", "s3://b/k", "http://h/x", "nope://x",
-         "files/./good0.png", "files//good0.png", "FILES/good0.png", "files\\good0.png", "~", "~root/x",
-         "file://files/good0.png", "memory://x", "data:image/png;base64,AA", "simplecache::x", "a\x00b",
-         "files/good0.png#xywh=0,0,1,1", "x" * 5000, "files/" + "d/" * 200, "zip://x::y", "C:\\x.png",
-         "local://x", "file:files/good0.png", "dir://x", "reference://", "github://a:b@/x", ":", "//",
-         "http://[::1", "blockcache://x", "libarchive://x", "file://", "ftp://x:y/z", ".", None)  # fmt: skip
+         "files/./good0.png", "files//good0.png", "FILES/good0.png", "files\\good0.png", "~",
+         "~root/x",
+         "file://files/good0.png", "memory://x", "data:image/png;base64,AA", "simplecache::x",
+         "a\x00b",
+         "files/good0.png#xywh=0,0,1,1", "x" * 5000, "files/" + "d/" * 200, "zip://x::y",
+         "C:\\x.png",
+         "local://x", "file:files/good0.png", "dir://x", "reference://", "github://a:b@/x", ":",
+         "//",
+         "http://[::1", "blockcache://x", "libarchive://x", "file://", "ftp://x:y/z", ".",
+         None)  # fmt: skip
 NUMBERS = (0.0, -0.0, 1.0, 1e-300, 1e300, -1.0, float("nan"), float("inf"), 1e-3, 30.0, 3.5, None)
 WHOLES = (0, -1, 3, 2**31 - 1, -(2**31), 40, None)
 SEEDS = (0, -1, 2**63 - 1, -(2**63), None)

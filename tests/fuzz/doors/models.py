@@ -123,7 +123,8 @@ def _weights(case: Case) -> bytes:
 
 def _branch(case: Case) -> None:
     card = {
-        "format": 1, "base_fingerprint": FINGERPRINT, "form": "full", "rank": None, "objects": ["o"],
+        "format": 1, "base_fingerprint": FINGERPRINT, "form": "full", "rank": None,
+        "objects": ["o"],
         "defects": ["d"], "image_size": 64, "surface": {"o": "texture"}, "prompts": ["p"],
         "split_sha256": "cd" * 32, "training": {"steps": 1}, "weights_sha256": sha256(WEIGHTS),
         "trimap_values": TRIMAP_VALUES, "control_text": "",
