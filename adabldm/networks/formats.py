@@ -6,9 +6,11 @@ Stable Diffusion's diffusers layout, or one file in LDM naming with or without `
 
 from __future__ import annotations
 
+import lzma
 import pickletools
 import struct
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -33,6 +35,8 @@ TRAINER_STATE_CLASSES = (
 )
 """(module, name) of the classes in a ``.ckpt`` whose trainer saved its own state beside the
 weights, as Stable Diffusion's did. None is ever called (:mod:`adabldm.networks.ldm_checkpoint`)."""
+BROKEN_ZIP = (zlib.error, lzma.LZMAError, struct.error, RuntimeError, LookupError, ArithmeticError)
+"""What reading a broken zip raises beside ``zipfile.BadZipFile`` and ``ValueError``."""
 MAX_HEADER_BYTES = 100 * 1024 * 1024
 
 
@@ -129,11 +133,14 @@ def checkpoint_pickle(opened: BinaryIO) -> bytes:
 
     Raises ``ValueError`` or ``zipfile.BadZipFile``.
     """
-    with zipfile.ZipFile(opened) as archive:
-        pickles = [name for name in archive.namelist() if name.endswith(".pkl")]
-        if len(pickles) != 1 or archive.getinfo(pickles[0]).file_size > MAX_HEADER_BYTES:
-            raise ValueError("not a zip of tensors")
-        return archive.read(pickles[0])
+    try:
+        with zipfile.ZipFile(opened) as archive:
+            pickles = [name for name in archive.namelist() if name.endswith(".pkl")]
+            if len(pickles) != 1 or archive.getinfo(pickles[0]).file_size > MAX_HEADER_BYTES:
+                raise ValueError("not a zip of tensors")
+            return archive.read(pickles[0])
+    except BROKEN_ZIP as error:
+        raise ValueError(f"not a zip of tensors ({error})") from error
 
 
 def _texts(pickled: bytes) -> Iterator[str]:

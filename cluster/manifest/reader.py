@@ -75,6 +75,7 @@ class Manifest:
         start = 0
         for file in self.files:
             with open_parquet(file) as parquet:
+                end = start + parquet.metadata.num_rows
                 try:
                     for batch in parquet.iter_batches(CHUNK_ROWS, use_threads=False):
                         batch.validate(full=True)
@@ -87,6 +88,9 @@ class Manifest:
                         f"row {start} or one of the next {CHUNK_ROWS}: manifest: "
                         f"{file.shown!r}: its data is broken ({reason})"
                     ) from error
+            if start != end:
+                rule = f"its data is broken (it says {end} rows up to here, there are {start})"
+                raise _refusal(file, rule)
 
     def resolve(self, path: str) -> Location:
         """The file that a row names. Raises ``ValueError`` if it is outside the allowed roots."""

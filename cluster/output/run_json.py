@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from adabldm.core.faults import InputFault, JobFault
+from adabldm.core.faults import InputFault, JobFault, one_line
 from adabldm.core.json_text import load_json
 from cluster.storage.hashing import sha256
 from cluster.storage.location import Location
@@ -51,7 +51,7 @@ class RunBinding:
         for name in sorted({*config, *self.config}):
             before, now = config.get(name), self.config.get(name)
             if before != now:
-                faults.append(f"{name}: {now!r}: {rule.format(repr(before))}")
+                faults.append(f"{one_line(name)}: {now!r}: {rule.format(repr(before))}")
         if faults:
             raise InputFault(*faults)
         return True

@@ -63,7 +63,7 @@ class Case:
     kept: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.rng = random.Random(f"{self.seed}:{self.number}")  # noqa: S311
+        self.rng = random.Random(f"{self.seed}:{self.number}:{self.kind}")  # noqa: S311
         self.arrays = np.random.default_rng([self.seed, self.number])
 
     def pick(self, weighted: Mapping[T, int]) -> T:
