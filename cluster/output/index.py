@@ -76,7 +76,10 @@ class Ledger:
     def read(
         self, columns: Sequence[str] | None = None, predicate: str | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Committed rows, in batches, in no order; ``predicate`` is SQL. Raises :class:`JobFault`."""
+        """Committed rows, in batches, in no order; ``predicate`` is SQL.
+
+        Raises :class:`JobFault`.
+        """
         if self._table is None:
             return
         chosen = list(columns) if columns is not None else None
