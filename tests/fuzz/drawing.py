@@ -19,7 +19,7 @@ SIZES = {
     (32, 32): 20, (48, 64): 20, (100, 37): 8, (200, 256): 3,
 }  # fmt: skip
 ORIENTATION = 274
-LOSSLESS = {"PNG": ("1", "L", "P", "RGB"), "BMP": ("1", "L", "P", "RGB"),
+LOSSLESS = {"PNG": ("1", "L", "P", "RGB"), "BMP": ("1", "L", "RGB"),
             "TIFF": ("1", "L", "P", "RGB")}  # fmt: skip
 MODES = {
     "PNG": {"L": 5, "RGB": 5, "P": 4, "1": 2, "LA": 2, "RGBA": 3, "I;16": 3, "RGB;16": 2,
@@ -29,11 +29,11 @@ MODES = {
     "TIFF": {"1": 1, "L": 3, "P": 2, "RGB": 3, "LA": 1, "RGBA": 2, "CMYK": 1, "I;16": 2, "I": 1,
              "F": 3, "LAB": 1, "YCbCr": 1, "frames": 2},
     "WEBP": {"RGB": 3, "RGBA": 2, "frames": 1},
-    "GIF": {"P": 1}, "PPM": {"RGB": 1}, "JPEG2000": {"RGB": 1}, "ICO": {"RGBA": 1},
+    "GIF": {"P": 1}, "PPM": {"RGB": 1}, "JPEG2000": {"RGB": 1}, "TGA": {"RGBA": 1},
             "AVIF": {"RGB": 1},
 }  # fmt: skip
 FORMATS = {"PNG": 50, "JPEG": 18, "TIFF": 16, "BMP": 6, "WEBP": 6, "GIF": 1, "PPM": 1,
-           "JPEG2000": 1, "ICO": 1, "AVIF": 1}  # fmt: skip
+           "JPEG2000": 1, "TGA": 1, "AVIF": 1}  # fmt: skip
 SUFFIX = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tif", "WEBP": ".webp"}
 
 

@@ -197,7 +197,7 @@ def _plan(case: Case, uri: str, options: DatasetOptions, door: str) -> Plan | No
         wrong = [text for text in OF_PICTURES if text in (plan.refusal or "")]
         case.require(door, not wrong, "refuses a picture that was prepared", plan.refusal)
     if plan.value is None:
-        left = [p for p in out.rglob("*.parquet") if p.is_file()] if out.exists() else []
+        left = list(out.glob("manifest.parquet"))
         case.require(door, not left, "leaves a manifest although it refused", left)
         return None
     told = plan.value.rows + plan.value.unplaced

@@ -177,7 +177,7 @@ def _change_table(case: Case, path: Path) -> None:
             )
             table = table.append_column(name, _random_array(case, len(table)))
         elif how == "twice":
-            table = table.append_column(column, table[column])
+            table = table.append_column(column, table.column(at))
         elif how == "rename":
             new = case.rng.choice((column.upper(), f" {column}", "", "path", column + "\u200b"))
             table = table.rename_columns([new if n == column else n for n in names])
@@ -186,7 +186,7 @@ def _change_table(case: Case, path: Path) -> None:
         elif how == "shuffle":
             table = table.select(case.rng.sample(range(len(names)), len(names)))
         else:
-            table = table.set_column(at, column, pa.nulls(len(table), table[column].type))
+            table = table.set_column(at, column, pa.nulls(len(table), table.column(at).type))
         if not table.column_names:
             break
     pq.write_table(table, path, compression=case.rng.choice(("none", "snappy", "zstd", "gzip")))
