@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz.case import Breach
-from tests.fuzz.one import COMMAND_SECONDS, WAITED, clear, kind_of, limit_memory, run_one, warm_up
+from tests.fuzz.one import COMMAND_SECONDS, clear, kind_of, limit_memory, run_one, warm_up
 
 REPORT_EVERY = 25
-HARD_SECONDS = WAITED * COMMAND_SECONDS + 30
+HARD_SECONDS = COMMAND_SECONDS + 30
 """After so long without a new input a process is ended."""
 EXAMPLES = 3
 """Inputs that are kept of each fault."""
