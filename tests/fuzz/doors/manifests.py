@@ -14,8 +14,8 @@ from adabldm.core.faults import InputFault
 from adabldm.core.trimap import TrimapFault
 from adabldm.placement.transform import PlacementFault
 from cluster.generate import decoding
+from cluster.generate.index_columns import index_schema
 from cluster.generate.protocol import Request, Work, work_table, works_of
-from cluster.generate.resume import index_schema
 from cluster.manifest.picture_checks import PictureFault
 from cluster.manifest.reader import Manifest
 from cluster.manifest.schema import SCHEMA
