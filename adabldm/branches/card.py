@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, NoReturn
 
 from adabldm.core import trimap
+from adabldm.core.json_text import load_json
 
 CARD, WEIGHTS = "branch.json", "weights.safetensors"
 """The two files of a branch's folder."""
@@ -105,7 +106,7 @@ class BranchCard:
     def from_json(cls, text: str | bytes) -> BranchCard:
         """Read :meth:`to_json`'s text, in any layout. Raises :class:`BranchFault`."""
         try:
-            content = json.loads(text, parse_constant=_no_number)
+            content = load_json(text, parse_constant=_no_number)
         except ValueError as error:  # JSON's and Unicode's faults
             raise BranchFault(CARD, str(error), "is not JSON") from error
         if not isinstance(content, dict):

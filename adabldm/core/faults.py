@@ -17,6 +17,13 @@ class ExitCode(IntEnum):
     SOME_FAILED = 3
 
 
+def printable(text: str) -> str:
+    """``text`` with what would end or garble its line written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class InputFault(ValueError):
     """Input that is refused before anything starts; ``lines`` holds one fault each."""
 

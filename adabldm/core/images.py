@@ -8,7 +8,9 @@ says, and in 8 bits a channel by the rules of :mod:`adabldm.core.pixel_kinds`. M
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,7 +48,13 @@ REDUCED_IMAGE = 1
 MARKS_OF_ORIENTATION = (b"eXIf", b"Orientation", b"profile type exif")
 """What a PNG that may be turned has in it; Pillow would decode all others to look."""
 
-BROKEN = (OSError, ValueError, SyntaxError, OverflowError, EOFError, IndexError, KeyError)
+OS2_HEADER_BYTES = 12
+"""Length of the header of an old BMP."""
+
+BROKEN = (
+    *(OSError, EOFError, ValueError, SyntaxError, TypeError, AttributeError, LookupError),
+    *(ArithmeticError, AssertionError, RuntimeError, struct.error, zlib.error),
+)
 """What Pillow raises for data that it cannot make sense of."""
 
 
@@ -64,7 +72,7 @@ def _open(data: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise TooLargeFault(f"more than {MAX_PIXELS} pixels are not decoded") from error
-    except (*BROKEN, TypeError) as error:
+    except BROKEN as error:
         raise ImageFault(
             f"not a readable picture of type {', '.join(FORMATS)}", "unreadable"
         ) from error
@@ -73,7 +81,18 @@ def _open(data: bytes) -> Image.Image:
         raise TooLargeFault(f"{width} x {height} is more than {MAX_PIXELS} pixels")
     if not width or not height:
         raise ImageFault(f"{width} x {height} pixels: has none")
+    if image.format == "BMP":
+        _refuse_misread(image, data)
     return image
+
+
+def _refuse_misread(image: Image.Image, data: bytes) -> None:
+    """Pillow takes a bitmap with a palette of greys for one without, of 1 or 8 bits a pixel."""
+    at = 24 if int.from_bytes(data[14:18], "little") == OS2_HEADER_BYTES else 28
+    bits = int.from_bytes(data[at : at + 2], "little")
+    if {"1": 1, "L": 8}.get(image.mode, bits) != bits:
+        rule = f"is a BMP of {bits} bits a pixel with a palette of greys: save it as PNG"
+        raise ImageFault(rule, "pixel-kind")
 
 
 def _broken(error: BaseException) -> ImageFault:
@@ -92,7 +111,7 @@ def opened(data: bytes) -> Iterator[Image.Image]:
                 raise ImageFault(f"has {count} frames, must have one", "several-frames")
             image.load()
             upright = ImageOps.exif_transpose(image)
-        except (*BROKEN, TypeError, Image.DecompressionBombError) as error:
+        except (*BROKEN, Image.DecompressionBombError) as error:
             if isinstance(error, ImageFault):
                 raise
             raise _broken(error) from error
@@ -158,7 +177,7 @@ def read_header(data: bytes) -> Header:
                 format=image.format or "",
                 doubtful=several or pixel_kinds.is_doubtful(image, data),
             )
-        except (*BROKEN, TypeError) as error:
+        except BROKEN as error:
             raise _broken(error) from error
 
 
@@ -186,7 +205,7 @@ def decode(data: bytes, mode: str = "RGB") -> np.ndarray:
     with opened(data) as image:
         try:
             return np.asarray(pixel_kinds.eight_bits(image, data).convert(mode))
-        except (*BROKEN, TypeError) as error:
+        except BROKEN as error:
             if isinstance(error, ImageFault):
                 raise
             raise _broken(error) from error

@@ -7,6 +7,7 @@ the one way to its pixels, :func:`read_mask` and :func:`read_defect_mask` to a m
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Literal
 
 import fsspec
 import numpy as np
+from fsspec.implementations.local import LocalFileSystem
 
 from adabldm.core import images, masks
 from adabldm.core.data_uri import shown
@@ -55,7 +57,10 @@ def split_fragment(uri: str) -> tuple[str, Box | None]:
 def read_bytes(uri: str) -> bytes:
     """The whole file at ``uri``, without a fragment. Raises :class:`DatasetFault`."""
     try:
-        with fsspec.open(uri, "rb") as handle:
+        fs, path = fsspec.url_to_fs(uri)
+        if isinstance(fs, LocalFileSystem) and os.path.exists(path) and not os.path.isfile(path):
+            raise OSError("is not a file")  # reading a pipe would never end
+        with fs.open(path, "rb") as handle:
             data: bytes = handle.read()
     except FileNotFoundError as error:
         raise DatasetFault(f"{shown(uri)}: does not exist") from error

@@ -38,6 +38,8 @@ def _of_kind(rule: str) -> ImageFault:
 
 def is_doubtful(image: Image.Image, data: bytes) -> bool:
     """Whether only its pixels show that a picture can be taken; ``image`` need not be loaded."""
+    if image.mode == "P" and image.palette is None:  # it may come after the pixels, or never
+        return True
     plain = image.mode in EIGHT_BITS and not image.has_transparency_data
     return not plain or _is_deep(image, data)
 

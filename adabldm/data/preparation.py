@@ -326,4 +326,4 @@ def faults_csv(faults: Sequence[DatasetFinding]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["kind", "path", "rule"])
     writer.writerows([fault.kind, fault.path, fault.rule] for fault in faults)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="backslashreplace")

@@ -137,8 +137,10 @@ def open_prepared(tree: Tree) -> list[ObjectFolder]:
     path = tree.uri(INDEX)
     try:
         table = pq.read_table(io.BytesIO(read_bytes(path)))
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetFault(f"{path}: is not a Parquet file: {error}") from error
+        table.validate(full=True)
+    except (OSError, pa.ArrowException, ValueError, MemoryError) as error:
+        reason = " ".join(str(error).split())
+        raise DatasetFault(f"{path}: is not a Parquet file: {reason}") from error
     for field in SCHEMA:  # columns that an older folder has not
         if field.nullable and field.name not in table.column_names:
             table = table.append_column(field, pa.nulls(len(table), field.type))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from adabldm.core.json_text import load_json
 from adabldm.core.picture_uri import DatasetFault, read_bytes, split_fragment
 from adabldm.data.layouts.paths import spelled, tails
 from adabldm.data.layouts.records import DatasetFinding, Key, Picture
@@ -66,7 +67,7 @@ def load(uri: str, pictures: Sequence[Picture]) -> tuple[Given, list[DatasetFind
 
 def _read_json(text: str, uri: str) -> dict[str, list[Entry]]:
     try:
-        content = json.loads(text)
+        content = load_json(text)
         if content["format"] != FORMAT:
             raise DatasetFault(f"{uri}: format: {content['format']!r}: must be {FORMAT}")
         types = [kind for item in content["objects"].values() for kind in item["defects"].items()]
@@ -74,7 +75,9 @@ def _read_json(text: str, uri: str) -> dict[str, list[Entry]]:
             side: [(path, defect) for defect, kind in types for path in kind[side]]
             for side in DEFECT_SIDES
         }
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+    except DatasetFault:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetFault(f"{uri}: is not a split.json of this program: {error!r}") from error
     if not all(isinstance(path, str) for entries in sides.values() for path, _ in entries):
         raise DatasetFault(f"{uri}: is not a split.json of this program: a path must be text")

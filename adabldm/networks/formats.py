@@ -6,12 +6,15 @@ Stable Diffusion's diffusers layout, or one file in LDM naming with or without `
 
 from __future__ import annotations
 
-import json
+import lzma
 import pickletools
 import struct
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, BinaryIO
+
+from adabldm.core.json_text import load_json
 
 INDEX = "model_index.json"
 OURS, STABLE_DIFFUSION = "AdaBLDMPipeline", "StableDiffusionPipeline"
@@ -32,6 +35,8 @@ TRAINER_STATE_CLASSES = (
 )
 """(module, name) of the classes in a ``.ckpt`` whose trainer saved its own state beside the
 weights, as Stable Diffusion's did. None is ever called (:mod:`adabldm.networks.ldm_checkpoint`)."""
+BROKEN_ZIP = (zlib.error, lzma.LZMAError, struct.error, RuntimeError, LookupError, ArithmeticError)
+"""What reading a broken zip raises beside ``zipfile.BadZipFile`` and ``ValueError``."""
 MAX_HEADER_BYTES = 100 * 1024 * 1024
 
 
@@ -42,7 +47,7 @@ class CheckpointFault(ValueError):
 def read_index(text: bytes) -> dict[str, Any]:
     """The content of a folder's ``model_index.json``. Raises :class:`CheckpointFault`."""
     try:
-        index = json.loads(text)
+        index = load_json(text)
     except ValueError:
         index = None
     if not isinstance(index, dict):
@@ -116,7 +121,7 @@ def safetensors_header(opened: BinaryIO, size: int) -> tuple[dict[str, Any], int
     length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
     if not 0 < length <= min(size - 8, MAX_HEADER_BYTES):
         raise ValueError("no safetensors header")
-    header = json.loads(opened.read(length))
+    header = load_json(opened.read(length))
     if not isinstance(header, dict):
         raise ValueError("no safetensors header")
     header.pop("__metadata__", None)
@@ -128,11 +133,14 @@ def checkpoint_pickle(opened: BinaryIO) -> bytes:
 
     Raises ``ValueError`` or ``zipfile.BadZipFile``.
     """
-    with zipfile.ZipFile(opened) as archive:
-        pickles = [name for name in archive.namelist() if name.endswith(".pkl")]
-        if len(pickles) != 1 or archive.getinfo(pickles[0]).file_size > MAX_HEADER_BYTES:
-            raise ValueError("not a zip of tensors")
-        return archive.read(pickles[0])
+    try:
+        with zipfile.ZipFile(opened) as archive:
+            pickles = [name for name in archive.namelist() if name.endswith(".pkl")]
+            if len(pickles) != 1 or archive.getinfo(pickles[0]).file_size > MAX_HEADER_BYTES:
+                raise ValueError("not a zip of tensors")
+            return archive.read(pickles[0])
+    except BROKEN_ZIP as error:
+        raise ValueError(f"not a zip of tensors ({error})") from error
 
 
 def _texts(pickled: bytes) -> Iterator[str]:

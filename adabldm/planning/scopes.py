@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import fsspec
-import yaml
 
 from adabldm.core.faults import InputFault
+from adabldm.core.yaml_text import YamlFault, load_yaml
 
 T = TypeVar("T")
 Pair = tuple[str, str]
@@ -21,12 +21,13 @@ def read_yaml(option: str, uri: str) -> dict[str, Any]:
     """A YAML file that holds a mapping. Raises :class:`InputFault`."""
     try:
         with fsspec.open(uri, "rb") as handle:
-            content = yaml.safe_load(handle)
+            text = handle.read()
     except (OSError, ValueError, ImportError) as error:
         raise InputFault.of(option, uri, f"cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise InputFault.of(option, uri, f"is not YAML ({reason})") from error
+    try:
+        content = load_yaml(text)
+    except YamlFault as fault:
+        raise InputFault.of(option, uri, str(fault)) from fault
     if not isinstance(content, dict):
         raise InputFault.of(option, uri, "must hold a mapping")
     return content

@@ -182,7 +182,18 @@ def _real_mask(item: DefectImage, data: bytes) -> _RealMask:
     with _told():
         mask = whole if box is None else picture_uri.cut(whole, box, item.mask)
     crop = mask[transform.bounding_box(mask)].copy()
-    return _RealMask(images.encode_png(mask), PackedMask(mask), crop, item.caption)
+    return _RealMask(_mask_file(mask), PackedMask(mask), crop, item.caption)
+
+
+def _mask_file(mask: np.ndarray) -> bytes:
+    """The file of a mask, uint8 (H, W) of 0 / 255, from which a placement takes its shape.
+
+    One of most of its picture gets a black margin, so that it is not taken for one that is the
+    wrong way round.
+    """
+    if np.count_nonzero(mask) > masks.MOST_SHARE * mask.size:
+        mask = np.pad(mask, [(side, side) for side in mask.shape])
+    return images.encode_png(mask)
 
 
 class DefectMasks:
@@ -257,7 +268,7 @@ class DefectMasks:
         if number not in self._invented:
             mask = self._invent(number)
             self._invented[number] = mask[transform.bounding_box(mask)].copy()
-            self._paths[number] = self._files.put(images.encode_png(mask), ".png")
+            self._paths[number] = self._files.put(_mask_file(mask), ".png")
         return self._invented[number]
 
     def path(self, number: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from adabldm.core.faults import InputFault
+from adabldm.core.faults import InputFault, one_line
 from cluster.manifest.columns import Columns
 from cluster.manifest.conform import conform, whole
 from cluster.manifest.parquet_guard import open_parquet
@@ -22,6 +22,10 @@ from cluster.storage.location import Location, location
 Row = dict[str, Any]
 CHUNK_ROWS = 512
 KEPT_PATHS = 200_000
+
+
+def _near(start: int, file: Location, rule: str) -> str:
+    return f"row {start} or one of the next {CHUNK_ROWS}: manifest: {file.shown!r}: {rule}"
 
 
 class ColumnFault(ValueError):
@@ -82,23 +86,21 @@ class Manifest:
         for part, constants in zip(self.parts, self._constants, strict=True):
             file = part.file
             with open_parquet(file) as parquet:
+                end = start + parquet.metadata.num_rows
                 try:
                     for batch in parquet.iter_batches(CHUNK_ROWS, use_threads=False):
                         batch.validate(full=True)
                         rows = self._rows(batch, constants, part.partition)
                         yield start, rows
                         start += len(rows)
-                except (pa.ArrowException, OSError, UnicodeDecodeError, ColumnFault) as error:
-                    reason = str(error).splitlines()[0]
-                    told = (
-                        reason
-                        if isinstance(error, ColumnFault)
-                        else f"its data is broken ({reason})"
-                    )
-                    raise InputFault(
-                        f"row {start} or one of the next {CHUNK_ROWS}: manifest: "
-                        f"{file.shown!r}: {told}"
-                    ) from error
+                except ColumnFault as error:
+                    raise InputFault(_near(start, file, one_line(error))) from error
+                except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+                    rule = f"its data is broken ({one_line(error)})"
+                    raise InputFault(_near(start, file, rule)) from error
+            if start != end:
+                rule = f"its data is broken (it says {end} rows up to here, there are {start})"
+                raise _refusal(file, rule)
 
     def _rows(
         self,

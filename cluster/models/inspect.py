@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adabldm.core.faults import InputFault
+from adabldm.core.json_text import load_json
 from adabldm.networks import formats
 from adabldm.networks.formats import CheckpointFault, index_has_control
 from cluster.storage.hashing import file_sha256
@@ -138,10 +139,10 @@ def _image_size(folder: Location, index: Mapping[str, Any]) -> int | None:
             return None
         if size := index.get("image_size"):
             return int(size)
-        latents = json.loads(folder.join("unet/config.json").read())["sample_size"]
-        blocks = json.loads(folder.join("vae/config.json").read())["block_out_channels"]
+        latents = load_json(folder.join("unet/config.json").read())["sample_size"]
+        blocks = load_json(folder.join("vae/config.json").read())["block_out_channels"]
         return int(latents * 2 ** (len(blocks) - 1))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 
@@ -170,8 +171,8 @@ def safetensors_fault(file: Location) -> str | None:
     try:
         with file.fs.open(file.path, "rb") as opened:
             tensors, begin = formats.safetensors_header(opened, size)
-        ends = [facts["data_offsets"][1] for facts in tensors.values()]
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        ends = [int(facts["data_offsets"][1]) for facts in tensors.values()]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError):
         return "is not a safetensors file"
     if begin + max(ends, default=0) != size:
         return "is cut short or has more bytes than its header"

@@ -32,6 +32,9 @@ SPARE_BYTES = 1 << 20
 """Of a local disk, that are to be free before a commit."""
 COMMIT_ATTEMPTS = 5
 FIRST_WAIT_SECONDS = 0.2
+BROKEN = (DeltaError, OSError, pa.ArrowException, ValueError)
+"""What the libraries raise for an index that cannot be read."""
+MOST_LETTERS = 500
 
 
 class Superseded(JobFault):
@@ -58,8 +61,8 @@ class Ledger:
             return DeltaTable(self._uri, storage_options=self._options)
         except TableNotFoundError:
             return None
-        except (DeltaError, OSError) as error:
-            raise JobFault(f"{self._uri}: cannot be read: {error}") from error
+        except BROKEN as error:
+            raise self._unreadable(error) from error
 
     @property
     def exists(self) -> bool:
@@ -77,14 +80,34 @@ class Ledger:
     def read(
         self, columns: Sequence[str] | None = None, predicate: str | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Committed rows, in batches, in no order; ``predicate`` is SQL."""
+        """Committed rows, in batches, in no order; ``predicate`` is SQL.
+
+        Raises :class:`JobFault`.
+        """
         if self._table is None:
             return
         chosen = list(columns) if columns is not None else None
-        # pyarrow lets other threads run while it waits for the next batch.
-        yield from pa.RecordBatchReader.from_stream(
-            self._table.scan(columns=chosen, predicate=predicate)
-        )
+        try:
+            # pyarrow lets other threads run while it waits for the next batch.
+            batches = iter(
+                pa.RecordBatchReader.from_stream(
+                    self._table.scan(columns=chosen, predicate=predicate)
+                )
+            )
+        except BROKEN as error:
+            raise self._unreadable(error) from error
+        while (batch := self._next(batches)) is not None:
+            yield batch
+
+    def _next(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        try:
+            return next(batches, None)
+        except BROKEN as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> JobFault:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:MOST_LETTERS]
+        return JobFault(f"{self._uri}: cannot be read: {reason}")
 
     def claim(self, schema: pa.Schema) -> None:
         """Become the output's only driver; makes the index with columns ``schema`` if needed.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from adabldm.core.faults import InputFault, JobFault
+from adabldm.core.faults import InputFault, JobFault, printable
+from adabldm.core.json_text import load_json
 from cluster.storage.hashing import sha256
 from cluster.storage.location import Location
 
@@ -17,6 +18,8 @@ SCHEMA_VERSION = 1
 MAX_BYTES = 1 << 20
 OF_OLD = {"resolution": "model"}
 """Settings that older outputs do not tell, and what they were made with."""
+FIELDS: dict[str, type] = {"model": str, "model_fingerprint": str, "config": dict}
+"""What is read of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ class RunBinding:
         for name in sorted({*config, *self.config}):
             before, now = config.get(name, OF_OLD.get(name)), self.config.get(name)
             if before != now:
-                faults.append(f"{name}: {now!r}: {rule.format(repr(before))}")
+                faults.append(f"{printable(name)}: {now!r}: {rule.format(repr(before))}")
         if faults:
             raise InputFault(*faults)
         return True
@@ -84,16 +87,19 @@ def unbind(output: Location) -> None:
 def _read(output: Location) -> dict[str, Any] | None:
     file = output.join(FILE)
     try:
-        held = json.loads(file.read(MAX_BYTES))
+        held = load_json(file.read(MAX_BYTES))
         held_version = held["schema_version"]
-        missing = {"model", "model_fingerprint", "config"} - set(held)
+        wrong = [name for name, kind in FIELDS.items() if not isinstance(held.get(name), kind)]
     except FileNotFoundError:
         return None
     except OSError as error:
         raise JobFault(f"{file.shown}: cannot be read: {error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputFault.of("output", file.shown, "is not the run.json of an output") from error
-    if held_version != SCHEMA_VERSION or missing:
-        rule = f"has schema version {held_version}, not {SCHEMA_VERSION}"
+    if held_version != SCHEMA_VERSION:
+        rule = f"has schema version {held_version!r:.50}, not {SCHEMA_VERSION}"
+        raise InputFault.of("output", file.shown, rule)
+    if wrong:
+        rule = f"is not the run.json of an output: {', '.join(wrong)}"
         raise InputFault.of("output", file.shown, rule)
     return held

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -155,6 +157,8 @@ class Location:
                 if found is None:
                     raise TooLargeError(f"more than {limit} bytes")
                 return found
+            if self.is_local and os.path.exists(self.path) and not _is_plain(self.path):
+                raise PermissionError(errno.EACCES, "is a pipe or a device, not a file", self.path)
             with self.fs.open(self.path, "rb", cache_type="none", block_size=limit) as file:
                 data = file.read(limit + 1)
             if len(data) > limit:
@@ -209,6 +213,12 @@ def named_errors(place: Location) -> Iterator[None]:
         if error.filename is None and error.errno is not None:
             error.filename = place.shown
         raise
+
+
+def _is_plain(path: str) -> bool:
+    """Whether reading ends: pipes and devices may never."""
+    mode = os.stat(path).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 class _Unfinished:

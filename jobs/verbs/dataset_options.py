@@ -140,7 +140,7 @@ def open_objects(
     except InputFault:
         raise
     except (ValueError, ImportError) as fault:
-        raise InputFault(f"DATASET: {fault}") from fault
+        raise InputFault(*(f"DATASET: {line}" for line in str(fault).splitlines())) from fault
     known = sorted({name for folder in objects for name in folder.defect_types})
     for name in defects:
         if name not in known:

@@ -28,7 +28,6 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, get_args
 
-import yaml
 from fsspec.utils import glob_translate
 
 from adabldm.core.images import ImageFault
@@ -36,6 +35,7 @@ from adabldm.core.mask_rule import AUTO, MaskRule
 from adabldm.core.masks import MaskFault, decode_mask
 from adabldm.core.objects import Surface
 from adabldm.core.picture_uri import SUFFIXES, DatasetFault, read_bytes
+from adabldm.core.yaml_text import YamlFault, load_yaml
 from adabldm.data.layouts.paths import PathFinder, spelled
 from adabldm.data.layouts.records import DatasetFinding, Key, Listing, Part, Picture
 from adabldm.data.layouts.tree import Tree
@@ -52,8 +52,8 @@ def matches(tree: Tree) -> bool:
     if SETTINGS not in tree.sizes:
         return False
     try:
-        settings = yaml.safe_load(tree.read_text(SETTINGS))
-    except (DatasetFault, yaml.YAMLError):  # told when they are read
+        settings = load_yaml(tree.read_text(SETTINGS))
+    except (DatasetFault, YamlFault):  # told when they are read
         return True
     return not (isinstance(settings, dict) and "names" in settings)
 
@@ -277,9 +277,9 @@ def _from_template(template: str, image: str) -> str:
 def read(tree: Tree) -> Listing:
     """Every picture that ``dataset.yaml`` names. Raises :class:`DatasetFault` for a wrong field."""
     try:
-        settings = yaml.safe_load(tree.read_text(SETTINGS))
-    except yaml.YAMLError as error:
-        raise DatasetFault(f"{SETTINGS}: is not YAML: {error}") from error
+        settings = load_yaml(tree.read_text(SETTINGS))
+    except YamlFault as fault:
+        raise DatasetFault(f"{SETTINGS}: {fault}") from fault
     top = _mapping("the file", settings)
     objects = top.get("objects", [top])
     if not isinstance(objects, list) or ("objects" in top and len(top) > 1):

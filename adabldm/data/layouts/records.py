@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from adabldm.core.data_uri import is_data
+from adabldm.core.faults import printable
 from adabldm.core.mask_rule import AUTO, MaskRule
 from adabldm.core.objects import Surface
 from adabldm.core.picture_uri import split_fragment
@@ -33,7 +34,7 @@ class DatasetFinding:
         return replace(self, files=(*self.files, *files))
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.rule}"
+        return printable(f"{self.path}: {self.rule}")
 
 
 @dataclass(frozen=True, kw_only=True)

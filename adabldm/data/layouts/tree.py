@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import posixpath
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -82,6 +83,9 @@ class Tree:
         self._files: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, set[str]] = defaultdict(set)
         for path, size in found:
+            if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path):
+                shown = ascii(path[len(self.root) :].strip("/"))
+                raise DatasetFault(f"{uri}: {shown}: a file's name must be UTF-8 text in one line")
             self._add(path[len(self.root) :].strip("/"), size)
 
     def _find(self) -> Iterator[tuple[str, int | None]]:
@@ -162,8 +166,11 @@ def read_rows(text: str, name: str, *columns: str) -> Iterator[dict[str, str]]:
 
     Raises :class:`DatasetFault` if one of ``columns`` is not in the first line.
     """
-    lines = csv.DictReader(io.StringIO(text))
-    known = [(column or "").strip() for column in lines.fieldnames or []]
+    lines = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        known = [(column or "").strip() for column in lines.fieldnames or []]
+    except csv.Error as error:
+        raise DatasetFault(f"{name}: is not a CSV table: {error}") from error
     lines.fieldnames = known
     for column in columns:
         if column not in known:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import yaml
 
 from adabldm.core.picture_uri import DatasetFault
+from adabldm.core.yaml_text import YamlFault, load_yaml
 from adabldm.data.layouts import shapes
 from adabldm.data.layouts.annotated import BOX, Annotated, Draw, Shape, pictures_of, refuses
 from adabldm.data.layouts.paths import spelled
@@ -33,8 +33,8 @@ def settings(tree: Tree) -> tuple[str, dict[str, Any]] | None:
         if not path.lower().endswith((".yaml", ".yml")):
             continue
         try:
-            content = yaml.safe_load(tree.read_text(path))
-        except (DatasetFault, yaml.YAMLError):
+            content = load_yaml(tree.read_text(path))
+        except (DatasetFault, YamlFault):
             continue
         if isinstance(content, dict) and "names" in content and any(p in content for p in PARTS):
             return path, content

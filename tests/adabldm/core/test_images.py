@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adabldm.core import images
+from adabldm.core import images, masks
 from adabldm.core.images import ImageFault
 
 
@@ -80,3 +80,26 @@ def test_pictures_side_by_side_are_one_picture_in_colour():
     assert whole.shape == (8, 12, 3)
     assert (whole[:4, :6] == 9).all()
     assert np.array_equal(whole[4:, :6], red)
+
+
+@pytest.mark.parametrize(("colours", "bits"), [((0, 255), 8), (tuple(range(16)), 4)])
+def test_a_bitmap_with_a_palette_of_greys_is_never_misread(
+    colours: tuple[int, ...], bits: int
+) -> None:
+    palette = b"".join(bytes([grey, grey, grey, 0]) for grey in colours)
+    begin = 54 + len(palette)
+    header = b"BM" + struct.pack("<IHHI", begin + 64, 0, 0, begin)
+    facts = struct.pack("<IiiHHIIiiII", 40, 8, 8, 1, bits, 0, 64, 0, 0, len(colours), 0)
+    data = header + facts + palette + bytes([0, 1] * 32)
+    for read in (images.decode, images.checked_size, masks.decode_mask):
+        with pytest.raises(ImageFault, match=f"BMP of {bits} bits .* greys: save it as PNG"):
+            read(data)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_other_bitmaps_are_read(mode: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    image = Image.fromarray(noise).convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, "BMP")
+    assert np.array_equal(images.decode(buffer.getvalue()), np.asarray(image.convert("RGB")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,11 @@ def test_a_picture_that_cannot_be_read_is_named(root: str) -> None:
             picture_uri.read_picture(f"{root}/{name}")
     with pytest.raises(DatasetFault, match="cannot be read"):
         picture_uri.read_picture("nowhere://a.png")
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    for name in ("pipe.png", "folder.png"):
+        with pytest.raises(picture_uri.DatasetFault, match="cannot be read: is not a file"):
+            picture_uri.read_picture(str(tmp_path / name))

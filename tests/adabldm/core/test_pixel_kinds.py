@@ -153,3 +153,24 @@ def test_the_pictures_that_work_brings_are_as_meant_or_named(shared: Path) -> No
     assert set(refused) == {"cutout_rgba_png", "cutout_la_png", "grey12in16_tif"}
     assert all("alpha" in refused[name] for name in ("cutout_rgba_png", "cutout_la_png"))
     assert "16 bits" in refused["grey12in16_tif"]
+
+
+def test_a_palette_that_is_missing_or_late_is_told_without_a_traceback() -> None:
+    still = Image.new("P", (8, 8), 1)
+    still.putpalette([0, 0, 0, 250, 20, 30])
+    buffer = io.BytesIO()
+    still.save(buffer, "PNG", transparency=0)
+    data = buffer.getvalue()
+    at = data.index(b"PLTE") - 4
+    chunk = data[at : at + 12 + int.from_bytes(data[at : at + 4])]
+    rest = data[:at] + data[at + len(chunk) :]
+    end = rest.index(b"IEND") - 4
+    for spoiled in (rest, rest[:end] + chunk + rest[end:]):
+        answers = []
+        for read in (images.decode, images.checked_size):
+            try:
+                read(spoiled)
+                answers.append("taken")
+            except images.ImageFault as fault:
+                answers.append(fault.kind)
+        assert len(set(answers)) == 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from adabldm.core.faults import InputFault
-from cluster.models.inspect import model_files, model_location
+from cluster.models.inspect import model_files, model_location, safetensors_fault
 from cluster.models.kinds import inspect_model
 from cluster.storage.location import Location
 from tests.support.starts import IGNORED, PICKLED, add_ignored, sd_file, sd_folder
@@ -84,3 +86,27 @@ def test_a_file_whose_header_cannot_be_read_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"\0" * 99)
     with pytest.raises(InputFault, match=r"^model: "):
         inspect_model(str(file))
+
+
+@pytest.mark.parametrize("end", ["9", None, [1], 1e400, "x", {}])
+def test_offsets_that_are_no_numbers_are_no_safetensors(tmp_path: Path, end: object) -> None:
+    header = json.dumps({"a": {"data_offsets": [0, 4]}, "b": {"data_offsets": [0, end]}}).encode()
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"1234")
+    assert "safetensors" in (safetensors_fault(Location.of(str(path))) or "") or end == "9"
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_checkpoint_with_broken_packing_is_refused_in_a_line(
+    tmp_path: Path, packing: int
+) -> None:
+    path = tmp_path / "m.ckpt"
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        archive.writestr("archive/data.pkl", b"a" * 4000)
+    data = bytearray(path.read_bytes())
+    data[60:70] = b"\xff" * 10
+    path.write_bytes(data)
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer" / "vocab.json").write_text("{}")
+    with pytest.raises(InputFault, match=r"\Amodel: .*\Z"):
+        inspect_model(str(path))

@@ -124,3 +124,26 @@ def test_a_store_that_fails_in_passing_is_asked_again_and_not_for_ever(
     else:
         with pytest.raises(JobFault, match=r"cannot be written: reset 5$"):
             driver.append(rows("a"))
+
+
+@pytest.mark.parametrize("how", [None, b"", b"x" * 50])
+@pytest.mark.parametrize("victim", ["*.parquet", "_delta_log/*0.json", "_delta_log/*2.json"])
+def test_an_index_that_is_broken_is_told_in_a_line(
+    tmp_path: Path, victim: str, how: bytes | None
+) -> None:
+    ledger = Ledger(Location.of(str(tmp_path)))
+    ledger.claim(INDEX)
+    row = dict.fromkeys(INDEX.names) | {"request_id": "r", "status": "ok"}
+    ledger.append(pa.Table.from_pylist([row], schema=INDEX))
+    (path,) = (tmp_path / "index").glob(victim)
+    if how is None:
+        path.unlink()
+    else:
+        path.write_bytes(how)
+    told = ""
+    try:
+        list(Ledger(Location.of(str(tmp_path))).read())
+    except JobFault as fault:
+        told = str(fault)
+    assert "\n" not in told
+    assert "cannot be read" in told or "_delta_log" in victim

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,9 @@ def test_a_symbolic_link_leads_where_it_leads(tmp_path: Path) -> None:
 def test_a_uri_that_could_lead_astray_is_refused(uri: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"\.\.|URI|cannot be used"):
         Location.of(uri, Location.of(str(tmp_path)))
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "good.png")
+    with pytest.raises(PermissionError, match="pipe"):
+        Location.of(str(tmp_path / "good.png")).read()
