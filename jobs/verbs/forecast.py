@@ -89,7 +89,7 @@ def lines(spec: GenerationSpec, seen: Forecast, price: float | None) -> list[str
         "dry run: nothing was started, nothing was written",
         f"images      {seen.pending} to make; {seen.requests - seen.pending} of {seen.requests} "
         "requests have a row",
-        f"arithmetic  {_arithmetic(seen)}",
+        f"arithmetic  {_arithmetic(seen, native=spec.options.resolution == 'native')}",
     ]
     if seen.rate is None:
         return [*told, "nothing is left to do"]
@@ -106,8 +106,9 @@ def lines(spec: GenerationSpec, seen: Forecast, price: float | None) -> list[str
     return told
 
 
-def _arithmetic(seen: Forecast) -> str:
+def _arithmetic(seen: Forecast, *, native: bool) -> str:
     if not seen.gflop:
         return "none: a pipeline that only sleeps"
     parts = ", ".join(f"{name} {gflop / 1e3:.3g}" for name, gflop in seen.gflop.items() if gflop)
-    return f"{seen.tflop:.4g} TFLOP an image ({parts}), {seen.tflop * seen.pending:,.4g} in all"
+    told = f"{seen.tflop:.4g} TFLOP an image ({parts}), {seen.tflop * seen.pending:,.4g} in all"
+    return f"{told}, where each is one window" if native else told

@@ -163,9 +163,15 @@ def test_arithmetic_is_that_of_the_jobs_model_and_mode(dry_run: Run, tmp_path: P
 @pytest.mark.parametrize(
     "options",
     [
-        ExactOptions(steps=10, adaptation_steps=3),
-        FastOptions(),
-        FastOptions(steps=9, image_edits=2, guided_edits=True, adaptation_steps=2),
+        ExactOptions(steps=10, adaptation_steps=3, resolution="model"),
+        FastOptions(resolution="model"),
+        FastOptions(
+            steps=9,
+            image_edits=2,
+            guided_edits=True,
+            adaptation_steps=2,
+            resolution="model",
+        ),
     ],
 )
 def test_a_miniature_takes_the_calls_of_a_larger_model(options: ModeOptions) -> None:
