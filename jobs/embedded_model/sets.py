@@ -143,7 +143,9 @@ def write_prepared(folder: Path, item: ObjectFolder) -> None:
     for side, goods, defects in sides:
         common = {"object": item.name, "side": side, "surface": item.surface}
         rows += [{**common, "image": uri} for uri in goods]
-        rows += [{**common, **vars(defect)} for defect in defects]
+        rows += [
+            {**common, **vars(defect), "mask_rule": str(defect.mask_rule)} for defect in defects
+        ]
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / INDEX)
 

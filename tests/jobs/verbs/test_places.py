@@ -158,7 +158,7 @@ def test_what_cannot_be_written_is_said_before_work(tmp_path: Path) -> None:
 def test_a_folder_that_may_not_be_written_is_refused_before_work(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o555)
     place = Location.of(f"{tmp_path}/locked/out/deep")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *(one for one in tmp_path.parents if "pytest" in one.name)):
         folder.chmod(0o755)
     root = os.geteuid() == 0  # whom no mode binds
     if root:
