@@ -258,7 +258,7 @@ def main(
     """
     torch.set_num_threads(threads)
     try:
-        nouns, options = nouns_of(noun or []), options_of(mode)
+        nouns, options = nouns_of(noun or []), options_of(mode, resolution="model")
         how = DatasetOptions(shots=shots, split_file=split)
         objects = [folder for uri in data for folder in open_dataset(uri, how)]
         for folder in objects:

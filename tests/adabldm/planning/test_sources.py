@@ -35,7 +35,7 @@ def test_a_mask_that_is_said_to_mark_most_is_not_refused_in_the_plan(tmp_path: P
     folder = ObjectFolder(name="o", good=(), test_good=(), defects=(item,))
     kept = Kept()
     masks = DefectMasks(folder, {"real": 1.0}, RowStreams(0), kept)
-    masks.uri(0)
+    masks.path(0)
     checked = PictureChecks().mask(PictureSource(kept.files[0], None))
     assert np.array_equal(checked.defect > 0, marks > 0)
     assert np.array_equal(

@@ -33,9 +33,9 @@ NO_PLACES = {
     "accumulate", "adaptation_steps", "address", "again", "batch_size", "caption_prompts", "count",
     "decoder_half", "defect", "defect_weight", "defects_per_image", "dry_run", "each", "ema",
     "foreground", "from_scratch", "gpus_per_worker", "guidance", "keep", "layout", "learning_rate",
-    "limit", "look_every", "mask_rule", "masks", "min_snr", "mode", "object_name", "pairs", "price",
-    "prompt_drop", "rank", "rate", "save_every", "seam", "seed", "shots", "size", "split_seed",
-    "steps", "strict", "surface", "wait", "words", "workers",
+    "limit", "look_every", "mask_rule", "masks", "min_snr", "mode", "object_name", "pairs",
+    "price", "prompt_drop", "rank", "rate", "resolution", "save_every", "seam", "seed", "shots",
+    "size", "split_seed", "steps", "strict", "surface", "wait", "words", "workers",
 }  # fmt: skip
 """Options that are none, so that a new option is one or the other."""
 TEMPLATES = {("plan", "model")}
@@ -157,8 +157,9 @@ def test_what_cannot_be_written_is_said_before_work(tmp_path: Path) -> None:
 
 def test_a_folder_that_may_not_be_written_is_refused_before_work(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o555)
+    temporary = next(one for one in tmp_path.parents if one.name.startswith("pytest-of"))
     place = Location.of(f"{tmp_path}/locked/out/deep")
-    for folder in (tmp_path, *(one for one in tmp_path.parents if "pytest" in one.name)):
+    for folder in (tmp_path, *(one for one in tmp_path.parents if one.is_relative_to(temporary))):
         folder.chmod(0o755)
     root = os.geteuid() == 0  # whom no mode binds
     if root:

@@ -73,8 +73,8 @@ SPOILED = {
         lambda out: shutil.copy(out / PAIR, out / "metal/test/crack/more.png"),
         "metal/test/crack/more.png: has no row",
     ),
-    "a mask has greys": (with_mask(np.full((64, 64), 9, np.uint8)), "values other than 0 and 255"),
-    "a mask is small": (with_mask(np.zeros((8, 8), np.uint8)), "is 8 x 8, its image 64 x 64"),
+    "a mask has greys": (with_mask(np.full((48, 48), 9, np.uint8)), "values other than 0 and 255"),
+    "a mask is small": (with_mask(np.zeros((8, 8), np.uint8)), "is 8 x 8, its image 48 x 48"),
     "a row is there twice": (twice, "has more than one row"),
     "run.json is gone": (lambda out: (out / "run.json").unlink(), "run.json: is missing"),
 }
