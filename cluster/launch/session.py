@@ -40,12 +40,24 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
     # Deaths of workers are this program's to report.
     ray._private.worker._worker_logs_enabled = False
     try:
-        if gpus_per_worker and not joins and ray.cluster_resources().get("GPU", 0) == 0:
-            rule = "this machine has no GPU; 0 runs on the CPU"
-            raise InputFault.of("--gpus-per-worker", gpus_per_worker, rule)
+        if gpus_per_worker and ray.cluster_resources().get("GPU", 0) == 0:
+            tell_of_no_gpu(gpus_per_worker, joins=joins)
         yield
     finally:
         ray.shutdown()
+
+
+def tell_of_no_gpu(gpus_per_worker: float, *, joins: bool) -> None:
+    """Raise :class:`InputFault` on this machine alone; of a cluster, whose nodes may come, say that
+    the job waits for one."""
+    if not joins:
+        rule = "this machine has no GPU; 0 runs on the CPU"
+        raise InputFault.of("--gpus-per-worker", gpus_per_worker, rule)
+    print(
+        "waiting for a node with a GPU: the cluster has none "
+        f"(--gpus-per-worker is {gpus_per_worker:g}; 0 runs on the CPU)",
+        file=sys.stderr,
+    )
 
 
 def _connect(joins: bool, workers: int) -> None:
