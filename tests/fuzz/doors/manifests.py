@@ -170,7 +170,7 @@ def _change_table(case: Case, path: Path) -> None:
         if how == "type":
             table = table.set_column(at, column, _random_array(case, len(table)))
         elif how == "drop":
-            table = table.drop_columns([column])
+            table = table.remove_column(at)
         elif how == "add":
             name = case.rng.choice(
                 ("x", "status", "Status", "image_sha256", "", "a.b", "\u6f22", "NOTE", "a b,c")
