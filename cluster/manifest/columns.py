@@ -141,6 +141,8 @@ def _holds_nothing(metadata: pq.FileMetaData, name: str) -> bool:
         return False
     for group in range(metadata.num_row_groups):
         column = metadata.row_group(group).column(places[0])
+        if column.physical_type != metadata.schema.column(places[0]).physical_type:
+            return False  # a broken file, whose figures would end the process
         figures = column.statistics
         if figures is None or not figures.has_null_count:
             return False

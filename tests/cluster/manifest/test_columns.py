@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 from adabldm.core.faults import InputFault
 from cluster.generate.index_columns import index_schema
+from cluster.manifest import columns
 from cluster.manifest.reader import Manifest
 from cluster.manifest.validation import validate
 from cluster.output.index import Ledger
@@ -273,3 +275,24 @@ def test_an_extension_type_is_refused_by_its_column(kind: str, tmp_path: Path) -
         column = pa.ExtensionArray.from_storage(pa.json_(), pa.array(["{}"] * 3))
     line = refusal(with_column(tmp_path / "in", "extra", column), tmp_path / "out")
     assert f"column 'extra' is arrow.{kind}: columns are plain" in line
+
+
+class _Broken:
+    """A column's facts whose type is not the schema's; its figures would end the process."""
+
+    physical_type = "FLOAT"
+
+    @property
+    def statistics(self) -> object:
+        raise AssertionError("the figures of a broken column were asked for")
+
+
+def test_the_figures_of_a_column_of_another_type_than_the_schemas_are_not_asked_for() -> None:
+    column = SimpleNamespace(path="note", physical_type="BYTE_ARRAY")
+    metadata = SimpleNamespace(
+        num_columns=1,
+        num_row_groups=1,
+        schema=SimpleNamespace(column=lambda _: column),
+        row_group=lambda _: SimpleNamespace(num_rows=1, column=lambda _: _Broken()),
+    )
+    assert not columns._holds_nothing(metadata, "note")  # type: ignore[arg-type]
