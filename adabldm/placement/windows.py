@@ -65,8 +65,13 @@ class Window:
 
 def defects_of(marks: np.ndarray) -> np.ndarray:
     """The connected defects of a trimap (H, W) by number from 1 on (8 neighbours), int32 (H, W)."""
-    numbered, _ = label(marks == trimap.DEFECT, EIGHT_NEIGHBOURS)
-    return numbered.astype(np.int32)
+    numbered = np.zeros(marks.shape, np.int32)
+    defect = marks == trimap.DEFECT
+    rows, cols = np.flatnonzero(defect.any(axis=1)), np.flatnonzero(defect.any(axis=0))
+    if len(rows):
+        box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
+        label(defect[box], EIGHT_NEIGHBOURS, output=numbered[box])
+    return numbered
 
 
 def windows_of(defects: np.ndarray, size: int, *, context: float = CONTEXT) -> list[Window]:

@@ -18,6 +18,8 @@ from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.foreground.features import Features
 from adabldm.placement import pasting, transform
 from adabldm.planning.object_pictures import ATTEMPTS, ObjectPictures, PairFault
+from adabldm.sampling.options import Resolution
+from adabldm.training import cutting
 
 Prompts = Callable[[str, str | None], Sequence[str]]
 """The texts for an object's name and a defect's (None: a good picture), of which one is drawn."""
@@ -73,13 +75,17 @@ class Mix:
 
 
 PAPER_MIX = Mix()
-WHOLE_MODEL_MIX = Mix(pasted=0.45, real=0.25, good=0.15, reshaped=0.15, vary=True)
+WHOLE_MODEL_MIX = Mix(pasted=0.4, real=0.25, good=0.1, reshaped=0.25, vary=True)
 """For a model that has everything to learn."""
 
 
 class ExampleStream:
     """Examples of ``objects`` at ``size`` x ``size`` pixels; the defaults are a branch's (paper,
     section III-C).
+
+    With the resolution ``native`` an example is a window of a picture at its own size, as
+    generation draws in them (:mod:`adabldm.training.cutting`); with ``model``, as in the paper, the
+    whole picture is brought to ``size``.
 
     Objects take turns, one with more defect types oftener (by the root of their number), and an
     object's types take turns. A defect's own caption comes before ``prompts``. ``seam`` see
@@ -99,10 +105,15 @@ class ExampleStream:
         seed: int = 0,
         seam: pasting.Seam = "soft",
         features: Features | None = None,
+        resolution: Resolution = "native",
     ) -> None:
         self.size = size
         self._prompts, self._mix, self._seed, self._seam = prompts, mix, seed, seam
-        self._products = [ObjectPictures(folder, size, features) for folder in teaching(objects)]
+        self._native = resolution == "native"
+        of_pictures = None if self._native else size
+        self._products = [
+            ObjectPictures(folder, of_pictures, features) for folder in teaching(objects)
+        ]
         self._turns = _turns(self._products)
 
     def __getitem__(self, index: int) -> Example:
@@ -117,6 +128,8 @@ class ExampleStream:
         rng = random_streams.stream(self._seed, "training example", index)
         kind = self._mix.kind(rng.random())
         image, marks, item = self._make(kind, rng, product, items)
+        if self._native:
+            image, marks = cutting.cut(rng, image, marks, self.size)
         if self._mix.vary:
             image, marks = _varied(rng, image, marks)
         texts = self._prompts(product.folder.name, item.defect if item else None)
@@ -145,23 +158,32 @@ class ExampleStream:
         """Image, trimap, and the defect if there is one."""
         if kind == "good":
             uri = product.draw_good(rng)
-            nothing = np.zeros((self.size, self.size), np.uint8)
-            return product.good(uri), product.trimap(nothing, uri), None
+            image = product.good(uri)
+            nothing = np.zeros(image.shape[:2], np.uint8)
+            return image, product.trimap(nothing, uri), None
         item = items[int(rng.integers(len(items)))]
         if kind == "real":
-            image, mask = product.defect(item)
-            return image, product.trimap(mask, item.image), item
+            return self._real(product, item)
         if kind == "reshaped":
             made = self._reshaped(rng, product, item)
             if made is not None:
                 return *made, item
         return self._pasted(rng, product, items)
 
+    def _real(
+        self, product: ObjectPictures, item: DefectImage
+    ) -> tuple[np.ndarray, np.ndarray, DefectImage]:
+        image, mask = product.defect(item)
+        return image, product.trimap(mask, item.image), item
+
     def _pasted(
         self, rng: np.random.Generator, product: ObjectPictures, items: Sequence[DefectImage]
     ) -> tuple[np.ndarray, np.ndarray, DefectImage]:
-        """One of ``items`` on one of the product's good pictures: image, trimap, the defect."""
+        """One of ``items`` on one of the product's good pictures: image, trimap, the defect. If
+        none fits, one as it is, where the mix has such."""
         fit = product.draw_fit(rng, product.folder.good, items)
+        if fit is None and self._mix.real:
+            return self._real(product, items[int(rng.integers(len(items)))])
         if fit is None:
             defect, name = items[0].defect, product.folder.name
             raise PairFault(f"no {defect!r} of {name!r} fits on its object in {ATTEMPTS} tries")

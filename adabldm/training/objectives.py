@@ -125,7 +125,7 @@ class DenoiserLoss(nn.Module):
         error = (predicted.float() - noise).square()
         loss = error.mean((1, 2, 3))
         if self.defect_weight:
-            defect = 1 - keep_masks.latent_keep_mask(trimaps, self.factor)
+            defect = keep_masks.defect_cells(trimaps, self.factor)
             loss = loss + self.defect_weight * mean_inside(error, defect)
         if self.min_snr is not None:
             loss = loss * min_snr_weight(self.alphas, t, self.min_snr)

@@ -16,6 +16,7 @@ from adabldm.judging import pair
 from adabldm.networks.autoencoder import from_uint8, to_uint8
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.placement import transform
+from adabldm.placement.canvas import canvas
 from adabldm.planning.object_pictures import ObjectPictures
 from adabldm.sampling.options import FastOptions, ModeOptions
 from adabldm.training.examples import Prompts
@@ -36,9 +37,10 @@ class Preview:
 def unseen_requests(
     objects: Sequence[ObjectFolder], prompts: Prompts, size: int, count: int, seed: int = 0
 ) -> list[Preview]:
-    """Real masks placed anew on good pictures of the evaluation side (of the training side where
-    there are none); objects and their types take turns. Those that fit nowhere are left out."""
-    products = [ObjectPictures(folder, size) for folder in objects if folder.defects]
+    """Windows of good pictures of the evaluation side (of the training side where there are none)
+    with real masks placed anew; objects and their types take turns. Those that fit nowhere are left
+    out."""
+    products = [ObjectPictures(folder, None) for folder in objects if folder.defects]
     requests = []
     for number in range(count):
         product = products[number % len(products)]
@@ -50,11 +52,14 @@ def unseen_requests(
         fit = product.draw_fit(rng, uris, items)
         if fit is None:
             continue
-        placed = transform.render(product.defect(fit.item)[1], fit.where, size, size)
+        good = product.good(fit.good)
+        placed = transform.render(product.defect(fit.item)[1], fit.where, *good.shape[:2])
+        marks = product.trimap(placed, fit.good)
+        view = canvas(good, marks, number, size, native=True).views()[0]
         requests.append(
             Preview(
-                image=product.good(fit.good),
-                trimap=product.trimap(placed, fit.good),
+                image=view.image,
+                trimap=view.trimap,
                 prompt=fit.item.caption or prompts(folder.name, name)[0],
             )
         )

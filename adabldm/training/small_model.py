@@ -32,7 +32,7 @@ from adabldm.training.phases import CONTROL_DROP, AutoencoderPhase, DenoiserPhas
 
 SIZE = small.IMAGE_SIZE
 CROP = SIZE // 2
-DEFECT_WEIGHT = 1.0
+DEFECT_WEIGHT = 2.0
 """Weight of the mean loss under each picture's defect beside that of the whole picture."""
 LOOKED_AT = 8
 

@@ -1,47 +1,67 @@
-"""What the embedded model learns from: magnetic tiles, cookies, close-ups of their crust, and
-drawn metal, each an object with its few-shot split.
-
-Close-ups are parts of the cookies' pictures (media fragments), so no file is written for them.
-"""
+"""What the embedded model learns from: sets of real pictures, and drawn metal, each an object with
+its few-shot split."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from adabldm.core import images, random_streams
-from adabldm.core.objects import DefectImage, ObjectFolder
-from adabldm.core.picture_uri import Box, read_picture
+from adabldm.core import images
+from adabldm.core.objects import ObjectFolder, Surface
 from adabldm.data import drawn_metal
 from adabldm.data.opening import open_dataset
 from adabldm.data.options import DatasetOptions
-from adabldm.data.prepared import INDEX, SCHEMA
-from adabldm.data.split import Side
-from adabldm.foreground.predictor import fit_foreground
 
-TILE, COOKIE, CRUST, METAL = "mt_dev", "cookie", "cookie_crust", "brushed_metal"
+METAL = "brushed_metal"
+SETS: dict[str, tuple[Surface, int]] = {
+    "mt_dev": ("texture", 10),
+    "cookie": ("object", 10),
+    "screw": ("object", 10),
+    "hazelnut_mini": ("object", 1),
+    "mvtec_leather": ("texture", 3),
+    "mvtec_wood": ("texture", 3),
+    "mvtec_carpet": ("texture", 2),
+    "mvtec_grid": ("texture", 3),
+    "mvtec_zipper": ("object", 3),
+    "bsd_ball_screw": ("texture", 10),
+    "cfd_asphalt": ("texture", 10),
+    "sd_strip_steel": ("texture", 10),
+    "mvtec_objects_few": ("object", 3),
+}
+"""Folders of real pictures: how they are looked at, and how many defects a type are learned from;
+of the last none is kept for evaluation."""
+
+NO_SURFACE_DEFECTS = {"flip", "misplaced", "missing_cable", "missing_wire", "cable_swap", "pill_type"}
+"""Types that are a whole part's; a mask says nothing of what is in it."""
+
 NOUNS = {
-    TILE: ("magnetic tile", "mt dev", "tile"),
-    COOKIE: ("cookie", "biscuit"),
-    CRUST: ("cookie crust", "crust"),
+    "mt_dev": ("magnetic tile", "mt dev", "tile"),
+    "cookie": ("cookie", "biscuit"),
+    "hazelnut_mini": ("hazelnut", "nut"),
+    "bsd_ball_screw": ("ball screw", "spindle", "metal surface"),
+    "cfd_asphalt": ("asphalt", "road"),
+    "sd_strip_steel": ("steel strip", "steel sheet"),
+    "mvtec_leather": ("leather",),
+    "mvtec_wood": ("wood", "wooden board"),
+    "mvtec_carpet": ("carpet", "fabric"),
+    "mvtec_grid": ("grid", "metal grid"),
+    "mvtec_zipper": ("zipper",),
     METAL: ("metal surface", "brushed metal", "steel sheet"),
 }
 ANY_NOUN = ("part", "surface", "product", "workpiece")
-SYNONYMS = {"cracked": ("crack", "cracked")}
+SYNONYMS = {
+    "cracked": ("crack", "cracked"),
+    "metal_contamination": ("metal contamination", "contamination"),
+    "manipulated_front": ("manipulated front", "damaged front"),
+    "thread_side": ("damaged thread",),
+    "thread_top": ("damaged thread top", "damaged thread"),
+    "scratch_head": ("scratch on the head", "scratch"),
+    "scratch_neck": ("scratch on the neck", "scratch"),
+}
 
-CLOSE_UP = 144
-"""Side of a close-up in pixels of the cookies' pictures."""
-LEAST_CRUST = 0.97
-"""Share of a close-up that must be cookie."""
-LEAST_DEFECT = 0.004
-"""Share of a close-up of a defect that must be defect."""
-TRIES = 40
-METAL_GOOD, METAL_FLAWED = 240, 40
+METAL_SIDE = 512
+METAL_GOOD, METAL_FLAWED = 120, 40
 
 
 def prompts(item: str, defect: str | None) -> list[str]:
@@ -55,59 +75,6 @@ def prompts(item: str, defect: str | None) -> list[str]:
     return [f"a {noun} with a {kind}" for noun in nouns for kind in kinds] + list(kinds)
 
 
-def _windows(
-    rng: np.random.Generator, inside: np.ndarray, must_show: np.ndarray | None
-) -> Iterator[Box]:
-    """Close-ups that lie on the object, bool (H, W), and show enough of ``must_show``."""
-    height, width = inside.shape
-    for _ in range(TRIES):
-        y = int(rng.integers(0, height - CLOSE_UP + 1))
-        x = int(rng.integers(0, width - CLOSE_UP + 1))
-        part = slice(y, y + CLOSE_UP), slice(x, x + CLOSE_UP)
-        shown = 1.0 if must_show is None else must_show[part].mean()
-        on_object = inside[part] if must_show is None else inside[part] | must_show[part]
-        if on_object.mean() >= LEAST_CRUST and shown >= LEAST_DEFECT:
-            yield Box(x, y, CLOSE_UP, CLOSE_UP)
-
-
-def close_ups(cookies: ObjectFolder, a_picture: int = 4) -> ObjectFolder:
-    """Parts of the cookies' pictures that show nothing but crust, as a texture of its own.
-
-    A part is on its picture's side of the split; ``a_picture`` good ones a picture, and one or none
-    of a defect.
-    """
-    predictor = fit_foreground([read_picture(uri) for uri in cookies.good])
-
-    def of_good(uris: Sequence[str], side: str) -> Iterator[str]:
-        for number, uri in enumerate(uris):
-            rng = random_streams.stream(0, f"close-ups of good pictures, {side}", number)
-            inside = predictor.mask(read_picture(uri)) > 0
-            boxes = list(_windows(rng, inside, None))[:a_picture]
-            yield from (uri + box.fragment for box in boxes)
-
-    def of_defects(items: Sequence[DefectImage], side: str) -> Iterator[DefectImage]:
-        for number, item in enumerate(items):
-            rng = random_streams.stream(0, f"close-ups of defects, {side}", number)
-            crack = read_picture(item.mask, "L") > 0
-            inside = predictor.mask(read_picture(item.image)) > 0
-            for box in list(_windows(rng, inside, crack))[:1]:
-                yield replace(
-                    item,
-                    image=item.image + box.fragment,
-                    mask=item.mask + box.fragment,
-                    group=item.image,
-                )
-
-    return ObjectFolder(
-        name=CRUST,
-        good=tuple(of_good(cookies.good, "learned")),
-        test_good=tuple(of_good(cookies.test_good, "unseen")),
-        defects=tuple(of_defects(cookies.defects, "learned")),
-        held_out=tuple(of_defects(cookies.held_out, "unseen")),
-        surface="texture",
-    )
-
-
 def draw_metal(root: Path) -> Path:
     """Draw brushed metal with defects in MVTec layout, once; the object's folder."""
     folder = root / METAL
@@ -115,12 +82,12 @@ def draw_metal(root: Path) -> Path:
     if done.exists():
         return folder
     pictures = {
-        f"train/good/{n:03d}.png": drawn_metal.draw_part(100_000 + n).image
+        f"train/good/{n:03d}.png": drawn_metal.draw_part(100_000 + n, METAL_SIDE).image
         for n in range(METAL_GOOD)
     }
     for kind, defect in enumerate(drawn_metal.DEFECTS):
         for n in range(METAL_FLAWED):
-            part = drawn_metal.draw_part(200_000 + 1_000 * kind + n, defect=defect)
+            part = drawn_metal.draw_part(200_000 + 1_000 * kind + n, METAL_SIDE, defect)
             pictures[f"test/{defect}/{n:03d}.png"] = part.image
             pictures[f"ground_truth/{defect}/{n:03d}_mask.png"] = part.mask
     for name, pixels in pictures.items():
@@ -131,39 +98,19 @@ def draw_metal(root: Path) -> Path:
     return folder
 
 
-def write_prepared(folder: Path, item: ObjectFolder) -> None:
-    """Write ``item`` as a prepared data set, so that any verb can open it by its folder."""
-    sides: list[tuple[Side, Sequence[str], Sequence[DefectImage]]] = [
-        ("good", item.good, ()),
-        ("test_good", item.test_good, ()),
-        ("few", (), item.defects),
-        ("held_out", (), item.held_out),
-    ]
-    rows = []
-    for side, goods, defects in sides:
-        common = {"object": item.name, "side": side, "surface": item.surface}
-        rows += [{**common, "image": uri} for uri in goods]
-        rows += [
-            {**common, **vars(defect), "mask_rule": str(defect.mask_rule)} for defect in defects
-        ]
-    folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / INDEX)
-
-
 def read_sets(data: str, work: Path) -> list[ObjectFolder]:
-    """The objects below ``data`` (folders ``mt_dev`` and ``cookie``, MVTec layout), their close-ups
-    (also written to ``work`` as a prepared data set) and the metal drawn to ``work``; ten real
-    defects a type, of the drawn ones all."""
+    """The objects of the folders :data:`SETS` below ``data`` (MVTec layout), and the metal drawn to
+    ``work``."""
     root = data.rstrip("/")
-    (tiles,) = open_dataset(f"{root}/{TILE}")
-    (cookies,) = open_dataset(f"{root}/{COOKIE}")
+    found = []
+    for name, (surface, shots) in SETS.items():
+        objects = open_dataset(f"{root}/{name}", DatasetOptions(shots=shots))
+        found += [_surface_defects(replace(one, surface=surface)) for one in objects]
     options = DatasetOptions(shots=METAL_FLAWED - 1)
     (metal,) = open_dataset(str(draw_metal(work)), options)
-    crust = close_ups(cookies)
-    write_prepared(work / CRUST, crust)
-    return [
-        replace(tiles, surface="texture"),
-        replace(cookies, surface="object"),
-        crust,
-        replace(metal, surface="texture"),
-    ]
+    return [*found, replace(metal, surface="texture")]
+
+
+def _surface_defects(item: ObjectFolder) -> ObjectFolder:
+    kept = tuple(one for one in item.defects if one.defect not in NO_SURFACE_DEFECTS)
+    return replace(item, defects=kept)
