@@ -134,4 +134,8 @@ class ObjectPictures:
 
 
 def _nothing_kept() -> ByteCache[Hashable, np.ndarray]:
-    return ByteCache(KEPT_BYTES, lambda pixels: pixels.nbytes)
+    return ByteCache(KEPT_BYTES, _nbytes)
+
+
+def _nbytes(pixels: np.ndarray) -> int:
+    return pixels.nbytes

@@ -115,9 +115,9 @@ _FRESH = TrainOptions(
 _FURTHER = replace(_FRESH, learning_rate=0.01, vector_rate=1e-3)
 """For a phase that goes on with what one before it has trained."""
 _AUTOENCODER = replace(_FRESH, steps=1500, batch_size=16)
-_REFINEMENT = replace(_FURTHER, steps=600, batch_size=4)
-_UNET = replace(_FRESH, steps=900, batch_size=16)
-_CONTROL = replace(_FURTHER, steps=1700, batch_size=16)
+_REFINEMENT = replace(_FURTHER, steps=400, batch_size=4)
+_UNET = replace(_FRESH, steps=600, batch_size=16)
+_CONTROL = replace(_FURTHER, steps=1500, batch_size=16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +134,7 @@ class WholeModelOptions:
     refinement: TrainOptions = _REFINEMENT
     unet: TrainOptions = _UNET
     control: TrainOptions = _CONTROL
-    pool: int = 10_000
+    pool: int = 6000
     seed: int = 0
 
     @property

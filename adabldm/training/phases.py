@@ -23,6 +23,8 @@ STEPS = 1000
 """Diffusion steps that a training example is drawn from."""
 CONTRAST = (0.8, 1.6)
 """The autoencoder's pictures have their contrast lowered or raised by a factor in this range."""
+CROPS = 2
+"""Windows of one example that the autoencoder sees."""
 CONTROL_DROP = 0.15
 """Share of examples without the control branch where the U-Net is trained along with it."""
 
@@ -50,7 +52,7 @@ class AutoencoderPhase:
     def batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
         windows, marks, noise = [], [], []
         for index in indices:
-            example = self._stream[index]
+            example = self._stream[index // CROPS]
             rng = random_streams.stream(self._seed, f"{self.name}/window", index)
             top, left = rng.integers(0, self._stream.size - self._crop + 1, size=2)
             window = slice(top, top + self._crop), slice(left, left + self._crop)
