@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from adabldm.core import trimap
 from adabldm.core.objects import ObjectFolder
 from adabldm.planning.object_pictures import PairFault
+from adabldm.sampling.options import Resolution
 from adabldm.training.examples import Example, ExampleStream
 from tests.support.drawn_folder import disc_folder, metal_folder
 
@@ -22,8 +23,10 @@ def prompts(item: str, defect: str | None) -> list[str]:
     return [f"{item}, {defect}"]
 
 
-def stream(*objects: ObjectFolder, seed: int = 5) -> ExampleStream:
-    return ExampleStream(objects, prompts=prompts, size=96, seed=seed)
+def stream(
+    *objects: ObjectFolder, seed: int = 5, resolution: Resolution = "native"
+) -> ExampleStream:
+    return ExampleStream(objects, prompts=prompts, size=96, seed=seed, resolution=resolution)
 
 
 def same(one: Example, other: Example) -> bool:
@@ -53,7 +56,7 @@ def test_another_process_makes_the_same_pairs(tmp_path: Path) -> None:
 
 def test_no_defect_leaves_the_object_and_the_trimap_tells_all_three(tmp_path: Path) -> None:
     folder = disc_folder(tmp_path)
-    made = stream(folder)
+    made = stream(folder, resolution="model")
     for pair in (made[i] for i in range(40)):
         values = set(np.unique(pair.trimap))
         assert values == {trimap.DEFECT, trimap.OBJECT, trimap.BACKGROUND}
@@ -61,6 +64,15 @@ def test_no_defect_leaves_the_object_and_the_trimap_tells_all_three(tmp_path: Pa
         ground = pair.image[pair.trimap == trimap.BACKGROUND]
         assert (ground < 60).mean() > 0.99
         assert pair.image[pair.trimap == trimap.DEFECT].mean() < 140
+
+
+def test_windows_too_show_no_defect_beside_the_object(tmp_path: Path) -> None:
+    made = stream(disc_folder(tmp_path))
+    pairs = [made[i] for i in range(40)]
+    ground = np.concatenate([pair.image[pair.trimap == trimap.BACKGROUND] for pair in pairs])
+    defect = np.concatenate([pair.image[pair.trimap == trimap.DEFECT] for pair in pairs])
+    assert (ground < 60).mean() > 0.98
+    assert defect.mean() < 140
 
 
 def test_a_texture_has_no_background(tmp_path: Path) -> None:
@@ -95,7 +107,7 @@ def test_a_prepared_foreground_is_used(tmp_path: Path) -> None:
     mask[100:180, 20:170] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
     known = dict.fromkeys(folder.good, str(tmp_path / "mask.png"))
-    pair = stream(replace(folder, foreground=known, surface="object"))[0]
+    pair = stream(replace(folder, foreground=known, surface="object"), resolution="model")[0]
     assert (pair.trimap[:49] == trimap.BACKGROUND).all()
 
 
