@@ -142,7 +142,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
                 for contest, *texts in still
                 for views in contest.next_round()
             ]
-            flat = [(view, *texts) for _, views, texts in asked for view in views]
+            flat = [(view, texts[0], texts[1]) for _, views, texts in asked for view in views]
             drawn = self._in_batches(flat, options, compute_batch)
             # 6. Back into the picture, judged
             for contest, views, _ in asked:
