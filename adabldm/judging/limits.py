@@ -10,7 +10,7 @@ OFF = math.inf
 """An upper limit that is turned off; a lower one is turned off by 0."""
 
 AT_LEAST = ("coverage", "agreement", "cl_dice")
-AT_MOST = ("seam", "change", "real_distance")
+AT_MOST = ("seam", "defect_change", "real_distance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Limits:
     At most, above 0, ``inf`` turns the limit off:
 
     * ``seam``: the cut at the mask's border, 1 being just visible.
-    * ``change``: mean absolute change inside the mask, in grey levels.
+    * ``defect_change``: mean absolute change inside the mask, in grey levels.
     * ``real_distance``: to the few real defects, in the units of whoever measures it; off, as there
       is no unit that holds for all products.
 
@@ -36,8 +36,8 @@ class Limits:
     coverage: float = 0.5
     agreement: float = 0.5
     cl_dice: float = 0.5
-    seam: float = OFF
-    change: float = OFF
+    seam: float = 8.0
+    defect_change: float = 128.0
     real_distance: float = OFF
 
     def __post_init__(self) -> None:
