@@ -83,7 +83,14 @@ class SleepingPipeline:
             for rest, when in zip(rests, woke, strict=True)
         ]
         return AdaBLDMOutput(
-            images=made, masks=masks, sources=sources, trimaps=small, blended=made, traces=traces
+            images=made,
+            masks=masks,
+            sources=sources,
+            trimaps=small,
+            blended=made,
+            traces=traces,
+            refined=masks,
+            reasons=[None] * len(made),
         )
 
     def _rest(self, seed: int) -> float:
