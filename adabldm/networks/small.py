@@ -20,7 +20,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def build_autoencoder(scaling_factor: float = 1.0) -> AutoencoderKL:
-    """4x down, so that a thin scratch is as wide as a cell; 6 latent channels, 0.65 M parameters."""
+    """4x down, so that a thin scratch is as wide as a cell; 6 channels, 0.65 M parameters."""
     return AutoencoderKL(
         block_out_channels=(16, 32, 64),
         down_block_types=("DownEncoderBlock2D",) * 3,

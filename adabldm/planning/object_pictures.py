@@ -41,8 +41,8 @@ class Fit:
 
 
 class ObjectPictures:
-    """Pictures of ``folder`` at their own size, or brought to ``size`` x ``size`` pixels; those used
-    last are kept. ``features`` find the object in them, those of the folder's own backbone by
+    """Pictures of ``folder`` at their own size, or brought to ``size`` x ``size`` pixels; those
+    used last are kept. ``features`` find the object in them, those of the folder's own backbone by
     default. Shapes below are of a picture (H, W), both ``size`` if that is given."""
 
     def __init__(

@@ -47,7 +47,7 @@ def latent_keep_mask_nearest(defect: torch.Tensor, height: int, width: int) -> t
 
 
 def defect_cells(trimaps: torch.Tensor, factor: int) -> torch.Tensor:
-    """uint8 (N, H, W) to float (N, 1, H / factor, W / factor): 1 on cells with a pixel of the defect
-    and on their neighbours, closer to it than :func:`latent_keep_mask`."""
+    """uint8 (N, H, W) to float (N, 1, H / factor, W / factor): 1 on cells with a pixel of the
+    defect and on their neighbours, closer to it than :func:`latent_keep_mask`."""
     cells = F.max_pool2d(1 - pixel_keep_mask(trimaps), factor)
     return F.max_pool2d(cells, 3, stride=1, padding=1)

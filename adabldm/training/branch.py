@@ -22,7 +22,8 @@ from adabldm.training.options import BRANCH, BranchOptions
 from adabldm.training.phases import DenoiserPhase, Look, nothing_to_see
 
 DECODER_HALF = ("up_blocks", "conv_norm_out", "conv_out")
-SHEET_ROWS = 8
+SHEET_ROWS = 16
+"""Pairs that are drawn to be looked at, and judged."""
 
 
 class BranchTraining:
@@ -43,7 +44,11 @@ class BranchTraining:
         self._pipeline = pipeline.to(device)
         self._objects, self._prompts = objects, prompts
         self.examples = ExampleStream(
-            objects, prompts=prompts, size=pipeline.image_size, seed=options.seed
+            objects,
+            prompts=prompts,
+            size=pipeline.image_size,
+            seed=options.seed,
+            resolution=options.resolution,
         )
         """What is learned from."""
         phase = branch_phase(self._pipeline, self.examples, options, look=self._look)
@@ -52,7 +57,10 @@ class BranchTraining:
         self.trainer = Trainer(phase, options.train, store, device=device, peers=peers)
 
     def run(self) -> dict[str, torch.Tensor]:
-        """Train to the end; the branch's weights by name, on the CPU."""
+        """Train to the end; the branch's weights by name, on the CPU. What the base does is looked
+        at first."""
+        if self.trainer.step == 0 and self.trainer.peers.rank == 0:
+            self.trainer.look()
         self.trainer.module.train()
         weights = copy_of(self.trainer.run())
         self.trainer.module.eval().requires_grad_(False)

@@ -159,7 +159,7 @@ class Trainer:
                 if saves:
                     self.store.save(self.step, self.state())
                 if last or self.step % self.options.look_every == 0:
-                    self._look()
+                    self.look()
                 if saves or progress.is_due():
                     self.store.log(self.step, progress.facts(self.step))
         return self.result()
@@ -219,7 +219,7 @@ class Trainer:
                 self.averaged[name].lerp_(parameter, 1 - decay)
 
     @torch.no_grad()
-    def _look(self) -> None:
+    def look(self) -> None:
         """Show what the averaged weights do; the training goes on with its own."""
         own = {name: p.data for name, p in self.weights.items()}
         for name, value in self.result().items():

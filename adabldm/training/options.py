@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from adabldm.sampling.options import Resolution
+
 BRANCH = "branch"
 """The one phase of a branch's training."""
 PHASES = ("autoencoder", "refinement", "unet", "control")
@@ -72,7 +74,8 @@ class BranchOptions:
     ``pairs`` pasted pairs are drawn, and seen again in another order once all were; ``prompt_drop``
     of them have the empty text instead of their prompt; ``min_snr`` is the gamma of min-SNR
     weighting (None: equation 2 as it is); ``defect_weight`` adds the mean loss under each picture's
-    defect; ``decoder_half`` unlocks the U-Net's decoder half.
+    defect; ``decoder_half`` unlocks the U-Net's decoder half; ``resolution`` is that of the
+    examples (:class:`adabldm.training.examples.ExampleStream`).
 
     Raises ``ValueError`` naming the field, its value and the rule.
     """
@@ -83,6 +86,7 @@ class BranchOptions:
     min_snr: float | None = None
     defect_weight: float = 0.0
     decoder_half: bool = False
+    resolution: Resolution = "native"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -102,6 +106,29 @@ class BranchOptions:
 
 
 PAPER_BRANCH = BranchOptions()
+
+
+def embedded_branch(*, on_gpu: bool) -> BranchOptions:
+    """How a branch of the embedded model is trained by default: in minutes.
+
+    That model is small and was trained on few pictures, so a new product moves more of it, faster;
+    a CPU takes fewer steps than a GPU.
+    """
+    return BranchOptions(
+        train=TrainOptions(
+            steps=2000 if on_gpu else 240,
+            batch_size=16 if on_gpu else 8,
+            learning_rate=3e-4,
+            warmup=20,
+            decay=True,
+            ema=0.98,
+            save_every=100,
+        ),
+        pairs=8000 if on_gpu else 1600,
+        defect_weight=2.0,
+        decoder_half=True,
+    )
+
 
 _FRESH = TrainOptions(
     optimizer="muon",

@@ -13,6 +13,7 @@ from adabldm.core import random_streams
 from adabldm.core.images import grid
 from adabldm.core.objects import ObjectFolder
 from adabldm.judging import pair
+from adabldm.judging.options import JudgeOptions
 from adabldm.networks.autoencoder import from_uint8, to_uint8
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.placement import transform
@@ -21,8 +22,10 @@ from adabldm.planning.object_pictures import ObjectPictures
 from adabldm.sampling.options import FastOptions, ModeOptions
 from adabldm.training.examples import Prompts
 
-MODE = FastOptions(smoothness=None, resolution="model")
-"""How sample pairs are made: fast, and with the image as it is decoded."""
+MODE = FastOptions()
+"""How sample pairs are made."""
+JUDGED = ("coverage", "agreement", "cl_dice")
+"""Figures of the judge that are told of sample pairs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +88,20 @@ def reconstructions(
 def pairs(
     pipeline: AdaBLDMPipeline, requests: Sequence[Preview], options: ModeOptions = MODE
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Rows of good picture, trimap, result; and the share of results with a visible defect."""
+    """Means of the judge's figures and the share ``accepted``, one candidate each; and rows of good
+    picture, trimap, result."""
     made = pipeline(
         images=[one.image for one in requests],
         trimaps=[one.trimap for one in requests],
         prompts=[one.prompt for one in requests],
         seeds=list(range(len(requests))),
         options=options,
+        judge=JudgeOptions(),
     )
-    visible = [trace.quality["defect_visible"] for trace in made.traces]
-    picture = grid([made.sources, made.trimaps, made.images])
-    return {"visible_share": float(np.mean(visible))}, picture
+    told = {
+        name: float(np.mean(found))
+        for name in JUDGED
+        if (found := [t.quality[name] for t in made.traces if name in t.quality])
+    }
+    told["accepted"] = float(np.mean([reason is None for reason in made.reasons]))
+    return told, grid([made.sources, made.trimaps, made.images])

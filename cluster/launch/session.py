@@ -47,6 +47,15 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
         ray.shutdown()
 
 
+def default_gpus() -> float:
+    """GPUs of a worker if nobody says: one, but none on a machine alone that has none."""
+    if os.environ.get("RAY_ADDRESS"):
+        return 1
+    import torch
+
+    return 1 if torch.cuda.is_available() else 0
+
+
 def tell_of_no_gpu(gpus_per_worker: float, *, joins: bool) -> None:
     """Raise :class:`InputFault` on this machine alone; of a cluster, whose nodes may come, say that
     the job waits for one."""

@@ -3,7 +3,6 @@ its few-shot split."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +31,14 @@ SETS: dict[str, tuple[Surface, int]] = {
 """Folders of real pictures: how they are looked at, and how many defects a type are learned from;
 of the last none is kept for evaluation."""
 
-NO_SURFACE_DEFECTS = {"flip", "misplaced", "missing_cable", "missing_wire", "cable_swap", "pill_type"}
+NO_SURFACE_DEFECTS = {
+    "flip",
+    "misplaced",
+    "missing_cable",
+    "missing_wire",
+    "cable_swap",
+    "pill_type",
+}
 """Types that are a whole part's; a mask says nothing of what is in it."""
 
 NOUNS = {

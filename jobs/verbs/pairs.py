@@ -11,6 +11,7 @@ import typer
 
 from adabldm.core.faults import InputFault
 from adabldm.data.options import DatasetOptions
+from adabldm.sampling.options import Resolution
 from cluster.storage.location import location
 from jobs.progress import Tracker
 from jobs.verbs import dataset_options as given
@@ -28,6 +29,7 @@ def write_pairs(
     seed: int = 0,
     size: int = 256,
     seam: Literal["hard", "soft", "membrane"] = "soft",
+    resolution: Resolution = "native",
     object_name: str | None = None,
     prompts: str | None = None,
     options: DatasetOptions | None = None,
@@ -59,6 +61,7 @@ def write_pairs(
             size=size,
             seed=seed,
             seam=seam,
+            resolution=resolution,
         )
         with Tracker("pairs", count) as tracker:
             for index in range(count):
@@ -96,6 +99,12 @@ def main(
             help="Pixels as they are; tone carried over; tone carried over place by place."
         ),
     ] = "soft",
+    resolution: Annotated[
+        Resolution,
+        typer.Option(
+            help="Windows of pictures at their own size, or whole pictures brought to --size."
+        ),
+    ] = "native",
     object_name: Annotated[
         str | None, typer.Option(help="The object's noun in prompts; default: its folder's name.")
     ] = None,
@@ -111,14 +120,14 @@ def main(
     """Write training pairs: real defects, turned and scaled, pasted on good pictures.
 
     Training makes them in memory as it goes; this shows what it sees: pair i is the one that
-    `adabldm train` makes of the same data set, seed, prompts and picture size (its base's), with
-    the default seam and backbone, which are training's.
+    `adabldm train` makes of the same data set, seed, prompts, resolution and picture size (its
+    base's), with the default seam and backbone, which are training's.
 
     \b
     adabldm pairs prepared/screw --count 64 --write pairs
     """
     rate = write_pairs(
-        dataset_uri, write, count=count, seed=seed, size=size, seam=seam,
+        dataset_uri, write, count=count, seed=seed, size=size, seam=seam, resolution=resolution,
         object_name=object_name, prompts=prompts, options=options,
     )  # fmt: skip
     folder = location("--write", write)

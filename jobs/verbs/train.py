@@ -14,16 +14,18 @@ from adabldm.branches.card import CARD
 from adabldm.core.faults import ExitCode, InputFault, JobFault
 from adabldm.data.options import DatasetOptions
 from adabldm.networks.formats import INDEX
+from adabldm.sampling.options import Resolution
 from adabldm.training.options import (
     PAPER,
     PAPER_BRANCH,
     BranchOptions,
-    TrainOptions,
     WholeModelOptions,
+    embedded_branch,
 )
 from cluster.storage.location import location
 from jobs.verbs import dataset_options as given
 from jobs.verbs import places
+from jobs.verbs.looks import tell_looks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +33,25 @@ if TYPE_CHECKING:
     from adabldm.core.objects import ObjectFolder
     from cluster.train.spec import TrainingSpec
 
-DEFAULT_STEPS = f"{PAPER.steps}; from scratch {WholeModelOptions().steps}"
+ON_CPU, ON_GPU = embedded_branch(on_gpu=False), embedded_branch(on_gpu=True)
+DEFAULT_STEPS = (
+    f"{PAPER.steps}; of the embedded model {ON_CPU.train.steps}, on a GPU {ON_GPU.train.steps}; "
+    f"from scratch {WholeModelOptions().steps}"
+)
+
+
+def _default(paper: object, on_cpu: object, on_gpu: object) -> str:
+    """What the help says of an option whose default the base and the device choose."""
+    gpu = "" if on_gpu == on_cpu else f", on a GPU {on_gpu}"
+    return f"{paper}; of the embedded model {on_cpu}{gpu}"
+
+
+def _of_train(name: str) -> str:
+    return _default(*(getattr(one.train, name) for one in (PAPER_BRANCH, ON_CPU, ON_GPU)))
+
+
+def _of_branch(name: str) -> str:
+    return _default(*(getattr(one, name) for one in (PAPER_BRANCH, ON_CPU, ON_GPU)))
 
 
 @given.opens_data_sets()
@@ -67,8 +87,13 @@ def main(
         list[str] | None, typer.Option(help="Only this defect type (repeatable).")
     ] = None,
     decoder_half: Annotated[
-        bool, typer.Option("--decoder-half", help="Also train the U-Net's decoder half.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--decoder-half/--no-decoder-half",
+            show_default="no; of the embedded model yes",
+            help="Also train the U-Net's decoder half.",
+        ),
+    ] = None,
     rank: Annotated[
         int | None,
         typer.Option(min=1, help="Keep the branch as a low-rank difference to the base."),
@@ -78,37 +103,69 @@ def main(
         typer.Option(min=1, show_default=DEFAULT_STEPS, help="Training steps."),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Pairs a step, over all processes.")
-    ] = PAPER.batch_size,
+        int | None,
+        typer.Option(
+            min=1, show_default=_of_train("batch_size"), help="Pairs a step, over all processes."
+        ),
+    ] = None,
     accumulate: Annotated[
         int, typer.Option(min=1, help="Parts of a process's share, one after the other.")
     ] = PAPER.accumulate,
-    learning_rate: Annotated[float, typer.Option(help="AdamW's rate.")] = PAPER.learning_rate,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(show_default=_of_train("learning_rate"), help="AdamW's rate."),
+    ] = None,
     prompt_drop: Annotated[
         float, typer.Option(help="Share of pairs that have the empty text as prompt.")
     ] = PAPER_BRANCH.prompt_drop,
     ema: Annotated[
-        float, typer.Option(help="Decay of the weights' moving average; 0 keeps none.")
-    ] = PAPER.ema,
+        float | None,
+        typer.Option(
+            show_default=_of_train("ema"),
+            help="Decay of the weights' moving average; 0 keeps none.",
+        ),
+    ] = None,
     min_snr: Annotated[
         float | None, typer.Option(help="Gamma of min-SNR weighting of the loss.")
     ] = PAPER_BRANCH.min_snr,
     defect_weight: Annotated[
-        float, typer.Option(help="Weight of the mean loss under each pair's defect.")
-    ] = PAPER_BRANCH.defect_weight,
+        float | None,
+        typer.Option(
+            show_default=_of_branch("defect_weight"),
+            help="Weight of the mean loss under each pair's defect.",
+        ),
+    ] = None,
     pairs: Annotated[
-        int, typer.Option(min=1, help="Pasted pairs that are drawn.")
-    ] = PAPER_BRANCH.pairs,
+        int | None,
+        typer.Option(min=1, show_default=_of_branch("pairs"), help="Pasted pairs that are drawn."),
+    ] = None,
+    resolution: Annotated[
+        Resolution,
+        typer.Option(
+            help="Learn from windows of pictures at their own size, as generation draws them, or "
+            "from whole pictures brought to the model's (the paper)."
+        ),
+    ] = PAPER_BRANCH.resolution,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that train together (with --each: at a time).")
     ] = 1,
     gpus_per_worker: Annotated[
-        float, typer.Option(min=0, help="GPUs a process holds; 0 runs on the CPU, one core each.")
-    ] = 1,
-    save_every: Annotated[int, typer.Option(min=1, help="Steps from checkpoint to checkpoint.")] = (
-        PAPER.save_every
-    ),
+        float | None,
+        typer.Option(
+            min=0,
+            show_default="1; on a machine without a GPU 0",
+            help="GPUs a process holds; 0 runs on the CPU, one core each.",
+        ),
+    ] = None,
+    save_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default=_of_train("save_every"),
+            help="Steps from checkpoint to checkpoint.",
+        ),
+    ] = None,
     look_every: Annotated[int, typer.Option(min=1, help="Steps from sample sheet to the next.")] = (
         PAPER.look_every
     ),
@@ -131,13 +188,17 @@ def main(
     interrupted is continued by running it again; more --steps go on from where it ended. Logs,
     sample sheets and TensorBoard events are in OUTPUT/training.
 
+    The embedded model is small: a branch of it takes minutes on a CPU. Pairs on pictures that
+    training does not see are drawn and judged before and after; both are told at the end.
+
     \b
+    adabldm train prepared/tile --output branch
     adabldm train prepared/screw --base s3://bucket/sd15 --output s3://bucket/branches/screw
     adabldm train prepared --each type --workers 8 --output s3://bucket/branches
-    adabldm train prepared/tile --steps 400 --gpus-per-worker 0 --output branch
     """
     # Here, because the networks' libraries take seconds to load and `--help` needs none of them.
     from adabldm.training.texts import training_texts
+    from cluster.launch.session import default_gpus
     from cluster.models.inspect import EMBEDDED
     from cluster.train.spec import TrainingSpec, checked_base
 
@@ -149,10 +210,11 @@ def main(
         base = location("--base", base).shown
     objects = given.with_surfaces(given.open_objects(dataset_uri, options, defect or []))
     texts = training_texts(objects, object_name, prompts)
+    gpus = default_gpus() if gpus_per_worker is None else gpus_per_worker
     common: dict[str, Any] = {
         "texts": texts,
         "workers": 1 if each != "none" else workers,
-        "gpus": gpus_per_worker,
+        "gpus": gpus,
     }
     if from_scratch:
         if each != "none":
@@ -164,8 +226,9 @@ def main(
         _train_one(job, workers)
         return
     branch = _branch(
+        embedded_branch(on_gpu=gpus > 0) if base == EMBEDDED else PAPER_BRANCH,
         {
-            "steps": steps or PAPER.steps,
+            "steps": steps,
             "batch_size": batch_size,
             "accumulate": accumulate,
             "learning_rate": learning_rate,
@@ -179,6 +242,7 @@ def main(
             "min_snr": min_snr,
             "defect_weight": defect_weight,
             "decoder_half": decoder_half,
+            "resolution": resolution,
             "seed": seed,
         },
     )
@@ -197,9 +261,11 @@ def main(
     _train_each(jobs, workers, output)
 
 
-def _branch(train: dict[str, Any], rest: dict[str, Any]) -> BranchOptions:
+def _branch(defaults: BranchOptions, train: dict[str, Any], rest: dict[str, Any]) -> BranchOptions:
+    """``defaults`` but for what was given, which is not None."""
     try:
-        return BranchOptions(train=TrainOptions(**train), **rest)
+        how = replace(defaults.train, **{k: v for k, v in train.items() if v is not None})
+        return replace(defaults, train=how, **{k: v for k, v in rest.items() if v is not None})
     except ValueError as error:
         raise InputFault(f"--{str(error).replace('_', '-', 1)}") from error
 
@@ -236,6 +302,7 @@ def _train_one(job: TrainingSpec, workers: int) -> None:
     if not _is_there(job):
         raise JobFault(f"{job.name}: was trained, but nothing is at {job.result.shown}")
     what = "a branch" if job.base else "a model"
+    tell_looks([job])
     typer.echo(f"trained {what} on {job.name}, {_told(job, began)}: {job.result.shown}")
 
 
@@ -266,6 +333,7 @@ def _train_each(jobs: Sequence[TrainingSpec], workers: int, output: str) -> None
     failed = {name: reason for name, reason in outcome.items() if reason is not None}
     for name, reason in failed.items():
         typer.echo(f"{name}: failed: {reason}", err=True)
+    tell_looks([job for job in jobs if job.name not in failed])
     made = len(jobs) - len(failed)
     typer.echo(f"trained {made} of {len(jobs)} branches, {_told(jobs[0], began)}: {output}")
     if failed and made:
