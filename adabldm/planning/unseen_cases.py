@@ -23,8 +23,8 @@ SEAMS: tuple[pasting.Seam, ...] = ("hard", "soft")
 
 @dataclass(frozen=True, kw_only=True)
 class UnseenCase:
-    """A request, uint8 ``good`` (S, S, 3) and ``trimap`` (S, S), and cut-and-paste's answers
-    (S, S, 3) by seam; ``index`` is also the request's seed."""
+    """A request, uint8 ``good`` (H, W, 3) and ``trimap`` (H, W), and cut-and-paste's answers
+    (H, W, 3) by seam; ``index`` is also the request's seed."""
 
     index: int
     good: np.ndarray
@@ -35,7 +35,7 @@ class UnseenCase:
 
     @property
     def mask(self) -> np.ndarray:
-        """The defect, bool (S, S)."""
+        """The defect, bool (H, W)."""
         return self.trimap == trimap.DEFECT
 
 

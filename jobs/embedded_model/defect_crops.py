@@ -20,15 +20,15 @@ from jobs.embedded_model.lite0 import Extractor
 
 MARGIN = 2.0
 """Side of the window, in longer sides of the defect's bounding box ..."""
-LEAST = 0.375
-"""... but at least this share of the picture's side (48 of 128 pixels)."""
+LEAST = 48
+"""... but at least so many pixels."""
 SIDE = 128
 """Side to which windows are resized, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A picture with one defect: ``image`` uint8 (S, S, 3), ``mask`` (S, S), non-zero inside;
+    """A picture with one defect: ``image`` uint8 (H, W, 3), ``mask`` (H, W), non-zero inside;
     ``source`` names it, pictures of one ``group`` show one specimen."""
 
     image: np.ndarray
@@ -39,16 +39,21 @@ class Sample:
 
 
 def window(mask: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of the square about a mask (S, S) that is not empty, inside the picture."""
+    """Rows and columns of the square about a mask (H, W) that is not empty, inside the picture; of
+    a defect longer than the picture's shorter side, about its middle."""
     box = transform.bounding_box(mask)
     longest = max(side.stop - side.start for side in box)
     size = min(mask.shape)
-    side = min(size, max(math.ceil(MARGIN * longest), round(LEAST * size)))
+    side = min(size, max(math.ceil(MARGIN * longest), LEAST))
+    centre = [(part.start + part.stop) / 2 for part in box]
+    if longest > size:
+        pixels = np.argwhere(mask)
+        centre = list(pixels[np.square(pixels - centre).sum(axis=1).argmin()])
     rows, cols = (
         slice(start, start + side)
         for start in (
-            min(max((part.start + part.stop - side) // 2, 0), whole - side)
-            for part, whole in zip(box, mask.shape, strict=True)
+            min(max(int(middle - side / 2), 0), whole - side)
+            for middle, whole in zip(centre, mask.shape, strict=True)
         )
     )
     return rows, cols

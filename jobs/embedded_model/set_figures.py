@@ -1,10 +1,12 @@
 """The figures of generated pairs beside those of cut-and-paste and of real defects.
 
-* ``background_psnr_db``, ``visible``: :func:`adabldm.judging.pair.pair_quality` against the good
-  image of the same pair; a defect is visible if the picture changed by 8 grey levels inside the
-  mask, and by 3 times more than outside. An autoencoder that cannot draw the product changes it
-  too: ``visible_beyond_autoencoder`` asks the same of the change from the good picture that went
-  through the autoencoder inside the mask.
+* ``visible``: a defect is visible if the picture changed by 8 grey levels inside the mask, and by 3
+  times more than outside (:func:`adabldm.judging.pair.pair_quality`). An autoencoder that cannot
+  draw the product changes it too: ``visible_beyond_autoencoder`` asks the same of the change from
+  the good picture that went through the autoencoder inside the mask.
+* ``coverage``, ``agreement``, ``cl_dice`` (of thin defects): the judge's, medians; ``coverage_low``
+  is the 10 % quantile; ``accepted`` the share within the judge's default limits.
+* ``outside``: pixels outside the mask that differ from the good picture, in all.
 * ``kid_lite0``: kernel distance to the real defects that nobody learned from, on features of
   EfficientNet-lite0 averaged over the defect's places in its crop
   (:mod:`jobs.embedded_model.defect_crops`). All types together, in the real ones' mixture; and the
@@ -23,13 +25,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from adabldm.core import trimap
 from adabldm.judging import distribution, pair
 from adabldm.judging.distribution import Estimate
+from adabldm.judging.verdict import judge
 from jobs.embedded_model.defect_crops import CropFeatures, Sample, crop_features
 from jobs.embedded_model.lite0 import Extractor
 
 ENOUGH = 10
 """Real defects of a type for a figure of its own."""
+
+LOW = 0.1
+"""The quantile of the coverage that is told beside its median."""
 
 SPLITS = 20
 """Times that the real defects are halved to be compared with themselves."""
@@ -44,7 +51,12 @@ class Column:
     """
 
     pictures: int
-    background_psnr_db: float | None = None
+    outside: int | None = None
+    coverage: float | None = None
+    coverage_low: float | None = None
+    agreement: float | None = None
+    cl_dice: float | None = None
+    accepted: float | None = None
     visible: float | None = None
     visible_by_type: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     visible_beyond_autoencoder: float | None = None
@@ -53,23 +65,37 @@ class Column:
     diversity_lite0: float | None = None
 
 
-def with_visibility(
+def with_judgement(
     column: Column, samples: Sequence[Sample], goods: Sequence[np.ndarray]
 ) -> Column:
-    """``column`` and what ``samples`` changed in their ``goods``, uint8 (S, S, 3)."""
-    found = [
-        pair.pair_quality(sample.image, good, sample.mask)
+    """``column`` and what the judge says of ``samples``, whose good pictures are ``goods``, uint8
+    (H, W, 3)."""
+    verdicts = [
+        judge(sample.image, good, trimap.compose(sample.mask))
         for sample, good in zip(samples, goods, strict=True)
     ]
+    found = [verdict.figures for verdict in verdicts]
     seen: dict[str, list[float]] = defaultdict(list)
     for sample, one in zip(samples, found, strict=True):
         seen[sample.defect].append(one["defect_visible"])
+    coverage = [one["coverage"] for one in found]
+    lines = [one["cl_dice"] for one in found if "cl_dice" in one]
     return replace(
         column,
-        background_psnr_db=float(np.mean([one["background_psnr_db"] for one in found])),
+        outside=sum(_outside(*one) for one in zip(samples, goods, strict=True)),
+        coverage=float(np.median(coverage)),
+        coverage_low=float(np.quantile(coverage, LOW)),
+        agreement=float(np.median([one["agreement"] for one in found])),
+        cl_dice=float(np.median(lines)) if lines else None,
+        accepted=float(np.mean([verdict.reason is None for verdict in verdicts])),
         visible=float(np.mean([one["defect_visible"] for one in found])),
         visible_by_type={name: (int(sum(v)), len(v)) for name, v in sorted(seen.items())},
     )
+
+
+def _outside(sample: Sample, good: np.ndarray) -> int:
+    differs = (sample.image != good).any(axis=2)
+    return int(np.count_nonzero(differs & (sample.mask == 0)))
 
 
 def with_visibility_beyond_autoencoder(

@@ -10,7 +10,7 @@ from jobs.embedded_model.set_figures import (
     compared,
     mixture,
     specimen_counts,
-    with_visibility,
+    with_judgement,
     with_visibility_beyond_autoencoder,
 )
 from tests.support.measured import mean_colours
@@ -91,7 +91,7 @@ def test_one_specimen_cannot_be_halved():
 def test_visible_defects_are_counted_by_type():
     shown = samples({"dark": 2}, 80) + samples({"light": 3}, 0, seed=1)
     goods = [np.full((64, 64, 3), 100, np.uint8)] * 5
-    found = with_visibility(EMPTY, shown, goods)
+    found = with_judgement(EMPTY, shown, goods)
     assert found.visible_by_type == {"dark": (2, 2), "light": (0, 3)}
     assert found.visible == pytest.approx(0.4)
 
