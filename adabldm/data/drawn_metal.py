@@ -89,24 +89,34 @@ def _scratch(rng: np.random.Generator, size: int) -> np.ndarray:
     return np.clip(gaussian_filter(alpha, size / 150) * 2.6, 0, 1)
 
 
-def draw_part(seed: int, size: int = 128, defect: str | None = None) -> DrawnPart:
+def draw_part(
+    seed: int, size: int = 128, defect: str | None = None, *, extent: int | None = None
+) -> DrawnPart:
     """Draw a surface, with one defect of :data:`DEFECTS` or none.
 
-    Raises ``ValueError`` for an unknown defect.
+    The defect is as large as it would be on a surface of ``extent`` pixels a side (default
+    ``size``), which lies somewhere on this one. Raises ``ValueError`` for an unknown defect, or an
+    ``extent`` above ``size``.
     """
+    extent = size if extent is None else extent
+    if not 1 <= extent <= size:
+        raise ValueError(f"extent: {extent}: must be in 1..{size}")
     surface = draw_surface(seed, size)
     rng = np.random.default_rng([seed, 1])
     if defect is None:
-        alpha = np.zeros((size, size))
+        drawn = np.zeros((extent, extent))
         tone = 0.0
     elif defect == "crack":
-        alpha, tone = _crack(rng, size), rng.uniform(0.02, 0.12)
+        drawn, tone = _crack(rng, extent), rng.uniform(0.02, 0.12)
     elif defect == "blowhole":
-        alpha, tone = _blowhole(rng, size), rng.uniform(0.03, 0.15)
+        drawn, tone = _blowhole(rng, extent), rng.uniform(0.03, 0.15)
     elif defect == "scratch":
-        alpha, tone = _scratch(rng, size), rng.uniform(0.85, 1.0)
+        drawn, tone = _scratch(rng, extent), rng.uniform(0.85, 1.0)
     else:
         raise ValueError(f"defect: {defect!r} is not one of {', '.join(DEFECTS)}")
+    top, left = rng.integers(0, size - extent + 1, size=2)
+    alpha = np.zeros((size, size))
+    alpha[top : top + extent, left : left + extent] = drawn
     grey = surface * (1 - alpha) + tone * alpha
     levels = (np.clip(grey, 0, 1) * 255).astype(np.uint8)
     image = np.repeat(levels[..., None], 3, axis=2)

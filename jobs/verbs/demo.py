@@ -13,25 +13,29 @@ from jobs.verbs import places
 OBJECT, NOUN = "brushed_metal", "metal surface"
 GOOD, FLAWED = 24, 4
 """Pictures of the data set: good ones, and defective ones of each type."""
+SIDE, EXTENT = 512, 256
+"""Their side in pixels, and that of the part of it in which a defect lies."""
 REQUESTS, SEED = 32, 1
 WORKERS, BATCH_SIZE = 2, 4
 BAND = 1_000
 """First seed of the defective pictures, beyond those of the good ones."""
 
 
-def draw_data_set(root: Path) -> Path:
-    """Draw brushed metal with a few defects of each type, in MVTec layout; the object's folder."""
+def draw_data_set(root: Path, side: int = 128, extent: int | None = None) -> Path:
+    """Draw brushed metal with a few defects of each type, in MVTec layout; the object's folder.
+    ``side`` and ``extent`` as :func:`adabldm.data.drawn_metal.draw_part`."""
     from adabldm.core import images
     from adabldm.data import drawn_metal
 
     folder = root / OBJECT
     pictures = {
-        f"train/good/{number:03d}.png": drawn_metal.draw_part(number).image
+        f"train/good/{number:03d}.png": drawn_metal.draw_part(number, side).image
         for number in range(GOOD)
     }
     for kind, defect in enumerate(drawn_metal.DEFECTS):
         for number in range(FLAWED):
-            part = drawn_metal.draw_part(BAND * (kind + 1) + number, defect=defect)
+            seed = BAND * (kind + 1) + number
+            part = drawn_metal.draw_part(seed, side, defect, extent=extent)
             pictures[f"test/{defect}/{number:03d}.png"] = part.image
             pictures[f"ground_truth/{defect}/{number:03d}_mask.png"] = part.mask
     for name, pixels in pictures.items():
@@ -58,7 +62,7 @@ def run_demo(
     from jobs.sheets import contact_sheet
     from jobs.verbs import generate, plan, prepare, verify
 
-    data = draw_data_set(folder / "data")
+    data = draw_data_set(folder / "data", SIDE, EXTENT)
     typer.echo(f"drew {GOOD} good pictures and a few of each defect: {data}")
     prepared = folder / "prepared"
     prepare.main(str(data), str(prepared))

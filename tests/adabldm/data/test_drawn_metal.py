@@ -38,3 +38,15 @@ def test_a_good_part_has_an_empty_mask() -> None:
 def test_an_unknown_defect_is_named() -> None:
     with pytest.raises(ValueError, match="'dent' is not one of crack, blowhole, scratch"):
         drawn_metal.draw_part(0, 64, "dent")
+
+
+def test_a_defect_may_be_small_on_a_large_part_and_lies_anywhere():
+    parts = [drawn_metal.draw_part(seed, 256, "crack", extent=64) for seed in range(12)]
+    boxes = [np.argwhere(part.mask) for part in parts]
+    assert all(0 < np.ptp(box, axis=0).max() < 64 for box in boxes)
+    assert len({tuple(box.min(axis=0) // 64) for box in boxes}) > 4
+
+
+def test_a_defect_larger_than_its_part_is_refused():
+    with pytest.raises(ValueError, match=r"extent: 65: must be in 1\.\.64"):
+        drawn_metal.draw_part(0, 64, "crack", extent=65)
