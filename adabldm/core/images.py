@@ -25,6 +25,7 @@ from adabldm.core.pixel_kinds import ImageFault
 __all__ = [
     "ImageFault",
     "TooLargeFault",
+    "checked_header",
     "checked_size",
     "coloured",
     "decode",
@@ -144,14 +145,16 @@ def _is_turned(image: Image.Image, data: bytes) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a picture says about itself: upright size in pixels, Pillow's mode, file type, and
-    whether its pixels must be seen to know that it is a picture (:mod:`pixel_kinds`)."""
+    """What a picture says about itself: upright size in pixels, Pillow's mode, file type, whether
+    its pixels must be seen to know that it is a picture (:mod:`pixel_kinds`), and whether it has
+    more than 8 bits a channel."""
 
     height: int
     width: int
     mode: str
     format: str
     doubtful: bool
+    deep: bool
 
     @property
     def size(self) -> tuple[int, int]:
@@ -176,6 +179,7 @@ def read_header(data: bytes) -> Header:
                 mode=image.mode,
                 format=image.format or "",
                 doubtful=several or pixel_kinds.is_doubtful(image, data),
+                deep=pixel_kinds.is_deep(image, data),
             )
         except BROKEN as error:
             raise _broken(error) from error
@@ -187,13 +191,18 @@ def read_size(data: bytes) -> tuple[int, int]:
     return read_header(data).size
 
 
-def checked_size(data: bytes) -> tuple[int, int]:
-    """(height, width) of what :func:`decode` would take, at the least cost: pixels are decoded
-    only where the header leaves doubts. Raises :class:`ImageFault`."""
+def checked_header(data: bytes) -> Header:
+    """The header of what :func:`decode` would take, at the least cost: pixels are decoded only
+    where the header leaves doubts. Raises :class:`ImageFault`."""
     header = read_header(data)
     if header.doubtful:
         decode(data)
-    return header.size
+    return header
+
+
+def checked_size(data: bytes) -> tuple[int, int]:
+    """(height, width) of :func:`checked_header`."""
+    return checked_header(data).size
 
 
 def decode(data: bytes, mode: str = "RGB") -> np.ndarray:

@@ -44,6 +44,11 @@ def is_doubtful(image: Image.Image, data: bytes) -> bool:
     return not plain or _is_deep(image, data)
 
 
+def is_deep(image: Image.Image, data: bytes) -> bool:
+    """Whether a picture's file, ``data``, has more than 8 bits a channel."""
+    return image.mode in (*SIXTEEN_BITS, "F") or _is_deep(image, data)
+
+
 def eight_bits(image: Image.Image, data: bytes) -> Image.Image:
     """A loaded picture as one of 8 bits a channel, without alpha; ``data`` is its file.
 

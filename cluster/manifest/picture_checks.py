@@ -55,11 +55,13 @@ class PictureSource:
 
 @dataclass(frozen=True)
 class PictureFacts:
-    """``sha256`` of the file; ``height`` and ``width`` in pixels."""
+    """``sha256`` of the file; ``height`` and ``width`` in pixels; ``deep``: it has more than 8 bits
+    a channel."""
 
     sha256: str
     height: int
     width: int
+    deep: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -130,7 +132,8 @@ class PictureChecks:
 
 
 def _header(data: bytes) -> PictureFacts:
-    return PictureFacts(sha256(data), *images.checked_size(data))
+    header = images.checked_header(data)
+    return PictureFacts(sha256(data), *header.size, deep=header.deep)
 
 
 def _whole(data: bytes) -> PictureFacts:

@@ -58,11 +58,14 @@ class Remarks:
         self._rows = 0
         self._cut = {name: _Found() for name in TEXTS}
         self._tokens: set[int] = set()
-        self._squeezed, self._small = _Found(), _Found()
+        self._squeezed, self._small, self._deep = _Found(), _Found(), _Found()
         self._sides: set[int] = set()
 
-    def look(self, number: int, row: Mapping[str, Any], height: int, width: int) -> None:
-        """Look at a row whose good picture is (height, width) pixels large.
+    def look(
+        self, number: int, row: Mapping[str, Any], height: int, width: int, *, deep: bool = False
+    ) -> None:
+        """Look at a row whose good picture is (height, width) pixels large, and ``deep`` if it has
+        more than 8 bits a channel.
 
         Raises :class:`~adabldm.core.faults.InputFault` for a model that cannot be looked at.
         """
@@ -84,6 +87,8 @@ class Remarks:
             self._small.add(number, row, side / min(height, width), shown)
         if side is not None:
             self._sides.add(side)
+        if deep:
+            self._deep.add(number, row)
 
     def faults(self) -> list[str]:
         """Lines on what is refused."""
@@ -115,6 +120,11 @@ class Remarks:
             told.append(
                 f"image: {self._small.count} of {self._rows} are smaller than the model's {square} "
                 f"and are {filled}; the smallest {self._small.worst_told}"
+            )
+        if self._deep.count:
+            told.append(
+                f"image: {self._deep.count} of {self._rows} have more than 8 bits a channel; their "
+                f"pairs have 8: {self._deep.rows}"
             )
         return told
 

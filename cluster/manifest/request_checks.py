@@ -41,11 +41,13 @@ class Fingerprints:
 
 @dataclass(frozen=True)
 class CheckedRequest:
-    """A request without faults; its good picture is ``height`` x ``width`` pixels large."""
+    """A request without faults; its good picture is ``height`` x ``width`` pixels large, and
+    ``deep`` if it has more than 8 bits a channel."""
 
     prints: Fingerprints
     height: int
     width: int
+    deep: bool = False
 
 
 class RequestFaults(ValueError):
@@ -91,7 +93,7 @@ class RequestChecks:
             "model": model,
         }
         prints = Fingerprints(_digest(made_of), source.sha256, trimap, model)
-        return CheckedRequest(prints, source.height, source.width)
+        return CheckedRequest(prints, source.height, source.width, source.deep)
 
     def _picture(self, blob: Any) -> PictureSource:
         if not isinstance(blob, dict):

@@ -44,7 +44,7 @@ def validate(
                 if total <= SHOWN_FAULTS:
                     lines.append(_line(number, manifest.part_of(number), row, fault))
             if remarks is not None and isinstance(result, CheckedRequest):
-                remarks.look(number, row, result.height, result.width)
+                remarks.look(number, row, result.height, result.width, deep=result.deep)
         if total > SHOWN_FAULTS:
             lines.append(f"... {total - SHOWN_FAULTS} more; {total} faults in all")
         if not manifest.rows:

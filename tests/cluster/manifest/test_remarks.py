@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from adabldm.core.images import encode_png
 from jobs import cli
@@ -117,6 +119,23 @@ def test_pictures_that_are_squeezed_or_enlarged_are_counted_with_the_worst(
         "warning: image: 1 of 6 are smaller than the model's square of 128 pixels and are "
         "mirrored at their borders to fill it; the smallest 48 x 48 in row 4",
     ]
+
+
+def test_pictures_of_16_bits_are_counted_as_their_pairs_have_8(
+    dry_run: Run, tmp_path: Path
+) -> None:
+    deep = np.full((SIZE, SIZE), 40_000, np.uint16)
+    file = io.BytesIO()
+    Image.fromarray(deep).save(file, "PNG")
+    row = {**pictures(SIZE, SIZE), "image": {"bytes": file.getvalue(), "path": None}}
+    code, told, _ = dry_run(manifest_of(tmp_path, {2: row}))
+    assert code == 0
+    assert any(
+        "image: 1 of 6 have more than 8 bits a channel; their pairs have 8: row 2" in line
+        for line in told
+    )
+    _, told, _ = dry_run(manifest_of(tmp_path, {}))
+    assert not any("8 bits" in line for line in told)
 
 
 def test_what_of_a_folder_is_left_out_is_said(dry_run: Run, tmp_path: Path) -> None:
