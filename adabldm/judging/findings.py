@@ -10,7 +10,7 @@ from adabldm.judging import overlap
 from adabldm.judging.refined import refine
 from adabldm.judging.regions import tiles_of
 from adabldm.judging.seam import border_cuts
-from adabldm.judging.visibility import thresholds, visibility
+from adabldm.judging.visibility import beside_the_strongest, change_size, thresholds, visibility
 
 
 class Region:
@@ -28,13 +28,16 @@ class Region:
         makes figures, and the refined mask, bool (h, w)."""
         sums = {"asked": float(self.asked.sum())}
         changed = np.zeros_like(self.asked)
+        least = beside_the_strongest(image, self.source, self.asked)
         for around, inner, place in self._tiles:
             source, asked = self.source[around], self.asked[around]
             shows = thresholds(source) if self._shows is None else self._shows
-            seen = visibility(image[around], source, asked, shows)
+            seen = visibility(image[around], source, asked, shows, least)
             changed[place] = seen[inner] >= 1
             cuts = border_cuts(image[around], source, asked, shows[0])
-            _add(sums, "visibility", float(seen[inner][asked[inner]].sum()))
+            own = asked[inner]
+            size = change_size(image[around][inner][own], source[inner][own])
+            _add(sums, "contrast", float((size / shows[0][inner][own]).sum()))
             _add(sums, "cuts", float(cuts.sum()))
             _add(sums, "border", float(len(cuts)))
         sums["changed"] = float((changed & self.asked).sum())
@@ -75,14 +78,14 @@ def figures_of(sums: Mapping[str, float]) -> dict[str, float]:
     * ``coverage``: share of the asked mask where the change shows, 0..1;
     * ``agreement``: intersection over union of the refined and the asked mask, 0..1;
     * ``cl_dice``: of the same along the centre lines, 0..1; only where a region's defect is thin;
-    * ``contrast``: mean change inside the asked mask over what just shows there, 0 or more;
+    * ``contrast``: mean change of the asked mask's pixels over what just shows there, 0 or more;
     * ``tone``: mean signed change inside, in grey levels: below 0 the defect is darker;
     * ``seam``: mean cut at the mask's border over what just shows there, 0 or more.
     """
     figures = {
         "coverage": sums["changed"] / sums["asked"],
         "agreement": sums["both"] / sums["either"],
-        "contrast": sums["visibility"] / sums["asked"],
+        "contrast": sums["contrast"] / sums["asked"],
         "tone": sums["tone"] / sums["asked"],
         "seam": max(0.0, sums["cuts"] / sums["border"]) if sums["border"] else 0.0,
     }

@@ -15,27 +15,33 @@ AT_MOST = ("seam", "defect_change", "real_distance")
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a pair's figures (:class:`adabldm.judging.verdict.Verdict`) must reach.
+    """What a pair's figures (:func:`adabldm.judging.findings.figures_of`) must reach.
 
-    At least, 0..1, 0 turns the limit off:
+    The defaults are what real defects on their own surface reach and lying masks do not
+    (docs/method.md, "The judge"). At least, 0..1, 0 turns the limit off:
 
-    * ``coverage``: share of the asked mask that visibly changed.
-    * ``agreement``: the refined mask's intersection over union with the asked one.
-    * ``cl_dice``: the same along the centre lines, of thin defects only.
+    * ``coverage``: share of the asked mask where a change shows. Half: nineteen of twenty real
+      defects have more; below, most of what the mask says is not there.
+    * ``agreement``: intersection over union of the refined mask with the asked one. Half: a refined
+      mask of less than half the asked one is another defect.
+    * ``cl_dice``: agreement along the centre lines, of thin defects only. 0.65: half of the line,
+      where nothing lies outside the asked mask, so that dashes are no crack.
 
     At most, above 0, ``inf`` turns the limit off:
 
-    * ``seam``: the cut at the mask's border, 1 being just visible.
-    * ``defect_change``: mean absolute change inside the mask, in grey levels.
-    * ``real_distance``: to the few real defects, in the units of whoever measures it; off, as there
-      is no unit that holds for all products.
+    * ``seam``: cut at the mask's border, 1 where it just shows. 8: no real defect had more than
+      6.1, a patch pasted with another picture's tone has up to 14.
+    * ``defect_change``: mean absolute change inside the mask, in grey levels. 128: no real defect
+      had more than 111; half of all grey levels is no defect but a failure of the model.
+    * ``real_distance``: to the few real defects, in the units of whoever measures it; off, since
+      no number holds for all products.
 
     Raises ``ValueError`` naming the field, its value and the rule.
     """
 
     coverage: float = 0.5
     agreement: float = 0.5
-    cl_dice: float = 0.5
+    cl_dice: float = 0.65
     seam: float = 8.0
     defect_change: float = 128.0
     real_distance: float = OFF

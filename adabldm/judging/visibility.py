@@ -18,6 +18,17 @@ FLOOR = 4.0
 RATIO = 1.5
 """... and how many times the ground's noise a change must be to show."""
 
+LEAST_FINE = 0.25
+"""A change shows in wider means only where the finest has this much of what shows: wide ones carry
+a strong change over into its surroundings."""
+
+BESIDE = 0.15
+"""How much of the defect's strongest change a change must be to show beside it ..."""
+STRONGEST = 0.9
+"""... the strongest being this quantile ..."""
+SAMPLE = 100_000
+"""... of so many pixels at least, if there are as many."""
+
 BLOCK = 16
 """Side in pixels of the squares whose noise is measured."""
 GROUND = 8.0
@@ -36,10 +47,15 @@ def thresholds(source: np.ndarray) -> np.ndarray:
 
 
 def visibility(
-    image: np.ndarray, source: np.ndarray, asked: np.ndarray, shows: np.ndarray
+    image: np.ndarray,
+    source: np.ndarray,
+    asked: np.ndarray,
+    shows: np.ndarray,
+    least: float = 0.0,
 ) -> np.ndarray:
     """How visible the change from ``source`` to ``image`` is, both uint8 (h, w, 3): float32
-    (h, w), 1 where it just shows by ``shows`` of :func:`thresholds`, 0 where nothing changed.
+    (h, w), 1 where it just shows, 0 where nothing changed. What just shows are ``shows`` of
+    :func:`thresholds`, and no less than ``least`` grey levels (:func:`beside_the_strongest`).
 
     The change is averaged on either side of the border of ``asked``, bool (h, w), by itself, so
     that a defect of one pixel is not thinned out by its untouched surroundings.
@@ -50,11 +66,36 @@ def visibility(
         inside = change * side[..., None]
         if not inside.any():
             continue
-        for scale, level in zip(SCALES, shows, strict=True):
-            weight = gaussian_filter(side.astype(np.float32), scale)[side]
-            mean = _mean(inside, scale)[side] / weight[..., None]
-            result[side] = np.maximum(result[side], _rms(mean) / level[side])
+        finest, *wider = (
+            _sided_mean(inside, side, scale) / np.maximum(level[side], least)
+            for scale, level in zip(SCALES, shows, strict=True)
+        )
+        is_own = finest >= LEAST_FINE
+        result[side] = np.max([finest, *(one * is_own for one in wider)], axis=0)
     return result
+
+
+def beside_the_strongest(image: np.ndarray, source: np.ndarray, asked: np.ndarray) -> float:
+    """The change in grey levels that just shows next to the strongest tenth of the change inside
+    ``asked``, bool (h, w) with a pixel at least: the eye takes a faint trace between two dark spots
+    for no defect. Images uint8 (h, w, 3)."""
+    every = max(1, int(asked.sum()) // SAMPLE)
+    rows, cols = (one[::every] for one in np.nonzero(asked))
+    change = change_size(image[rows, cols], source[rows, cols])
+    return BESIDE * float(np.quantile(change, STRONGEST))
+
+
+def change_size(image: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """The size of each pixel's change in grey levels, root mean square over the channels: of two
+    uint8 (..., 3), float32 (...)."""
+    return _rms(image.astype(np.float32) - source)
+
+
+def _sided_mean(inside: np.ndarray, side: np.ndarray, scale: float) -> np.ndarray:
+    """The size of the mean of ``inside`` (h, w, 3), 0 beyond ``side``, at the N pixels of ``side``:
+    (N,)."""
+    weight = gaussian_filter(side.astype(np.float32), scale)[side]
+    return _rms(_mean(inside, scale)[side] / weight[:, None])
 
 
 def _mean(pixels: np.ndarray, scale: float) -> np.ndarray:
