@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,7 +18,8 @@ class AdaBLDMOutput:
     """One entry a request, of the picture's size, or with the resolution ``model`` of the model's:
     ``images`` the pairs' images, uint8 (H, W, 3); ``masks`` uint8 (H, W) of 0 / 255; ``sources``
     the good images; ``trimaps``; ``blended`` the images before adaptation; ``traces`` losses,
-    timings, quality."""
+    timings, quality. Of requests that were judged also ``refined``, the masks of what really
+    changed, as ``masks``; and ``reasons`` why a pair is rejected, None where it is accepted."""
 
     images: list[np.ndarray]
     masks: list[np.ndarray]
@@ -26,3 +27,5 @@ class AdaBLDMOutput:
     trimaps: list[np.ndarray]
     blended: list[np.ndarray]
     traces: list[RequestTrace]
+    refined: list[np.ndarray] = field(default_factory=list)
+    reasons: list[str | None] = field(default_factory=list)
