@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,14 @@ from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DCondi
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from adabldm.contest import Contest, Drawn
 from adabldm.core import trimap
 from adabldm.core.devices import align, to_device
 from adabldm.core.timing import StageTimer
-from adabldm.judging import pair
+from adabldm.judging.options import JudgeOptions
+from adabldm.judging.verdict import RealDistance
 from adabldm.networks.autoencoder import decode, from_uint8, to_uint8
-from adabldm.placement.canvas import Canvas, View, canvas
+from adabldm.placement.canvas import View, canvas
 from adabldm.sampling import keep_masks
 from adabldm.sampling.blending import GoodImages
 from adabldm.sampling.ddim import cumulative_alphas
@@ -27,21 +28,9 @@ from adabldm.sampling.decoder_adaptation import Adapted, adaptation_terms
 from adabldm.sampling.encoding_cache import Encodings
 from adabldm.sampling.modes import mode_of
 from adabldm.sampling.noise import CounterNoise
-from adabldm.sampling.options import ExactOptions, ModeOptions, RequestTrace
+from adabldm.sampling.options import ExactOptions, ModeOptions
 from adabldm.sampling.output import AdaBLDMOutput, SamplingFault
 from adabldm.sampling.predictor import NoisePredictor, TextEmbeddings
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """One view as the model drew it: ``image`` and the one ``before`` adaptation, uint8 (S, S, 3);
-    ``losses`` and ``terms`` of the adaptation; ``seconds`` by stage."""
-
-    image: np.ndarray
-    before: np.ndarray
-    losses: tuple[float, ...]
-    terms: tuple[float, float]
-    seconds: dict[str, float]
 
 
 class AdaBLDMPipeline(DiffusionPipeline):
@@ -112,6 +101,8 @@ class AdaBLDMPipeline(DiffusionPipeline):
         negative_prompts: Sequence[str] | None = None,
         options: ModeOptions | None = None,
         compute_batch: int | None = None,
+        judge: JudgeOptions | None = None,
+        real: RealDistance | None = None,
     ) -> AdaBLDMOutput:
         """Make one pair a request.
 
@@ -120,6 +111,11 @@ class AdaBLDMPipeline(DiffusionPipeline):
         with ``model`` the picture is brought to S x S. ``compute_batch`` is how many of these are
         computed together, the last batch padded to it; by default one on a CPU, where it makes a
         request's bits independent of its neighbours, and all of them on a GPU.
+
+        With ``judge`` several candidates of a request are drawn, and drawn again while none is
+        accepted, as its options say; the best one is kept, a rejected one with its reason. Of one
+        candidate without retries a pair has the same bytes as without ``judge``. ``real`` is the
+        distance to real defects that the judge asks for.
 
         Raises ``ValueError`` for sequences of different lengths or an illegal trimap, and
         :class:`SamplingFault` if the model's values are not finite.
@@ -134,39 +130,48 @@ class AdaBLDMPipeline(DiffusionPipeline):
             trimap.check(one)
         # 2. To the model's size
         native = options.resolution == "native"
-        canvases = [
-            canvas(*request, self.image_size, native=native)
-            for request in zip(images, trimaps, seeds, strict=True)
+        contests = [
+            Contest(canvas(image, marks, seed, self.image_size, native=native), seed, judge, real)
+            for image, marks, seed in zip(images, trimaps, seeds, strict=True)
         ]
-        views = [one.views() for one in canvases]
-        asked = [
-            (view, *texts)
-            for some, *texts in zip(views, prompts, negative_prompts, strict=True)
-            for view in some
-        ]
-        # 3. In batches of a fixed shape
+        requests = list(zip(contests, prompts, negative_prompts, strict=True))
+        while still := [request for request in requests if request[0].is_open]:
+            # 3. In batches of a fixed shape
+            asked = [
+                (contest, views, texts)
+                for contest, *texts in still
+                for views in contest.next_round()
+            ]
+            flat = [(view, texts[0], texts[1]) for _, views, texts in asked for view in views]
+            drawn = self._in_batches(flat, options, compute_batch)
+            # 6. Back into the picture, judged
+            for contest, views, _ in asked:
+                contest.consider(list(islice(drawn, len(views))))
+        results = [contest.result() for contest in contests]
+        return AdaBLDMOutput(
+            images=[one.image for one in results],
+            masks=[one.mask for one in results],
+            sources=[one.canvas.source for one in contests],
+            trimaps=[one.canvas.trimap for one in contests],
+            blended=[one.before for one in results],
+            traces=[one.trace for one in results],
+            refined=[one.refined for one in results],
+            reasons=[one.reason for one in results],
+        )
+
+    def _in_batches(
+        self,
+        asked: Sequence[tuple[View, str, str]],
+        options: ModeOptions,
+        compute_batch: int | None,
+    ) -> Iterator[Drawn]:
+        """Views with their prompt and negative prompt, drawn in their order."""
         together = compute_batch or (1 if self.device.type == "cpu" else max(1, len(asked)))
-        drawn: list[_Drawn] = []
         for start in range(0, len(asked), together):
             chosen = asked[start : start + together]
-            padded = chosen + chosen[-1:] * (together - len(chosen))
-            some, texts, negative_texts = zip(*padded, strict=True)
-            drawn += self._generate(some, texts, negative_texts, options, wanted=len(chosen))
-        # 6. Back into the pictures
-        order = iter(drawn)
-        parts = [list(islice(order, len(some))) for some in views]
-        requests = list(zip(canvases, parts, strict=True))
-        made = [one.composed([view.image for view in part]) for one, part in requests]
-        return AdaBLDMOutput(
-            images=made,
-            masks=[(one.trimap == trimap.DEFECT).astype(np.uint8) * 255 for one in canvases],
-            sources=[one.source for one in canvases],
-            trimaps=[one.trimap for one in canvases],
-            blended=[one.composed([view.before for view in part]) for one, part in requests],
-            traces=[
-                _trace(one, image, part) for (one, part), image in zip(requests, made, strict=True)
-            ],
-        )
+            padded = [*chosen, *[chosen[-1]] * (together - len(chosen))]
+            views, prompts, negative_prompts = zip(*padded, strict=True)
+            yield from self._generate(views, prompts, negative_prompts, options, len(chosen))
 
     def _generate(
         self,
@@ -175,7 +180,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         negative_prompts: Sequence[str],
         options: ModeOptions,
         wanted: int,
-    ) -> list[_Drawn]:
+    ) -> list[Drawn]:
         """The first ``wanted`` of a batch of views."""
         device, timer, mode = self.device, StageTimer(), mode_of(options)
         sources, seeds = np.stack([view.image for view in views]), [view.seed for view in views]
@@ -225,7 +230,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
 
 def _finished(
     blended: torch.Tensor, good: GoodImages, adapted: list[Adapted], timer: StageTimer
-) -> list[_Drawn]:
+) -> list[Drawn]:
     """What was drawn, off the device. Raises :class:`SamplingFault` for what is no image."""
     seconds = {name: value / len(adapted) for name, value in timer.seconds.items()}
     finished = []
@@ -235,7 +240,7 @@ def _finished(
         decoded = blended[index : index + 1]
         terms = adaptation_terms(result.image, decoded, own.images, own.pixel_keep)
         finished.append(
-            _Drawn(
+            Drawn(
                 image=to_uint8(result.image)[0].cpu().numpy(),
                 before=to_uint8(decoded)[0].cpu().numpy(),
                 losses=result.losses,
@@ -244,20 +249,3 @@ def _finished(
             )
         )
     return finished
-
-
-def _trace(one: Canvas, image: np.ndarray, drawn: Sequence[_Drawn]) -> RequestTrace:
-    """What is told of a request whose views were ``drawn``: times are summed, losses are those of
-    its first view, figures of the adaptation the worst."""
-    quality = pair.pair_quality(image, one.source, one.trimap == trimap.DEFECT)
-    ends = [view.losses[-1] for view in drawn if view.losses]
-    if ends:
-        quality["adaptation_loss"] = max(ends)
-    quality["foreground_loss"] = max(view.terms[0] for view in drawn)
-    quality["background_loss"] = max(view.terms[1] for view in drawn)
-    names = drawn[0].seconds
-    return RequestTrace(
-        losses=drawn[0].losses,
-        seconds={name: sum(view.seconds[name] for view in drawn) for name in names},
-        quality=quality | one.facts(),
-    )

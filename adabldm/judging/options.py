@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from adabldm.judging.limits import Limits
+
+__all__ = ["JudgeOptions", "Limits", "PublishedMask"]
+
 PublishedMask = Literal["asked", "refined"]
 """The mask that is published with a pair: the one asked for, or what really changed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What a pair must reach to be accepted."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,10 +16,14 @@ class SamplingFault(RuntimeError):
 @dataclass(frozen=True, kw_only=True)
 class AdaBLDMOutput:
     """One entry a request, of the picture's size, or with the resolution ``model`` of the model's:
-    ``images`` the pairs' images, uint8 (H, W, 3); ``masks`` uint8 (H, W) of 0 / 255; ``sources``
-    the good images; ``trimaps``; ``blended`` the images before adaptation; ``traces`` losses,
-    timings, quality. Of requests that were judged also ``refined``, the masks of what really
-    changed, as ``masks``; and ``reasons`` why a pair is rejected, None where it is accepted."""
+    ``images`` the pairs' images, uint8 (H, W, 3); ``masks`` those asked for, uint8 (H, W) of
+    0 / 255; ``sources`` the good images; ``trimaps``; ``blended`` the images before adaptation;
+    ``traces`` losses, timings, quality; ``refined`` masks of what really changed, uint8 (H, W) of
+    0 / 255; ``reasons`` why the judge rejects the pair, None where it accepts it.
+
+    Without a judge ``refined`` are the asked masks and all ``reasons`` None, so that a caller need
+    not ask whether there was one.
+    """
 
     images: list[np.ndarray]
     masks: list[np.ndarray]
@@ -27,5 +31,5 @@ class AdaBLDMOutput:
     trimaps: list[np.ndarray]
     blended: list[np.ndarray]
     traces: list[RequestTrace]
-    refined: list[np.ndarray] = field(default_factory=list)
-    reasons: list[str | None] = field(default_factory=list)
+    refined: list[np.ndarray]
+    reasons: list[str | None]

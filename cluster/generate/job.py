@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -222,8 +223,16 @@ def _config(spec: GenerationSpec) -> dict[str, object]:
         # On a GPU a batch's shape may change last bits; on a CPU each request is by itself.
         "batch_size": spec.compute_batch,
         # An output that is not judged is bound as those were before there was a judge.
-        **({"judge": asdict(spec.judge)} if spec.judge else {}),
+        **({"judge": _judge_config(spec.judge)} if spec.judge else {}),
     }
+
+
+def _judge_config(judge: JudgeOptions) -> dict[str, object]:
+    """The judge's settings; JSON has no number for a limit that is off."""
+    limits = {
+        name: "off" if math.isinf(value) else value for name, value in asdict(judge.limits).items()
+    }
+    return asdict(judge) | {"limits": limits}
 
 
 def worker_settings(spec: GenerationSpec, output: Location) -> WorkerSettings:

@@ -151,7 +151,7 @@ class Worker:
                 image=_in_channels_of(one, out.images[i], settings.options),
                 asked=out.masks[i],
                 refined=out.refined[i] if judge else None,
-                reason=out.reasons[i] if judge else None,
+                reason=out.reasons[i],
                 extras={
                     name: _in_channels_of(one, kept[name][i], settings.options)
                     for name in settings.keep
@@ -183,7 +183,6 @@ def _call(
     judge: JudgeOptions | None,
     compute_batch: int | None,
 ) -> AdaBLDMOutput:
-    judged = {} if judge is None else {"judge": judge}
     return backend(
         images=[one.image for one in decoded],
         trimaps=[one.trimap for one in decoded],
@@ -191,8 +190,8 @@ def _call(
         negative_prompts=[one.work.negative_prompt for one in decoded],
         seeds=[one.work.seed for one in decoded],
         options=options,
+        judge=judge,
         compute_batch=compute_batch,
-        **judged,
     )
 
 

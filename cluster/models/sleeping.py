@@ -2,9 +2,10 @@
 
 ``sleep://MS?spread=R&accept=P&reject=WORD&raise=WORD&crash=WORD&fail=TEXT&room=N&size=S&version=V``:
 MS milliseconds a draw, or with ``spread`` MS on average and by its seed up to R times the shortest;
-where there is a judge it accepts a share P of the draws, by their seed and number, and none whose
-prompt contains the WORD of ``reject``; a prompt that contains a WORD raises, or ends the process;
-``fail`` is an error while loading; memory runs out when more than N requests are computed together.
+where there is a judge, a share P of the draws, by their seed and number, covers half of its mask or
+more, and none whose prompt contains the WORD of ``reject``; a prompt that contains a WORD raises,
+or ends the process; ``fail`` is an error while loading; memory runs out when more than N requests
+are computed together.
 """
 
 from __future__ import annotations
@@ -33,13 +34,18 @@ def sleeping_fingerprint(uri: str) -> str:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The best of ``draws`` of a request: its ``number`` and ``likeness`` (0 to 1), and why it is
-    rejected."""
+    """The best of a request's ``draws``: its ``number``, its ``coverage``, and why it
+    is rejected."""
 
     number: int
-    likeness: float
+    coverage: float
     draws: int
     reason: str | None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        drawn = {"candidates": float(self.draws), "candidate": float(self.number)}
+        return {"coverage": self.coverage, **drawn}
 
 
 class SleepingPipeline:
@@ -55,7 +61,7 @@ class SleepingPipeline:
         if not self._spread >= 1:
             raise ValueError(f"spread: {self._spread}: must be 1 or more")
         self._raise, self._crash = query.get("raise"), query.get("crash")
-        self._reject, self._least = query.get("reject"), 1 - float(query.get("accept", 1))
+        self._reject, self._accept = query.get("reject"), float(query.get("accept", 1))
         self._room = int(query["room"]) if "room" in query else None
         self.image_size = int(query.get("size", 64))
 
@@ -97,7 +103,7 @@ class SleepingPipeline:
             RequestTrace(
                 seconds={"sleep": rest},
                 quality={"woke": float(when), "worker": os.getpid()}
-                | ({"likeness": one.likeness, "draws": float(one.draws)} if judge else {}),
+                | (one.figures if judge else {}),
             )
             for rest, when, one in zip(rests, woke, drawn, strict=True)
         ]
@@ -108,26 +114,24 @@ class SleepingPipeline:
             trimaps=small,
             blended=made,
             traces=traces,
-            refined=[_without_a_row(mask) for mask in masks] if judge else [],
-            reasons=[one.reason for one in drawn] if judge else [],
+            refined=[_without_a_row(mask) for mask in masks] if judge else masks,
+            reasons=[one.reason for one in drawn],
         )
 
     def _draw(self, prompt: str, seed: int, judge: JudgeOptions | None) -> _Drawn:
         """What the judge would make of a request's draws; the first draw is the one without it."""
         if judge is None:
             return _Drawn(0, 1.0, 1, None)
-        never = self._reject is not None and self._reject in prompt
-        best = (-1.0, 0)
-        for number in range(judge.candidates * (judge.retries + 1)):
-            likeness = float(np.random.default_rng([seed % 2**64, number, 2]).random())
-            best = max(best, (likeness, -number))
-            ends = (number + 1) % judge.candidates == 0
-            if ends and best[0] >= self._least and not never:
-                return _Drawn(-best[1], best[0], number + 1, None)
-        reason = f"likeness: {best[0]:.3f}: is below {self._least:g}"
-        if never:
-            reason = f"likeness: asked to reject {self._reject!r}"
-        return _Drawn(-best[1], best[0], number + 1, reason)
+        accepted = 0.0 if self._reject is not None and self._reject in prompt else self._accept
+        covered: list[float] = []
+        while len(covered) < judge.candidates * (1 + judge.retries):
+            for number in range(len(covered), len(covered) + judge.candidates):
+                luck, value = np.random.default_rng([seed % 2**64, number, 2]).random(2)
+                covered.append(float(value + (luck < accepted)) / 2)
+            best = max(covered)
+            if not (missed := judge.limits.missed({"coverage": best})):
+                break
+        return _Drawn(covered.index(best), best, len(covered), "; ".join(missed) or None)
 
     def _rest(self, seed: int) -> float:
         """Seconds that a request takes."""

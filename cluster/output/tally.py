@@ -18,7 +18,7 @@ OTHER = "other"
 MOST_LETTERS = 80
 VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\S*/\S*|[-+]?\d+(\.\d+)?(e[-+]?\d+)?%?", re.IGNORECASE)
 """What differs between reasons of one kind: quoted texts, paths, numbers."""
-FIGURE = re.compile(r"([a-z][a-z0-9_]*): ")
+FIGURE = re.compile(r"([a-z][a-z0-9_]*) [-+]?(\d|nan|inf)")
 COLUMNS = ("object", "defect", "status", "reason", "top_up")
 
 Pair = tuple[str, str]
@@ -81,10 +81,12 @@ def tally_of(ledger: Ledger) -> OutputTally:
 
 def kind_of(reason: str | None, rejected: bool = False) -> str:
     """What reasons of one kind have in common: the words, without what is quoted, paths and
-    numbers; of a pair that was rejected the figure's name (``coverage: 0.31: ...``)."""
+    numbers; of a pair that was ``rejected`` the names of the figures that miss their limits
+    (``coverage 0.31 is below 0.5; ...``)."""
     text = reason or "no reason"
-    if rejected and (figure := FIGURE.match(text)):
-        return figure[1]
+    figures = [FIGURE.match(part) for part in text.split("; ")] if rejected else []
+    if names := [figure[1] for figure in figures if figure]:
+        return " + ".join(names)
     return " ".join(VARYING.sub("...", text).split())[:MOST_LETTERS]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Annotated, Any, Literal
@@ -74,33 +73,11 @@ def read_judge(
         return None
     if judge is None and resolution == "model" and not given and not limits:
         return None
-    held = read_limits(limits)
+    try:
+        held = Limits.of(limits)
+    except ValueError as error:
+        raise InputFault(f"--limit: {str(error).removeprefix('limit: ')}") from error
     try:
         return JudgeOptions(**{"candidates": CANDIDATES, "retries": RETRIES, **given}, limits=held)
     except ValueError as error:
         raise InputFault(f"--{error}") from error
-
-
-def read_limits(texts: Sequence[str]) -> Limits:
-    """``NAME=VALUE`` each, any name once. Raises :class:`InputFault`."""
-    found: dict[str, float] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or name not in LIMITS or name in found:
-            rule = f"must be NAME=VALUE, each name once, of {', '.join(LIMITS)}"
-            raise InputFault.of("--limit", text, rule)
-        found[name] = _number(text, value)
-    try:
-        return Limits(**found)
-    except ValueError as error:
-        raise InputFault(f"--limit: {error}") from error
-
-
-def _number(text: str, value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputFault.of("--limit", text, "its value must be a finite number")
-    return number

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adabldm.core import images
-from adabldm.judging.options import JudgeOptions
+from adabldm.judging.options import JudgeOptions, Limits
 from adabldm.sampling.options import ExactOptions
 from cluster.generate.protocol import KEPT
 from cluster.generate.worker import Worker, WorkerSettings
@@ -55,8 +55,8 @@ def test_a_rejected_request_has_its_reason_and_figures_and_no_picture(tmp_path: 
     rejected = [row for row in facts.values() if row["status"] == "rejected"]
     assert 0 < len(rejected) < len(facts)
     for row in rejected:
-        assert row["reason"].startswith("likeness: 0.")
-        assert dict(row["quality"])["likeness"] < 0.5
+        assert row["reason"].endswith(" is below 0.5")
+        assert dict(row["quality"])["coverage"] < 0.5
         assert dict(row["seconds"]).keys() >= {"sleep", "store"}
         assert (row["image"], row["mask"], row["extras"]) == (None, None, [])
     assert not [key for key in files(tmp_path) for row in rejected if row["request_id"] in key]
@@ -96,17 +96,17 @@ def test_more_draws_reject_fewer_and_each_request_ends(tmp_path: Path) -> None:
         judge = JudgeOptions(candidates=candidates, retries=retries)
         facts = judged(tmp_path / f"{candidates}{retries}", HALF, judge, rows=24)
         counts[candidates, retries] = list(statuses(facts).values()).count("rejected")
-        draws = [dict(row["quality"])["draws"] for row in facts.values()]
+        draws = [dict(row["quality"])["candidates"] for row in facts.values()]
         assert max(draws) <= candidates * (retries + 1)
     assert counts[1, 0] > counts[1, 3] >= counts[4, 3]
     assert counts[1, 0] > counts[4, 0] >= counts[4, 3]
 
 
 def test_limits_that_no_draw_meets_end_in_rejected_rows(tmp_path: Path) -> None:
-    judge = JudgeOptions(candidates=2, retries=3)
-    facts = judged(tmp_path, "sleep://0?accept=0", judge)
+    judge = JudgeOptions(candidates=2, retries=3, limits=Limits(coverage=1))
+    facts = judged(tmp_path, "sleep://0", judge)
     assert set(statuses(facts).values()) == {"rejected"}
-    assert {dict(row["quality"])["draws"] for row in facts.values()} == {8.0}
+    assert {dict(row["quality"])["candidates"] for row in facts.values()} == {8.0}
     assert not files(tmp_path)
 
 
@@ -132,7 +132,7 @@ def test_a_row_that_raises_fails_and_its_neighbours_are_judged(tmp_path: Path) -
     found = statuses(facts)
     assert (found.pop("r0002"), found.pop("r0004")) == ("failed", "rejected")
     assert set(found.values()) == {"ok"}
-    assert facts["r0004"]["reason"] == "likeness: asked to reject 'dull'"
+    assert facts["r0004"]["reason"].startswith("coverage 0.")
 
 
 def test_without_a_judge_all_is_as_before(tmp_path: Path) -> None:

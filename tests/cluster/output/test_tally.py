@@ -30,27 +30,27 @@ def ledger_of(folder: Path, *commits: list[Row], schema: pa.Schema = INDEX) -> L
 
 def test_types_are_counted_over_all_commits_with_the_kinds_of_their_reasons(tmp_path: Path) -> None:
     first = [row(n) for n in range(5)] + [
-        row(5, "rejected", "coverage: 0.312: must be 0.5 or more"),
-        row(6, "rejected", "coverage: 0.11: must be 0.5 or more"),
+        row(5, "rejected", "coverage 0.312 is below 0.5"),
+        row(6, "rejected", "coverage 1.1e-03 is below 0.5; seam 9 is above 8"),
         row(7, "failed", "worker died"),
     ]
     second = [
-        row(8, "rejected", "seam: 12.5: must be 8 or less"),
+        row(8, "rejected", "seam 12.5 is above 8"),
         row(9, defect="bent"),
     ]
     tally = tally_of(ledger_of(tmp_path, first, second))
     assert list(tally.types) == [("nut", "bent"), ("nut", "crack")]
     crack = tally.types["nut", "crack"]
     assert (crack.asked, crack.made, crack.short) == (9, 5, 4)
-    assert crack.rejected == {"coverage": 2, "seam": 1}
+    assert crack.rejected == {"coverage": 1, "coverage + seam": 1, "seam": 1}
     assert crack.failed == {"worker died": 1}
     assert tally.types["nut", "bent"].short == 0
     assert (tally.short, tally.top_ups) == (4, 0)
 
 
 def test_top_ups_stand_for_pairs_that_were_asked_for(tmp_path: Path) -> None:
-    rows = [row(0), row(1, "rejected", "seam: 9: too much"), row(2, "failed", "x")]
-    more = [row(3, top_up=1), row(4, "rejected", "seam: 9: too much", top_up=1)]
+    rows = [row(0), row(1, "rejected", "seam 9 is above 8"), row(2, "failed", "x")]
+    more = [row(3, top_up=1), row(4, "rejected", "seam 9 is above 8", top_up=1)]
     tally = tally_of(ledger_of(tmp_path, rows, more))
     assert tally.types["nut", "crack"].asked == 3
     assert (tally.short, tally.top_ups) == (1, 1)
@@ -83,7 +83,8 @@ def test_any_number_of_kinds_takes_little_room(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reason", "rejected", "kind"),
     [
-        ("coverage: 0.31: must be 0.5 or more", True, "coverage"),
+        ("coverage 0.31 is below 0.5", True, "coverage"),
+        ("coverage nan is below 0.5; cl_dice 0 is below 0.2", True, "coverage + cl_dice"),
         ("image: /data/a b.png: is not the file", False, "image: ... b.png: is not the file"),
         (
             "RuntimeError: asked to raise by 'a bad one'",
