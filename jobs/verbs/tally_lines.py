@@ -45,4 +45,4 @@ def _of_type(one: TypeTally) -> str:
 def _reasons(reasons: Counter[str]) -> str:
     """The kinds of reason, those with most rows first."""
     ranked = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
-    return "; ".join(f"{kind} {count}" for kind, count in ranked)
+    return ", ".join(f"{count} {kind}" for kind, count in ranked)

@@ -25,7 +25,7 @@ def main(
     \b
     adabldm verify out
     """
-    from cluster.output.schema import OK
+    from cluster.output.schema import FAILED, OK, REJECTED
     from cluster.output.verification import count_statuses, verify
     from cluster.storage.location import location
     from jobs.progress import Tracker
@@ -44,6 +44,6 @@ def main(
     if faults:
         print(f"{faults} faults in {rows} rows: {place.shown}")
         raise typer.Exit(ExitCode.STOPPED)
-    others = [f"{count} {name}" for name, count in statuses.items() if name != OK]
+    others = [f"{statuses[name]} {name}" for name in (REJECTED, FAILED) if statuses[name]]
     which = f" ({', '.join([f'{statuses[OK]} pairs', *others])})" if others else ""
     print(f"{rows} rows{which}, all as they should be: {place.shown}")
