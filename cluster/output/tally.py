@@ -15,7 +15,8 @@ from cluster.output.schema import OK, REJECTED
 MOST_KINDS = 20
 """Kinds of reason of one type that are told apart."""
 OTHER = "other"
-MOST_LETTERS = 80
+MOST_LETTERS, LONGEST = 80, 500
+"""Letters of a kind, and of a reason that are looked at."""
 VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\S*/\S*|[-+]?\d+(\.\d+)?(e[-+]?\d+)?%?", re.IGNORECASE)
 """What differs between reasons of one kind: quoted texts, paths, numbers."""
 FIGURE = re.compile(r"([a-z][a-z0-9_]*) [-+]?(\d|nan|inf)")
@@ -83,7 +84,7 @@ def kind_of(reason: str | None, rejected: bool = False) -> str:
     """What reasons of one kind have in common: the words, without what is quoted, paths and
     numbers; of a pair that was ``rejected`` the names of the figures that miss their limits
     (``coverage 0.31 is below 0.5; ...``)."""
-    text = reason or "no reason"
+    text = (reason or "no reason")[:LONGEST]
     figures = [FIGURE.match(part) for part in text.split("; ")] if rejected else []
     if names := [figure[1] for figure in figures if figure]:
         return " + ".join(names)
