@@ -19,7 +19,7 @@ WORST = 5
 
 
 def main(pairs: str) -> None:
-    """Print what was made, what it took, what did not come of it, and the pairs to look at first."""
+    """Print what was made and what not, what it took, and the pairs to look at first."""
     index = DeltaTable(f"{pairs.rstrip('/')}/index").to_pyarrow_table()
 
     # DuckDB reads Arrow tables by the name of their variable; figures are maps from name to number.
