@@ -2,8 +2,8 @@
 
 ``sleep://MS?spread=R&accept=P&reject=WORD&raise=WORD&crash=WORD&fail=TEXT&room=N&size=S&version=V``:
 MS milliseconds a draw, or with ``spread`` MS on average and by its seed up to R times the shortest;
-where there is a judge, a share P of the draws, by their seed and number, covers half of its mask or
-more, and none whose prompt contains the WORD of ``reject``; a prompt that contains a WORD raises,
+where there is a judge, a share P of the draws, by their seed and number, covers its mask nearly, the
+others hardly, and so do all whose prompt contains the WORD of ``reject``; a prompt that contains a WORD raises,
 or ends the process; ``fail`` is an error while loading; memory runs out when more than N requests
 are computed together.
 """
@@ -127,7 +127,7 @@ class SleepingPipeline:
         while len(covered) < judge.candidates * (1 + judge.retries):
             for number in range(len(covered), len(covered) + judge.candidates):
                 luck, value = np.random.default_rng([seed % 2**64, number, 2]).random(2)
-                covered.append(float(value + (luck < accepted)) / 2)
+                covered.append(0.9 * float(luck < accepted) + 0.1 * float(value))
             best = max(covered)
             if not (missed := judge.limits.missed({"coverage": best})):
                 break

@@ -55,7 +55,7 @@ def test_a_rejected_request_has_its_reason_and_figures_and_no_picture(tmp_path: 
     rejected = [row for row in facts.values() if row["status"] == "rejected"]
     assert 0 < len(rejected) < len(facts)
     for row in rejected:
-        assert row["reason"].endswith(" is below 0.5")
+        assert row["reason"].endswith(f" is below {Limits().coverage:g}")
         assert dict(row["quality"])["coverage"] < 0.5
         assert dict(row["seconds"]).keys() >= {"sleep", "store"}
         assert (row["image"], row["mask"], row["extras"]) == (None, None, [])

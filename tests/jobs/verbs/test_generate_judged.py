@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from adabldm.core import images
+from adabldm.judging.options import Limits
 from jobs import cli
 from jobs.sheets.contact_sheet import contact_sheet
 from jobs.verbs import verify
@@ -110,7 +111,7 @@ def test_it_ends_with_what_each_type_was_asked_for_and_lacks_and_a_rerun_says_th
     ]
     assert errors == [f"3 pairs short; adabldm plan DATASET --top-up {output} plans as many more"]
     rows = {row["request_id"]: row for row in index_of(output)}
-    assert rows["r0001"]["reason"].endswith(" is below 0.5")
+    assert rows["r0001"]["reason"].startswith("coverage 0.0")
     assert dict(rows["r0001"]["quality"])["candidates"] == 4.0
     again, repeated, _ = run(*command)
     assert (again, repeated[:2]) == (3, lines[:2])
@@ -178,13 +179,13 @@ def test_an_output_is_bound_to_its_judge_setting_by_setting(run: Run, tmp_path: 
     assert run(*words(manifest, output, "sleep://0", "--limit", "coverage=0.25"))[0] == 0
     held = json.loads((output / "run.json").read_text())["config"]["judge"]
     assert (held["retries"], held["limits"]["coverage"]) == (3, 0.25)
-    assert held["limits"]["seam"] == "off"
+    assert held["limits"]["real_distance"] == "off"
     more = ("--candidates", "4", "--mask", "refined")
     code, _, errors = run(*words(manifest, output, "sleep://0", *more))
     assert code == 2
     assert [line.partition(f" {output}")[0] for line in errors] == [
         "judge.candidates: 4:",
-        "judge.limits.coverage: 0.5:",
+        f"judge.limits.coverage: {Limits().coverage!r}:",
         "judge.mask: 'refined':",
     ]
 
