@@ -2,10 +2,10 @@
 
 ``sleep://MS?spread=R&accept=P&reject=WORD&raise=WORD&crash=WORD&fail=TEXT&room=N&size=S&version=V``:
 MS milliseconds a draw, or with ``spread`` MS on average and by its seed up to R times the shortest;
-where there is a judge, a share P of the draws, by their seed and number, covers its mask nearly, the
-others hardly, and so do all whose prompt contains the WORD of ``reject``; a prompt that contains a WORD raises,
-or ends the process; ``fail`` is an error while loading; memory runs out when more than N requests
-are computed together.
+where there is a judge, a share P of the draws, by their seed and number, nearly covers its mask and
+the others hardly, as all do whose prompt contains the WORD of ``reject``; a prompt that contains a
+WORD raises, or ends the process; ``fail`` is an error while loading; memory runs out when more than
+N requests are computed together.
 """
 
 from __future__ import annotations
