@@ -19,7 +19,7 @@ WORST = 5
 
 
 def main(pairs: str) -> None:
-    """Print what was made, what it took, what failed, and the pairs to look at first."""
+    """Print what was made and what not, what it took, and the pairs to look at first."""
     index = DeltaTable(f"{pairs.rstrip('/')}/index").to_pyarrow_table()
 
     # DuckDB reads Arrow tables by the name of their variable; figures are maps from name to number.
@@ -33,7 +33,7 @@ def main(pairs: str) -> None:
             """
         )
     )
-    print("why requests failed")
+    print("why requests were rejected or failed")
     print(
         duckdb.sql(
             "select reason, count(*) as requests from index where reason is not null group by all"

@@ -68,14 +68,14 @@ class PlacedDefects:
 
 @dataclass(frozen=True)
 class PlanBlock:
-    """Rows ``first`` to ``first + N`` of a plan, by column; arrays are (N,).
+    """Some rows of a plan, by column; arrays are (N,).
 
-    ``pair`` numbers the planner's pairs of object and type, ``good`` the object's pictures,
-    ``prompt`` the planner's prompts; ``outcome`` is PLACED or why there is no place; ``defects``
-    the main one of each row and perhaps further ones.
+    ``row`` is their number, ascending; ``pair`` numbers the planner's pairs of object and type,
+    ``good`` the object's pictures, ``prompt`` the planner's prompts; ``outcome`` is PLACED or why
+    there is no place; ``defects`` the main one of each row and perhaps further ones.
     """
 
-    first: int
+    row: np.ndarray
     pair: np.ndarray
     seed: np.ndarray
     good: np.ndarray
@@ -179,16 +179,15 @@ class Planner:
         first, size = 0, FIRST_BLOCK
         while first < count:
             last = min(count, first + size)
-            yield self.block(first, last)
+            yield self.block(np.arange(first, last, dtype=np.uint64))
             first, size = last, min(4 * size, LARGEST_BLOCK)
 
-    def block(self, first: int, last: int) -> PlanBlock:
-        """Rows ``first`` to ``last`` - 1."""
-        rows = np.arange(first, last, dtype=np.uint64)
+    def block(self, rows: np.ndarray) -> PlanBlock:
+        """The rows with these numbers, uint64 (N,), ascending."""
         pair = (rows % np.uint64(len(self.pairs))).astype(np.int64)
         start, count = self._prompt_spans[pair].T
         block = PlanBlock(
-            first=first,
+            row=rows.astype(np.int64),
             pair=pair,
             seed=(self._streams.bits("seed", rows) >> np.uint64(1)).astype(np.int64),
             good=np.zeros(len(rows), np.int64),

@@ -19,10 +19,11 @@ import pyarrow as pa
 from adabldm.core.faults import JobFault
 from cluster.generate.flow import Pool, run
 from cluster.generate.protocol import (
-    EXTRAS,
+    ALL_EXTRAS,
     FAILED,
     NO_ROOM,
     OK,
+    REJECTED,
     UNLOADABLE,
     UNSTORED,
     Fact,
@@ -50,11 +51,12 @@ class Tally:
     """Requests committed by this run."""
 
     made: int = 0
+    rejected: int = 0
     failed: int = 0
 
     @property
     def committed(self) -> int:
-        return self.made + self.failed
+        return self.made + self.rejected + self.failed
 
 
 @dataclass
@@ -133,7 +135,8 @@ class Driver:
             if not self._waiting:
                 self._since = time.monotonic()
             self._waiting.append(self._index_row(window, fact))
-        if not self.tally.made and all(row["status"] == FAILED for row in self._waiting):
+        worked = self.tally.made + self.tally.rejected
+        if not worked and all(row["status"] == FAILED for row in self._waiting):
             self._refuse_hopelessness()
         elif len(self._waiting) >= COMMIT_ROWS or self._waited() >= COMMIT_SECONDS:
             self._commit()
@@ -177,8 +180,10 @@ class Driver:
         failed = [row for row in rows if row["status"] == FAILED]
         for row in failed:
             _remove_pictures(self.settings.output, row)
+        rejected = sum(row["status"] == REJECTED for row in rows)
         self.tally.failed += len(failed)
-        self.tally.made += len(rows) - len(failed)
+        self.tally.rejected += rejected
+        self.tally.made += len(rows) - len(failed) - rejected
 
 
 def _told(error: BaseException) -> BaseException:
@@ -201,6 +206,6 @@ def _refuse_lost(output: Location, rows: list[Row]) -> None:
 
 def _remove_pictures(output: Location, row: Row) -> None:
     names = (row["object"], row["defect"], row["request_id"])
-    extras = [extra_key(row["request_id"], name) for name in EXTRAS]
+    extras = [extra_key(row["request_id"], name) for name in ALL_EXTRAS]
     for key in (image_key(*names), mask_key(*names), *extras):
         output.join(key).remove()

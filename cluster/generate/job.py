@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
 from adabldm.core.faults import InputFault
+from adabldm.judging.options import JudgeOptions
 from adabldm.sampling.options import ModeOptions
 from cluster.generate.compute_batch import ComputeBatch
 from cluster.generate.driver import Driver, Tally
@@ -30,6 +32,7 @@ from cluster.models.loading import ModelFault
 from cluster.models.row_models import NO_BRANCH, RowModels
 from cluster.output.index import Ledger
 from cluster.output.run_json import RunBinding, unbind
+from cluster.output.tally import OutputTally, tally_of
 from cluster.storage.location import PARTIAL, Location, location
 
 
@@ -37,9 +40,9 @@ from cluster.storage.location import PARTIAL, Location, location
 class GenerationSpec:
     """What ``generate`` is asked for; URIs as typed.
 
-    ``named_branches`` are ALIAS=URI, ``branches`` is a folder of them. A worker takes
-    ``pool.batch_size`` requests a call and computes ``compute_batch`` of them together. If
-    ``strict``, a prompt that the model cuts is a fault.
+    Without ``judge`` pairs are not judged. ``named_branches`` are ALIAS=URI, ``branches`` is a
+    folder of them. A worker takes ``pool.batch_size`` requests a call and computes
+    ``compute_batch`` of them together. If ``strict``, a prompt that the model cuts is a fault.
     """
 
     manifest: str
@@ -47,6 +50,7 @@ class GenerationSpec:
     output: str
     pool: Pool
     options: ModeOptions
+    judge: JudgeOptions | None = None
     keep: tuple[str, ...] = ()
     allowed_roots: Sequence[str] = ()
     named_branches: Sequence[str] = ()
@@ -57,13 +61,14 @@ class GenerationSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """``requests`` in the manifest; ``made`` and ``failed`` by this run; ``failed_before``."""
+    """``requests`` in the manifest, of which as many have each status ``before`` this run; what
+    ``this_run`` did; and what is in the output ``in_all``, whichever manifest asked for it."""
 
     output: Location
     requests: int
-    made: int
-    failed: int
-    failed_before: int
+    before: Mapping[str, int]
+    this_run: Tally
+    in_all: OutputTally
 
 
 Progress = Callable[[int, int, Tally, int], None]
@@ -77,7 +82,7 @@ def _ignore(_: str) -> None:
 @dataclass(frozen=True, kw_only=True)
 class CheckedJob:
     """A job whose input is in order: what is to be made, and what its output holds already;
-    ``failed_before`` requests failed in earlier runs; ``remarks`` are lines worth a look."""
+    as many requests as ``before`` says have each status; ``remarks`` are lines worth a look."""
 
     output: Location
     ledger: Ledger
@@ -87,7 +92,7 @@ class CheckedJob:
     checks: RequestChecks
     schema: pa.Schema
     roster: Roster
-    failed_before: int
+    before: Mapping[str, int]
     remarks: Sequence[str] = ()
 
 
@@ -111,7 +116,7 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
     remarks = Remarks(
         checks.models.of, strict=spec.strict, native=spec.options.resolution == "native"
     )
-    one_folder = bool(spec.keep)  # That of the pictures besides the pairs.
+    one_folder = bool(spec.keep or spec.judge)  # That of the pictures besides the pairs.
     with closing(validate(manifest, checks, remarks, one_folder=one_folder)) as roster:
         yield CheckedJob(
             output=output,
@@ -122,7 +127,7 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
             checks=checks,
             schema=schema,
             roster=roster,
-            failed_before=mark_committed(manifest, ledger, roster),
+            before=mark_committed(manifest, ledger, roster),
             remarks=[*manifest.remarks, *remarks.lines()],
         )
 
@@ -138,34 +143,34 @@ def generate(
     with checked(spec) as job:
         for line in job.remarks:
             remark(line)
-        tally, failed_before = Tally(), job.failed_before
+        tally, before = Tally(), job.before
         if job.roster.count(done=False):
             claim = _claim(job)
-            failed_before = claim.failed_before
+            before = claim.before
             tally = _drive(spec, job, claim, progress)
         _clear_partial(job.output)
         return Outcome(
             output=job.output,
             requests=job.roster.count(),
-            made=tally.made,
-            failed=tally.failed,
-            failed_before=failed_before,
+            before=before,
+            this_run=tally,
+            in_all=tally_of(job.ledger),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Claim:
-    """Whether the output was ``bound_now`` for the first time, and ``failed_before`` as it is since
-    no other driver can commit."""
+    """Whether the output was ``bound_now`` for the first time, and what was there ``before`` as it
+    is since no other driver can commit."""
 
     bound_now: bool
-    failed_before: int
+    before: Mapping[str, int]
 
 
 def _claim(job: CheckedJob) -> _Claim:
     """Bind the output to the job and become its only driver."""
     bound_now = job.binding.bind(job.output)
-    failed_before, seen = job.failed_before, job.ledger.version
+    before, seen = job.before, job.ledger.version
     try:
         job.ledger.claim(job.schema)
     except BaseException:
@@ -173,8 +178,8 @@ def _claim(job: CheckedJob) -> _Claim:
             unbind(job.output)
         raise
     if job.ledger.version != seen + 1:  # Another driver committed while this one was checking.
-        failed_before = mark_committed(job.manifest, job.ledger, job.roster)
-    return _Claim(bound_now=bound_now, failed_before=failed_before)
+        before = mark_committed(job.manifest, job.ledger, job.roster)
+    return _Claim(bound_now=bound_now, before=before)
 
 
 def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progress) -> Tally:
@@ -217,7 +222,17 @@ def _config(spec: GenerationSpec) -> dict[str, object]:
         "device": spec.pool.device,
         # On a GPU a batch's shape may change last bits; on a CPU each request is by itself.
         "batch_size": spec.compute_batch,
+        # An output that is not judged is bound as those were before there was a judge.
+        **({"judge": _judge_config(spec.judge)} if spec.judge else {}),
     }
+
+
+def _judge_config(judge: JudgeOptions) -> dict[str, object]:
+    """The judge's settings; JSON has no number for a limit that is off."""
+    limits = {
+        name: "off" if math.isinf(value) else value for name, value in asdict(judge.limits).items()
+    }
+    return asdict(judge) | {"limits": limits}
 
 
 def worker_settings(spec: GenerationSpec, output: Location) -> WorkerSettings:
@@ -226,6 +241,7 @@ def worker_settings(spec: GenerationSpec, output: Location) -> WorkerSettings:
         output=output,
         options=spec.options,
         device=spec.pool.device,
+        judge=spec.judge,
         keep=spec.keep,
         compute_batch=spec.compute_batch,
     )

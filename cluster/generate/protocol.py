@@ -17,11 +17,13 @@ from cluster.manifest.request_checks import Fingerprints
 from cluster.manifest.schema import SCHEMA, Blob, Recipe, SetDown
 from cluster.models.row_models import RowModel
 from cluster.output import schema
+from cluster.output.paths import ASKED_MASK, REFINED_MASK
 from cluster.output.schema import INDEX
 from cluster.storage.location import Location
 
-Status = Literal["ok", "failed", "unloadable", "unstored", "no room"]
+Status = Literal["ok", "rejected", "failed", "unloadable", "unstored", "no room"]
 OK: Status = schema.OK
+REJECTED: Status = schema.REJECTED
 FAILED: Status = schema.FAILED
 UNLOADABLE: Status = "unloadable"
 UNSTORED: Status = "unstored"
@@ -31,10 +33,13 @@ place in the index."""
 
 EXTRAS = ("source", "trimap", "blended")
 """Pictures that may be kept besides a pair."""
+KEPT = (*EXTRAS, REJECTED)
+"""What ``--keep`` may name: these, and what the judge has rejected."""
+ALL_EXTRAS = (*KEPT, ASKED_MASK, REFINED_MASK)
 
 WORK = pa.schema(
     [
-        *SCHEMA,
+        *(field for field in SCHEMA if field.name != "top_up"),
         INDEX.field("model_fingerprint"),
         pa.field("branch", pa.string()),
         pa.field("branch_fingerprint", pa.string()),
@@ -56,7 +61,8 @@ _KNOWN = frozenset(SCHEMA.names)
 class Request:
     """A checked row of the manifest, its pictures apart: they are in its :class:`Work`.
 
-    ``model`` is as the row says it, None for the job's; ``riding`` are the further columns.
+    ``model`` is as the row says it, None for the job's; ``top_up`` as in the manifest's schema;
+    ``riding`` are the further columns.
     """
 
     request_id: str
@@ -66,6 +72,7 @@ class Request:
     negative_prompt: str
     seed: int
     model: str | None
+    top_up: int | None = None
     riding: Row = field(default_factory=dict)
 
     @classmethod
@@ -79,6 +86,7 @@ class Request:
             negative_prompt=row.get("negative_prompt") or "",
             seed=row["seed"],
             model=row.get("model") or None,
+            top_up=row.get("top_up"),
             riding={name: value for name, value in row.items() if name not in _KNOWN},
         )
 
@@ -197,6 +205,7 @@ def index_row(
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,
         "model": request.model or model,
+        "top_up": request.top_up,
         "request_fingerprint": prints.request,
         "source_sha256": prints.source,
         "trimap_sha256": prints.trimap,

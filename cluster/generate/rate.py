@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from adabldm.core.faults import InputFault, JobFault
 from cluster.generate.job import CheckedJob, GenerationSpec, worker_settings
-from cluster.generate.protocol import OK, UNLOADABLE, facts_of
+from cluster.generate.protocol import OK, REJECTED, UNLOADABLE, facts_of
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import Worker
 from cluster.storage.location import Location
@@ -21,8 +21,8 @@ TRIED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """``images_per_second`` of one worker, and on how many ``requests`` it was measured (None: it
-    was given)."""
+    """``images_per_second`` of one worker, and on how many ``requests`` it was measured, all draws
+    of a request one image (None: it was given, each draw an image)."""
 
     images_per_second: float
     requests: int | None = None
@@ -54,7 +54,7 @@ def _made(worker: Worker, rows: pa.Table) -> None:
     for fact in facts_of(worker(rows)):
         if fact.status == UNLOADABLE:
             raise InputFault(str(fact.reason))
-        if fact.status != OK:
+        if fact.status not in (OK, REJECTED):
             raise JobFault(f"no rate: {fact.request_id}: {fact.reason}; --rate gives one")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from adabldm.core.faults import InputFault
 from cluster.manifest.reader import Manifest
 from cluster.manifest.roster import Roster
 from cluster.output.index import Ledger
-from cluster.output.schema import FAILED
 
 SHOWN_FAULTS = 50
 PLAIN_FIELDS = ("object", "defect", "prompt", "negative_prompt", "seed")
@@ -19,12 +20,12 @@ INDEX_HASHES = {
 }
 
 
-def mark_committed(manifest: Manifest, ledger: Ledger, roster: Roster) -> int:
-    """Mark in ``roster`` what ``ledger`` holds; returns how many of these are ``failed``.
+def mark_committed(manifest: Manifest, ledger: Ledger, roster: Roster) -> Counter[str]:
+    """Mark in ``roster`` what ``ledger`` holds; returns how many of these have which status.
 
     Raises :class:`InputFault` for a committed id whose request is another one now.
     """
-    failed = 0
+    found: Counter[str] = Counter()
     changed: list[str] = []
     for batch in ledger.read(["request_id", "request_fingerprint", "status"]):
         ids, prints, statuses = (column.to_pylist() for column in batch.columns)
@@ -32,12 +33,12 @@ def mark_committed(manifest: Manifest, ledger: Ledger, roster: Roster) -> int:
         roster.mark_done(known)
         for request_id, fingerprint, status in zip(ids, prints, statuses, strict=True):
             if request_id in known:
-                failed += status == FAILED
+                found[status] += 1
                 if fingerprint != known[request_id].request:
                     changed.append(request_id)
     if changed:
         raise InputFault(*_changes(manifest, ledger, roster, changed))
-    return failed
+    return found
 
 
 def _changes(manifest: Manifest, ledger: Ledger, roster: Roster, changed: list[str]) -> list[str]:

@@ -1,8 +1,8 @@
 """The actor: holds the pipeline, turns work into stored pairs, and tells the facts.
 
 A request is planned -> sampled -> judged -> stored -> committed. Its work has what was planned; the
-pipeline samples it and its trace has what was judged (:meth:`Worker._sample`); its files are stored
-(:meth:`Worker._store`); the driver commits the facts (:mod:`cluster.generate.driver`).
+pipeline samples and judges it (:meth:`Worker._sample`); its files are stored
+(:mod:`cluster.generate.storing`); the driver commits the facts (:mod:`cluster.generate.driver`).
 
 One thread computes; decoding, coding and uploads happen beside it. A request's files depend on the
 request alone, so work that is done twice writes the same bytes to the same places.
@@ -20,57 +20,45 @@ import numpy as np
 import pyarrow as pa
 
 from adabldm.core import images, trimap
+from adabldm.judging.options import JudgeOptions
 from adabldm.placement import transform
-from adabldm.sampling.options import ModeOptions, RequestTrace
+from adabldm.sampling.options import ModeOptions
 from adabldm.sampling.output import AdaBLDMOutput
 from cluster.generate.compute_batch import ComputeBatch, ComputeBatches, is_out_of_memory
 from cluster.generate.decoding import Decoded, decode
 from cluster.generate.protocol import (
     FAILED,
     NO_ROOM,
-    OK,
+    REJECTED,
     UNLOADABLE,
     UNSTORED,
-    Extra,
     Fact,
     Status,
     Work,
     fact_table,
     works_of,
 )
+from cluster.generate.storing import Made, Store
 from cluster.manifest.picture_checks import PictureFault
 from cluster.models.kinds import Backend
 from cluster.models.loading import Backends, ModelFault
-from cluster.output.paths import extra_key, image_key, mask_key
-from cluster.storage.hashing import sha256
-from cluster.storage.location import PARTIAL, Location
+from cluster.storage.location import Location
 
 TRANSFER_THREADS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
-    """Where and how a worker works; ``keep`` names of
-    :data:`~cluster.generate.protocol.EXTRAS`; ``compute_batch`` requests are computed together, or
+    """Where and how a worker works; ``judge`` None: pairs are not judged; ``keep`` names of
+    :data:`~cluster.generate.protocol.KEPT`; ``compute_batch`` requests are computed together, or
     ``auto``: as many as fit in memory."""
 
     output: Location
     options: ModeOptions
     device: str
+    judge: JudgeOptions | None = None
     keep: tuple[str, ...] = ()
     compute_batch: ComputeBatch = None
-
-
-@dataclass(frozen=True)
-class _Made:
-    """One request's pictures, as they are written, and what its model took besides."""
-
-    work: Work
-    image: np.ndarray
-    mask: np.ndarray
-    extras: dict[str, np.ndarray]
-    trace: RequestTrace
-    seconds: dict[str, float]
 
 
 class Worker:
@@ -85,6 +73,9 @@ class Worker:
         self._backends = Backends(settings.device)
         self._batches = ComputeBatches(settings.compute_batch, settings.device)
         self._in_place: tuple[str, str | None] | None = None
+        self._store = Store(
+            output=settings.output, judge=settings.judge, keep_rejected=REJECTED in settings.keep
+        )
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
         self._transfer = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
 
@@ -103,7 +94,7 @@ class Worker:
                 facts.append(_fact(work, UNSTORED, reason=f"reading: {error}"))
         stored: list[tuple[Work, Future[Fact]]] = []
         for result in self._compute.submit(self._sample_all, decoded).result():
-            if isinstance(result, _Made):
+            if isinstance(result, Made):
                 stored.append((result.work, self._transfer.submit(self._store, result)))
             else:
                 facts.append(result)
@@ -114,14 +105,14 @@ class Worker:
                 facts.append(_fact(work, UNSTORED, reason=f"writing: {error}"))
         return fact_table(facts)
 
-    def _sample_all(self, decoded: list[Decoded]) -> list[_Made | Fact]:
+    def _sample_all(self, decoded: list[Decoded]) -> list[Made | Fact]:
         """Run the pipeline of each row's model and branch."""
-        results: list[_Made | Fact] = []
+        results: list[Made | Fact] = []
         for _, group in groupby(decoded, key=_model_of):
             results += self._sample(list(group))
         return results
 
-    def _sample(self, decoded: list[Decoded]) -> list[_Made | Fact]:
+    def _sample(self, decoded: list[Decoded]) -> list[Made | Fact]:
         """Run one model's pipeline; a batch that raises is halved until the culprits stand
         alone. When memory runs out, fewer are computed together and no row is blamed."""
         try:
@@ -140,7 +131,7 @@ class Worker:
         middle = len(decoded) // 2
         return self._sample(decoded[:middle]) + self._sample(decoded[middle:])
 
-    def _run(self, decoded: list[Decoded]) -> list[_Made]:
+    def _run(self, decoded: list[Decoded]) -> list[Made]:
         settings = self._settings
         backend, seconds = self._backend_of(decoded[0])
 
@@ -148,19 +139,23 @@ class Worker:
             from adabldm.sampling.modes import mode_of
 
             chosen = [decoded[i % len(decoded)] for i in range(size)]
-            _call(backend, chosen, mode_of(settings.options).trial(settings.options), size)
+            _call(backend, chosen, mode_of(settings.options).trial(settings.options), None, size)
 
         compute_batch = self._batches.of(decoded[0].work.model, trial)
-        out = _call(backend, decoded, settings.options, compute_batch)
+        judge = settings.judge
+        out = _call(backend, decoded, settings.options, judge, compute_batch)
         kept = {"source": out.sources, "trimap": out.trimaps, "blended": out.blended}
         return [
-            _Made(
+            Made(
                 work=one.work,
                 image=_in_channels_of(one, out.images[i], settings.options),
-                mask=out.masks[i],
+                asked=out.masks[i],
+                refined=out.refined[i] if judge else None,
+                reason=out.reasons[i],
                 extras={
                     name: _in_channels_of(one, kept[name][i], settings.options)
                     for name in settings.keep
+                    if name in kept
                 },
                 trace=out.traces[i],
                 seconds={} if i else seconds,
@@ -180,43 +175,13 @@ class Worker:
         self._in_place = wanted
         return backend, {"swap": time.perf_counter() - began}
 
-    def _store(self, made: _Made) -> Fact:
-        """Write a pair's files and return the request's fact. Raises ``OSError``."""
-        began = time.perf_counter()
-        work = made.work
-        names = (work.object, work.defect, work.request_id)
-        image, mask = image_key(*names), mask_key(*names)
-        extras: list[Extra] = [
-            {
-                "name": name,
-                "path": (path := extra_key(work.request_id, name)),
-                "sha256": self._write(path, pixels),
-            }
-            for name, pixels in made.extras.items()
-        ]
-        mask_sha256, image_sha256 = self._write(mask, made.mask), self._write(image, made.image)
-        seconds = {**made.trace.seconds, **made.seconds, "store": time.perf_counter() - began}
-        return Fact(
-            request_id=work.request_id,
-            status=OK,
-            image=image,
-            mask=mask,
-            image_sha256=image_sha256,
-            mask_sha256=mask_sha256,
-            extras=extras,
-            quality=sorted(made.trace.quality.items()),
-            seconds=sorted(seconds.items()),
-        )
-
-    def _write(self, key: str, pixels: np.ndarray) -> str:
-        data = images.encode_png(pixels)
-        output = self._settings.output
-        output.join(key).write(data, partial=output.join(PARTIAL))
-        return sha256(data)
-
 
 def _call(
-    backend: Backend, decoded: list[Decoded], options: ModeOptions, compute_batch: int | None
+    backend: Backend,
+    decoded: list[Decoded],
+    options: ModeOptions,
+    judge: JudgeOptions | None,
+    compute_batch: int | None,
 ) -> AdaBLDMOutput:
     return backend(
         images=[one.image for one in decoded],
@@ -225,6 +190,7 @@ def _call(
         negative_prompts=[one.work.negative_prompt for one in decoded],
         seeds=[one.work.seed for one in decoded],
         options=options,
+        judge=judge,
         compute_batch=compute_batch,
     )
 

@@ -21,6 +21,7 @@ from cluster.storage.location import Location, location
 
 Row = dict[str, Any]
 CHUNK_ROWS = 512
+WHOLE = [field.name for field in SCHEMA if kinds.is_integer(field.type)]
 KEPT_PATHS = 200_000
 
 
@@ -127,7 +128,7 @@ class Manifest:
         except (pa.ArrowException, ValueError, OverflowError) as error:
             kind = expected.field(name).type
             raise ColumnFault(f"column {name!r}: a value is no {kind} ({error})") from error
-        if name == "seed" and not kinds.is_integer(column.type):
+        if name in WHOLE and not kinds.is_integer(column.type):
             return [whole(value) for value in values]
         return values
 

@@ -17,6 +17,7 @@ from cluster.storage.hashing import sha256
 
 T = TypeVar("T")
 INT64 = range(-(2**63), 2**63)
+TOP_UPS = range(1, 10**9)
 PLACEMENT_FIELDS = ("angle", "scale", "top", "left")
 
 
@@ -197,7 +198,7 @@ class RequestChecks:
 
 
 def _plain_faults(row: Row) -> list[RowFault]:
-    """Faults of the names, the texts and the seed."""
+    """Faults of the names, the texts and the numbers."""
     found: list[tuple[str, str | None]] = [
         ("request_id", name_fault(row.get("request_id"))),
         ("object", object_fault(row.get("object"))),
@@ -207,6 +208,10 @@ def _plain_faults(row: Row) -> list[RowFault]:
     seed = row.get("seed")
     legal_seed = isinstance(seed, int) and seed in INT64
     found.append(("seed", None if legal_seed else "must be a 64-bit integer"))
+    top_up = row.get("top_up")
+    legal_top_up = top_up is None or (isinstance(top_up, int) and top_up in TOP_UPS)
+    rule = f"must be null, or a whole number in 1..{TOP_UPS[-1]}"
+    found.append(("top_up", None if legal_top_up else rule))
     return [RowFault(field, row.get(field), rule) for field, rule in found if rule]
 
 

@@ -67,6 +67,8 @@ SCHEMA = pa.schema(
         pa.field("negative_prompt", pa.string()),
         pa.field("seed", pa.int64()),
         pa.field("model", pa.string()),
+        pa.field("top_up", pa.int64()),
     ]
 )
-"""What is read of a manifest; a column beyond these rides along to the index."""
+"""What is read of a manifest; a column beyond these rides along to the index. ``top_up`` is the
+number of the top-up that the row is of, 1 or more; null for a pair that is asked for anew."""

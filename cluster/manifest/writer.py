@@ -73,11 +73,17 @@ def _leaves(name: str, kind: pa.DataType) -> list[str]:
 class TableMaker:
     """Makes tables of a planner's blocks of rows.
 
-    ``model_of(object, defect)`` is what a row of that object and type says as its model.
+    ``model_of(object, defect)`` is what a row of that object and type says as its model; ``top_up``
+    is what all rows say as theirs.
     """
 
-    def __init__(self, planner: Planner, model_of: Callable[[str, str], str | None]) -> None:
-        self._planner = planner
+    def __init__(
+        self,
+        planner: Planner,
+        model_of: Callable[[str, str], str | None],
+        top_up: int | None = None,
+    ) -> None:
+        self._planner, self._top_up = planner, top_up
         names = [planner.names(pair) for pair in range(len(planner.pairs))]
         self._objects = pa.array([item for item, _ in names])
         self._types = pa.array([defect for _, defect in names])
@@ -100,7 +106,7 @@ class TableMaker:
         reasons = pa.array([REASONS.get(outcome) for outcome in range(max(REASONS) + 1)])
         return pa.table(
             [
-                pa.array(block.first + rows),
+                pa.array(block.row[rows]),
                 self._request_ids(block, rows),
                 self._objects.take(pa.array(pair)),
                 self._types.take(pa.array(pair)),
@@ -111,7 +117,7 @@ class TableMaker:
 
     def _request_ids(self, block: PlanBlock, rows: np.ndarray) -> pa.Array:
         """``screw-thread_top-s7-00000042``."""
-        numbers = pc.utf8_lpad(pa.array(block.first + rows).cast(pa.string()), 8, "0")
+        numbers = pc.utf8_lpad(pa.array(block.row[rows]).cast(pa.string()), 8, "0")
         stems = self._stems.take(pa.array(block.pair[rows]))
         return pc.binary_join_element_wise(stems, numbers, "-")
 
@@ -131,6 +137,7 @@ class TableMaker:
                 pa.nulls(len(rows), pa.string()),
                 pa.array(block.seed[rows]),
                 self._models.take(pair),
+                pa.repeat(pa.scalar(self._top_up, pa.int64()), len(rows)),
             ],
             schema=SCHEMA,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from adabldm.judging.options import JudgeOptions
 from adabldm.sampling.options import ModeOptions
 from cluster.models.inspect import ModelFacts, inspect_files
 from cluster.models.local_copies import local_model
@@ -28,6 +29,7 @@ class Backend(Protocol):
         negative_prompts: Any,
         seeds: Any,
         options: ModeOptions,
+        judge: JudgeOptions | None = None,
         compute_batch: int | None,
     ) -> Any: ...
 

@@ -1,9 +1,11 @@
 """A pipeline that only sleeps: the same call as the real one, for tests and for ceilings.
 
-``sleep://MS?spread=R&raise=WORD&crash=WORD&fail=TEXT&room=N&size=S&version=V``: MS milliseconds a
-request, or with ``spread`` MS on average and by its seed up to R times the shortest; a prompt that
-contains a WORD raises, or ends the process; ``fail`` is an error while loading; memory runs out
-when more than N requests are computed together.
+``sleep://MS?spread=R&accept=P&reject=WORD&raise=WORD&crash=WORD&fail=TEXT&room=N&size=S&version=V``:
+MS milliseconds a draw, or with ``spread`` MS on average and by its seed up to R times the shortest;
+where there is a judge, a share P of the draws, by their seed and number, nearly covers its mask and
+the others hardly, as all do whose prompt contains the WORD of ``reject``; a prompt that contains a
+WORD raises, or ends the process; ``fail`` is an error while loading; memory runs out when more than
+N requests are computed together.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 
 from adabldm.core import images as pictures
 from adabldm.core import trimap
+from adabldm.judging.options import JudgeOptions
 from adabldm.sampling.options import ModeOptions, RequestTrace
 from adabldm.sampling.output import AdaBLDMOutput
 
@@ -26,6 +30,22 @@ def sleeping_fingerprint(uri: str) -> str:
     """SHA-256 of what makes its pictures: its version, whatever its pace and its faults."""
     version = parse_qs(urlsplit(uri).query).get("version", ["1"])[0]
     return hashlib.sha256(f"sleep {version}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The best of a request's ``draws``: its ``number``, its ``coverage``, and why it
+    is rejected."""
+
+    number: int
+    coverage: float
+    draws: int
+    reason: str | None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        drawn = {"candidates": float(self.draws), "candidate": float(self.number)}
+        return {"coverage": self.coverage, **drawn}
 
 
 class SleepingPipeline:
@@ -41,6 +61,7 @@ class SleepingPipeline:
         if not self._spread >= 1:
             raise ValueError(f"spread: {self._spread}: must be 1 or more")
         self._raise, self._crash = query.get("raise"), query.get("crash")
+        self._reject, self._accept = query.get("reject"), float(query.get("accept", 1))
         self._room = int(query["room"]) if "room" in query else None
         self.image_size = int(query.get("size", 64))
 
@@ -52,6 +73,7 @@ class SleepingPipeline:
         seeds: Sequence[int],
         negative_prompts: Sequence[str] | None = None,
         options: ModeOptions | None = None,
+        judge: JudgeOptions | None = None,
         compute_batch: int | None = None,
     ) -> AdaBLDMOutput:
         """As :meth:`adabldm.pipeline.AdaBLDMPipeline.__call__`; a trace tells when (seconds since
@@ -63,7 +85,8 @@ class SleepingPipeline:
                 os._exit(1)
             if self._raise is not None and self._raise in prompt:
                 raise RuntimeError(f"asked to raise by {prompt!r}")
-        rests = [self._rest(seed) for seed in seeds]
+        drawn = [self._draw(*one, judge) for one in zip(prompts, seeds, strict=True)]
+        rests = [self._rest(seed) * one.draws for seed, one in zip(seeds, drawn, strict=True)]
         woke = time.time() + np.cumsum(rests)
         time.sleep(sum(rests))
         sources, small = list(images), list(trimaps)
@@ -73,14 +96,16 @@ class SleepingPipeline:
             small = [trimap.resize(one, side, side) for one in trimaps]
         masks = [np.where(one == trimap.DEFECT, 255, 0).astype(np.uint8) for one in small]
         made = []
-        for source, mask, seed in zip(sources, masks, seeds, strict=True):
-            noise = np.random.default_rng(seed % 2**64).integers(0, 256, source.shape, np.uint8)
+        for source, mask, seed, one in zip(sources, masks, seeds, drawn, strict=True):
+            noise = _rng(seed, one.number).integers(0, 256, source.shape, np.uint8)
             made.append(np.where(mask[..., None] > 0, noise, source))
         traces = [
             RequestTrace(
-                seconds={"sleep": rest}, quality={"woke": float(when), "worker": os.getpid()}
+                seconds={"sleep": rest},
+                quality={"woke": float(when), "worker": os.getpid()}
+                | (one.figures if judge else {}),
             )
-            for rest, when in zip(rests, woke, strict=True)
+            for rest, when, one in zip(rests, woke, drawn, strict=True)
         ]
         return AdaBLDMOutput(
             images=made,
@@ -89,9 +114,24 @@ class SleepingPipeline:
             trimaps=small,
             blended=made,
             traces=traces,
-            refined=masks,
-            reasons=[None] * len(made),
+            refined=[_without_a_row(mask) for mask in masks] if judge else masks,
+            reasons=[one.reason for one in drawn],
         )
+
+    def _draw(self, prompt: str, seed: int, judge: JudgeOptions | None) -> _Drawn:
+        """What the judge would make of a request's draws; the first draw is the one without it."""
+        if judge is None:
+            return _Drawn(0, 1.0, 1, None)
+        accepted = 0.0 if self._reject is not None and self._reject in prompt else self._accept
+        covered: list[float] = []
+        while len(covered) < judge.candidates * (1 + judge.retries):
+            for number in range(len(covered), len(covered) + judge.candidates):
+                luck, value = np.random.default_rng([seed % 2**64, number, 2]).random(2)
+                covered.append(0.9 * float(luck < accepted) + 0.1 * float(value))
+            best = max(covered)
+            if not (missed := judge.limits.missed({"coverage": best})):
+                break
+        return _Drawn(covered.index(best), best, len(covered), "; ".join(missed) or None)
 
     def _rest(self, seed: int) -> float:
         """Seconds that a request takes."""
@@ -106,3 +146,15 @@ class SleepingPipeline:
             raise torch.OutOfMemoryError(
                 f"{compute_batch} requests, there is room for {self._room}"
             )
+
+
+def _rng(seed: int, number: int) -> np.random.Generator:
+    """The chance of a request's draw; the first one's is the seed's own."""
+    return np.random.default_rng([seed % 2**64, number] if number else seed % 2**64)
+
+
+def _without_a_row(mask: np.ndarray) -> np.ndarray:
+    """``mask`` without the topmost row of its defect: what "really changed"."""
+    refined = mask.copy()
+    refined[np.flatnonzero(mask.any(axis=1))[:1]] = 0
+    return refined

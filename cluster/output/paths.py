@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+ASKED_MASK, REFINED_MASK = "asked_mask", "refined_mask"
+"""Extras of what was judged: the mask that is not published; both, of a pair that was rejected."""
+
 
 def image_key(item: str, defect: str, request_id: str) -> str:
     """Where a pair's image is, inside the output."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -16,8 +17,8 @@ from cluster.storage.location import Location
 FILE = "run.json"
 SCHEMA_VERSION = 1
 MAX_BYTES = 1 << 20
-OF_OLD = {"resolution": "model"}
-"""Settings that older outputs do not tell, and what they were made with."""
+OF_OLD = {"resolution": "model", "judge": "off"}
+"""Settings that are not told, as in older outputs, and what they were made with then."""
 FIELDS: dict[str, type] = {"model": str, "model_fingerprint": str, "config": dict}
 """What is read of the file."""
 
@@ -49,11 +50,8 @@ class RunBinding:
             before = f"{held['model']!r} (fingerprint {held['model_fingerprint'][:12]})"
             shown = f"{self.model!r} (fingerprint {self.model_fingerprint[:12]})"
             faults.append(f"model: {shown}: {rule.format(before)}")
-        config = held["config"]
-        for name in sorted({*config, *self.config}):
-            before, now = config.get(name, OF_OLD.get(name)), self.config.get(name)
-            if before != now:
-                faults.append(f"{printable(name)}: {now!r}: {rule.format(repr(before))}")
+        for name, then, now in _differences(held["config"], self.config):
+            faults.append(f"{printable(name)}: {now!r}: {rule.format(repr(then))}")
         if faults:
             raise InputFault(*faults)
         return True
@@ -77,6 +75,23 @@ class RunBinding:
             self.check(output)
             return False
         return True
+
+
+def _differences(
+    held: Mapping[str, Any], mine: Mapping[str, Any], group: str = ""
+) -> Iterator[tuple[str, object, object]]:
+    """(name, held, mine) of each setting that differs, those of a group one by one; a group that
+    only one of them has is on there and off in the other."""
+    for name in sorted({*held, *mine}):
+        before, now = (config.get(name, OF_OLD.get(name)) for config in (held, mine))
+        if isinstance(before, dict) and isinstance(now, dict):
+            yield from _differences(before, now, f"{group}{name}.")
+        elif before != now:
+            yield f"{group}{name}", _shown(before), _shown(now)
+
+
+def _shown(value: object) -> object:
+    return "on" if isinstance(value, dict) else value
 
 
 def unbind(output: Location) -> None:

@@ -9,7 +9,9 @@ import pyarrow as pa
 from cluster.manifest.schema import SCHEMA
 
 OK: Literal["ok"] = "ok"
+REJECTED: Literal["rejected"] = "rejected"
 FAILED: Literal["failed"] = "failed"
+STATUSES = (OK, REJECTED, FAILED)
 FIGURES = pa.map_(pa.string(), pa.float64())
 EXTRA = pa.struct(
     [
@@ -36,7 +38,7 @@ INDEX = pa.schema(
         pa.field("image_sha256", pa.string()),
         pa.field("mask_sha256", pa.string()),
         pa.field("extras", pa.list_(EXTRA)),
-        *_asked("seed", "prompt", "negative_prompt", "model"),
+        *_asked("seed", "prompt", "negative_prompt", "model", "top_up"),
         pa.field("request_fingerprint", pa.string()),
         pa.field("source_sha256", pa.string()),
         pa.field("trimap_sha256", pa.string()),
@@ -46,5 +48,6 @@ INDEX = pa.schema(
         pa.field("seconds", FIGURES),
     ]
 )
-"""Columns of the index; a manifest's further columns follow. ``status`` is ok, rejected or failed;
-paths are inside the output; ``extras`` are the pictures kept besides the pair."""
+"""Columns of the index; a manifest's further columns follow. ``status`` is ok, rejected (by
+the judge) or failed; paths are inside the output; ``extras`` are the pictures kept besides the
+pair."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,8 +15,9 @@ from adabldm.core import images
 from adabldm.core.faults import InputFault
 from cluster.manifest.reader import Row
 from cluster.output.index import FOLDER, Ledger
+from cluster.output.paths import ASKED_MASK, REFINED_MASK
 from cluster.output.run_json import FILE
-from cluster.output.schema import OK
+from cluster.output.schema import OK, REJECTED, STATUSES
 from cluster.storage.hashing import sha256
 from cluster.storage.location import PARTIAL, Location, TooLargeError
 
@@ -25,6 +27,7 @@ OF_DESKTOPS = (".DS_Store", "Thumbs.db", "desktop.ini")
 COLUMNS = (
     "request_id",
     "status",
+    "reason",
     "image",
     "mask",
     "image_sha256",
@@ -33,9 +36,12 @@ COLUMNS = (
 )
 
 
-def count_rows(output: Location) -> int:
-    """Rows of the output's index. Raises :class:`InputFault` if there is none."""
-    return sum(batch.num_rows for batch in _index(output).read(["request_id"]))
+def count_statuses(output: Location) -> Counter[str]:
+    """Rows of the output's index by their status. Raises :class:`InputFault` if there is none."""
+    found: Counter[str] = Counter()
+    for batch in _index(output).read(["status"]):
+        found.update(batch["status"].to_pylist())
+    return found
 
 
 def verify(
@@ -91,8 +97,8 @@ def _objects(row: Row) -> list[tuple[str, str]]:
 
 def _row_faults(output: Location, row: Row) -> list[str]:
     name = f"request_id {row['request_id']!r}"
-    if row["status"] == OK and (row["image"] is None or row["mask"] is None):
-        return [f"{name}: is ok without image or mask"]
+    if fault := _status_fault(row):
+        return [f"{name}: {fault}"]
     faults = []
     contents: dict[str, bytes] = {}
     for key, digest in _objects(row):
@@ -106,11 +112,32 @@ def _row_faults(output: Location, row: Row) -> list[str]:
             continue
         if sha256(contents[key]) != digest:
             faults.append(f"{name}: {key}: is not the file that was written (sha256 differs)")
-    if row["image"] in contents and row["mask"] in contents:
-        fault = _pair_fault(contents[row["image"]], contents[row["mask"]])
-        if fault:
-            faults.append(f"{name}: {row['mask']}: {fault}")
+    image, masks = _pictures(row)
+    for mask in masks:
+        if image in contents and mask in contents:
+            fault = _pair_fault(contents[image], contents[mask])
+            if fault:
+                faults.append(f"{name}: {mask}: {fault}")
     return faults
+
+
+def _status_fault(row: Row) -> str | None:
+    """What a row lacks that its status promises."""
+    status = row["status"]
+    if status not in STATUSES:
+        return f"status: {status!r}: must be one of {', '.join(STATUSES)}"
+    if status == OK:
+        return None if row["image"] and row["mask"] else "is ok without image or mask"
+    if row["image"] or row["mask"]:
+        return f"is {status} and has an image or mask"
+    return None if row["reason"] else f"is {status} without a reason"
+
+
+def _pictures(row: Row) -> tuple[str | None, list[str | None]]:
+    """Paths of the image, published or rejected, and of its masks."""
+    extras = {extra["name"]: extra["path"] for extra in row["extras"] or []}
+    image = row["image"] or extras.get(REJECTED)
+    return image, [row["mask"], extras.get(ASKED_MASK), extras.get(REFINED_MASK)]
 
 
 def _pair_fault(image: bytes, mask: bytes) -> str | None:

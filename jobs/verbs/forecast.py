@@ -16,10 +16,12 @@ from cluster.models.loading import ModelFault, load_backend
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
     """``gflop`` an image by part (empty for a pipeline that only sleeps); ``rate`` None where
-    nothing is pending; ``remarks`` on the manifest."""
+    nothing is pending; ``draws`` a request, the judge's retries apart; ``remarks`` on the
+    manifest."""
 
     requests: int
     pending: int
+    draws: int
     gflop: dict[str, float]
     rate: Rate | None
     remarks: Sequence[str] = ()
@@ -31,8 +33,11 @@ class Forecast:
 
     @property
     def worker_hours(self) -> float:
-        """Hours of one worker for all that is pending."""
-        return self.pending / self.rate.images_per_second / 3600 if self.rate else 0.0
+        """Hours of one worker for all that is pending, retries apart."""
+        if self.rate is None:
+            return 0.0
+        draws = self.draws if self.rate.requests is None else 1
+        return self.pending * draws / self.rate.images_per_second / 3600
 
 
 def check_figures(dry_run: bool, rate: float | None, price: float | None) -> None:
@@ -65,6 +70,7 @@ def forecast(spec: GenerationSpec, images_per_second: float | None) -> Forecast:
         return Forecast(
             requests=job.roster.count(),
             pending=job.roster.count(done=False),
+            draws=spec.judge.candidates if spec.judge else 1,
             gflop=_gflop(spec, job),
             rate=rate,
             remarks=job.remarks,
@@ -96,13 +102,19 @@ def lines(spec: GenerationSpec, seen: Forecast, price: float | None) -> list[str
     pool, hours = spec.pool, seen.worker_hours
     source = "as given"
     if seen.rate.requests is not None:
-        source = f"measured here on {seen.rate.requests} requests, its start and first call apart"
+        each = f" of {seen.draws} draws each" if seen.draws > 1 else ""
+        measured = f"measured here on {seen.rate.requests} requests{each}"
+        source = f"{measured}, its start and first call apart"
     told.append(f"rate        {seen.rate.images_per_second:.3g} images/s a worker ({source})")
     gpus = f", {hours * pool.gpus:.3g} GPU hours" if pool.gpus else ""
     with_most = f"{hours / pool.most:.3g} h with {pool.most} busy"
     told.append(f"time        {hours:.3g} worker hours{gpus}; {with_most}, starting up apart")
     if price is not None:
         told.append(f"cost        {hours * price:,.2f} at {price:g} a worker hour")
+    if spec.judge is not None:
+        most = seen.draws * (spec.judge.retries + 1)
+        more = f", up to {most} where the judge rejects" if most > seen.draws else ""
+        told.append(f"draws       {seen.draws} a request reckoned with{more}")
     return told
 
 
@@ -110,5 +122,6 @@ def _arithmetic(seen: Forecast, *, native: bool) -> str:
     if not seen.gflop:
         return "none: a pipeline that only sleeps"
     parts = ", ".join(f"{name} {gflop / 1e3:.3g}" for name, gflop in seen.gflop.items() if gflop)
-    told = f"{seen.tflop:.4g} TFLOP an image ({parts}), {seen.tflop * seen.pending:,.4g} in all"
+    everything = seen.tflop * seen.pending * seen.draws
+    told = f"{seen.tflop:.4g} TFLOP an image ({parts}), {everything:,.4g} in all"
     return f"{told}, where each is one window" if native else told

@@ -10,6 +10,7 @@ import typer
 from adabldm.core.faults import ExitCode, InputFault, JobFault, one_line
 from adabldm.sampling.options import ExactOptions, FastOptions, options_of
 from cluster.storage.location import location
+from jobs.verbs import judge_options as judging
 from jobs.verbs import places
 
 if TYPE_CHECKING:
@@ -94,8 +95,16 @@ def main(
             "changes; 'model': pictures are brought to the model's size."
         ),
     ] = "native",
+    judge: judging.Judge = None,
+    candidates: judging.Candidates = None,
+    retries: judging.Retries = None,
+    mask: judging.Mask = None,
+    limit: judging.Limit = None,
     keep: Annotated[
-        str, typer.Option(help="Also write these: source,trimap,blended (any of them).")
+        str,
+        typer.Option(
+            help="Also write these: source,trimap,blended, and rejected pairs (any of them)."
+        ),
     ] = "",
     allow_root: Annotated[
         list[str] | None,
@@ -126,8 +135,10 @@ def main(
     """Make the image/mask pairs that a manifest asks for.
 
     The whole manifest is checked first. A command that was interrupted, by whatever means, is
-    continued by running it again. Ends with 0 when every request has its pair, 3 when some failed
-    (the index tells why), 2 for bad input, with nothing written, and 1 for anything else.
+    continued by running it again. Ends with a line a defect type, and with 0 when the output has
+    as many pairs as were asked for, 3 when it is short of those that were rejected or failed (the
+    index tells why; `adabldm plan --top-up` plans more), 2 for bad input, with nothing written,
+    and 1 for anything else.
 
     \b
     adabldm generate --manifest plan/manifest.parquet --model embedded --output out \\
@@ -136,6 +147,7 @@ def main(
         --branches trained --branch old/crack=s3://bucket/crack
     adabldm generate --manifest plan/manifest.parquet --model base --output out \\
         --workers 8 --dry-run --rate 1.9 --price 1.2
+    adabldm generate --manifest plan --model base --output out --candidates 4 --mask refined
     """
     from cluster.generate.flow import Pool
     from cluster.generate.job import GenerationSpec
@@ -157,13 +169,18 @@ def main(
         options = options_of(mode, **chosen)
     except ValueError as error:
         raise InputFault(f"--{str(error).replace('_', '-', 1)}") from error
+    judged = judging.read_judge(
+        judge=judge, candidates=candidates, retries=retries, mask=mask, limits=limit or (),
+        resolution=resolution,
+    )  # fmt: skip
     spec = GenerationSpec(
         manifest=manifest,
         model=model,
         output=output,
         pool=Pool(least=least, most=most, gpus=gpus_per_worker, batch_size=taken),
         options=options,
-        keep=parse_keep(keep),
+        judge=judged,
+        keep=parse_keep(keep, judged=judged is not None),
         allowed_roots=allow_root or [],
         named_branches=branch or (),
         branches=branches,
@@ -193,6 +210,7 @@ def run(spec: GenerationSpec) -> None:
     """
     from cluster.generate.job import generate
     from jobs.progress import Tracker
+    from jobs.verbs import tally_lines
 
     tracker: Tracker | None = None
 
@@ -200,7 +218,8 @@ def run(spec: GenerationSpec) -> None:
         nonlocal tracker
         if tracker is None:
             tracker = Tracker("generate", requests, before).__enter__()
-        note = f"{tally.failed} failed" if tally.failed else ""
+        counts = {"rejected": tally.rejected, "failed": tally.failed}
+        note = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         tracker.update(before + tally.committed + waiting, note)
 
     try:
@@ -214,13 +233,10 @@ def run(spec: GenerationSpec) -> None:
     finally:
         if tracker is not None:
             tracker.__exit__(None, None, None)
-    before = outcome.requests - outcome.made - outcome.failed
-    failed = outcome.failed + outcome.failed_before
-    print(
-        f"made {outcome.made} pairs, {before} were there, {failed} of {outcome.requests} failed: "
-        f"{outcome.output.shown}"
-    )
-    if failed:
+    for line in tally_lines.lines(outcome):
+        print(line)
+    if told := tally_lines.hint(outcome):
+        print(told, file=sys.stderr)
         raise typer.Exit(ExitCode.SOME_FAILED)
 
 
@@ -252,12 +268,14 @@ def parse_batch_size(text: str, *, gpu: bool) -> tuple[int, ComputeBatch]:
     return batch_size, batch_size if gpu else None
 
 
-def parse_keep(text: str) -> tuple[str, ...]:
+def parse_keep(text: str, *, judged: bool) -> tuple[str, ...]:
     """Names separated by commas. Raises :class:`InputFault`."""
-    from cluster.generate.protocol import EXTRAS
+    from cluster.generate.protocol import KEPT, REJECTED
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in EXTRAS:
-            raise InputFault.of("--keep", name, f"must be among {', '.join(EXTRAS)}")
-    return tuple(name for name in EXTRAS if name in names)
+        if name not in KEPT:
+            raise InputFault.of("--keep", name, f"must be among {', '.join(KEPT)}")
+        if name == REJECTED and not judged:
+            raise InputFault.of("--keep", name, "is for pairs that are judged")
+    return tuple(name for name in KEPT if name in names)

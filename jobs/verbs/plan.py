@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
@@ -18,48 +18,59 @@ from jobs.progress import Tracker
 from jobs.verbs import dataset_options as given
 from jobs.verbs import places
 from jobs.verbs.plan_options import VarietyOptions, model_namer, read_variety
+from jobs.verbs.shortage import Pair, Shortage, no_place, read_shortage
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from adabldm.planning.planner import Planner
+    from adabldm.core.objects import ObjectFolder
+    from adabldm.planning.planner import PlanBlock
+    from cluster.manifest.writer import TableMaker
 
+MANIFEST, SUFFIX = "manifest", ".parquet"
 REPORTED = 10
 """Requests without a place that are named; the others are counted."""
+MOST_ROWS = 10**9
+"""Of a plan: a top-up's own begin there."""
+TOP_UP_IS_THERE = "is there already: generate it first, or remove it"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What was written: ``rows`` requests at ``manifest``. ``unplaced`` rows found no place;
-    they are at ``unplaced_list``, each with its reason."""
+    they are at ``unplaced_list``, each with its reason. A top-up draws others for these; what it
+    found no place for is still ``lacking``."""
 
     manifest: Location
     rows: int
     unplaced: int
     unplaced_list: Location
+    lacking: Mapping[Pair, int]
 
 
-def manifest_location(output: str) -> Location:
-    """The manifest's own place: ``output`` if it ends with ``.parquet``, else a file in it."""
+def manifest_location(output: str, stem: str = MANIFEST) -> Location:
+    """The manifest's own place: ``output`` if it ends with ``.parquet``, else ``stem`` in it."""
     place = location("--output", output)
-    return place if place.name.endswith(".parquet") else place.join("manifest.parquet")
+    return place if place.name.endswith(SUFFIX) else place.join(stem + SUFFIX)
 
 
-def files_location(manifest: Location) -> Location:
-    """The folder of the pictures that a plan uses."""
-    return manifest.parent.join(manifest.name.removesuffix(".parquet") + "_files")
+def files_location(output: str) -> Location:
+    """The folder of the pictures that a plan uses; one for all plans in the folder ``output``."""
+    manifest = manifest_location(output)
+    return manifest.parent.join(manifest.name.removesuffix(SUFFIX) + "_files")
 
 
 def unplaced_location(manifest: Location) -> Location:
     """The list of rows without a place; its name keeps it out of a manifest that is a folder."""
-    return manifest.parent.join(f"_{manifest.name.removesuffix('.parquet')}_unplaced.parquet")
+    return manifest.parent.join(f"_{manifest.name.removesuffix(SUFFIX)}_unplaced{SUFFIX}")
 
 
 def make_plan(
     dataset_uri: str,
     *,
-    count: int,
+    count: int | None = None,
+    shortage: Shortage | None = None,
     seed: int,
     output: str,
     object_name: str | None = None,
@@ -68,7 +79,8 @@ def make_plan(
     variety: VarietyOptions | None = None,
     model: str | None = None,
 ) -> Plan:
-    """Write a manifest of ``count`` requests; its pictures are copied next to it.
+    """Write a manifest of ``count`` requests, or of as many as an output's ``shortage`` asks for;
+    its pictures are copied next to it.
 
     ``options`` say how the data set is opened, ``model`` is what rows say as their model, a
     template with ``{object}`` and ``{defect}``. The manifest appears only when it is whole. Raises
@@ -77,20 +89,26 @@ def make_plan(
     # Here, because the image libraries take a second to load and `--help` needs none of them.
     from adabldm.core.random_streams import RowStreams
     from adabldm.planning.planner import PlannedObject, Planner
+    from adabldm.planning.top_up import TopUp
+    from cluster.manifest.writer import TableMaker
 
     model_of = model_namer(model)
-    manifest = manifest_location(output)
-    folder = files_location(manifest)
+    manifest = manifest_location(output, f"top_up_{shortage.top_up}" if shortage else MANIFEST)
+    folder = files_location(output)
     places.refuse_unwritable("--output", manifest, folder=False)
     places.refuse_unwritable("--output", folder)
+    if shortage and manifest.exists():
+        raise InputFault.of("--output", manifest.shown, TOP_UP_IS_THERE)
     objects = given.open_objects(dataset_uri, options or DatasetOptions(), defects)
     if object_name and len(objects) > 1:
         raise InputFault.of("--object-name", object_name, f"names one of {len(objects)} objects")
     drawn = read_variety(variety or VarietyOptions(), objects)
+    lacking = _lacking(shortage, objects) if shortage else {}
+    total = count or sum(lacking.values())
     with (
         write_whole(manifest) as handle,
         ContentFolder(folder) as files,
-        Tracker("plan", count) as tracker,
+        Tracker("plan", total) as tracker,
     ):
         streams = RowStreams(seed)
         nouns = [object_name or folder.name.replace("_", " ") for folder in objects]
@@ -98,32 +116,42 @@ def make_plan(
             PlannedObject(folder, noun, drawn, streams, files)
             for folder, noun in zip(objects, nouns, strict=True)
         ]
-        plan = _write(Planner(planned, seed, drawn), count, model_of, manifest, handle, tracker)
+        planner = Planner(planned, seed, drawn)
+        tables = TableMaker(planner, model_of, shortage.top_up if shortage else None)
+        further = TopUp(planner, shortage.top_up, lacking) if shortage else None
+        blocks = further.blocks() if further else planner.blocks(total)
+        plan = _write(blocks, tables, manifest, handle, tracker)
         given.tell_left_out([uri for item in planned for uri in item.goods.without_object])
         if not plan.rows:
             raise InputFault.of("DATASET", dataset_uri, "a defect mask fits on a good picture")
-    return plan
+    return replace(plan, lacking=further.lacking if further else {})
+
+
+def _lacking(shortage: Shortage, objects: Sequence[ObjectFolder]) -> Mapping[Pair, int]:
+    """What of the shortage the data set can bring; says what it cannot."""
+    found, others = shortage.of((one.name, kind) for one in objects for kind in one.defect_types)
+    if others:
+        typer.echo(others, err=True)
+    return found
 
 
 def _write(
-    planner: Planner,
-    count: int,
-    model_of: Callable[[str, str], str | None],
+    blocks: Iterator[PlanBlock],
+    tables: TableMaker,
     manifest: Location,
     handle: IO[bytes],
     tracker: Tracker,
 ) -> Plan:
     """Write the manifest to ``handle``, and the list of the rows that found no place."""
-    from cluster.manifest.writer import TableMaker, manifest_writer, unplaced_writer
+    from cluster.manifest.writer import manifest_writer, unplaced_writer
 
-    tables = TableMaker(planner, model_of)
     missing = unplaced_location(manifest)
     missing.remove()
     written = unplaced = 0
     with ExitStack() as opened:
         writer = opened.enter_context(manifest_writer(handle))
         listing: pq.ParquetWriter | None = None
-        for block in planner.blocks(count):
+        for block in blocks:
             for table in tables.placed(block):
                 writer.write_table(table)
                 written += len(table)
@@ -136,8 +164,10 @@ def _write(
                 listing.write_table(without)
                 _report(without.slice(0, max(0, REPORTED - unplaced)))
                 unplaced += len(without)
-            tracker.update(block.first + len(block))
-    return Plan(manifest=manifest, rows=written, unplaced=unplaced, unplaced_list=missing)
+            tracker.update(written + unplaced)
+    return Plan(
+        manifest=manifest, rows=written, unplaced=unplaced, unplaced_list=missing, lacking={}
+    )
 
 
 def _report(unplaced: pa.Table) -> None:
@@ -148,11 +178,21 @@ def _report(unplaced: pa.Table) -> None:
 @given.opens_data_sets()
 def main(
     dataset_uri: given.Dataset,
-    count: Annotated[int, typer.Option(min=1, help="Requests to plan.")],
     output: Annotated[
         str,
         typer.Option(callback=places.uri, help="A .parquet file, or a folder for it; any URI."),
     ],
+    count: Annotated[
+        int | None, typer.Option(min=1, max=MOST_ROWS, help="Requests to plan.")
+    ] = None,
+    top_up: Annotated[
+        str | None,
+        typer.Option(
+            callback=places.uri,
+            help="In place of --count: what generate wrote (URI), to plan as many more requests a "
+            "type as were rejected or failed there.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
     object_name: Annotated[
         str | None, typer.Option(help="The object's noun in prompts; default: its folder's name.")
@@ -194,6 +234,8 @@ def main(
 
     The same seed gives the same rows, and a longer plan begins with the shorter one. Exit code
     3 when some defects fit nowhere; these rows are listed with their reason in a file of its own.
+    The same options with --top-up in place of --count plan what an output is short of; generate
+    with that manifest into the same output completes it.
 
     \b
     adabldm plan mvtec/screw --count 1000 --seed 7 --output s3://bucket/plans/screw.parquet
@@ -201,11 +243,19 @@ def main(
     adabldm plan prepared --count 500 --masks real=0.5,noise,morph --defects-per-image 1:3 \\
         --regions regions.yaml --prompts prompts.yaml --output plan
     adabldm plan prepared --count 500 --model "{object}/{defect}" --output plan
+    adabldm plan prepared --top-up pairs --output plan
     """
+    if (count is None) == (top_up is None):
+        raise InputFault.of("--count", count, "exactly one of --count and --top-up is needed")
     started = time.monotonic()
+    shortage = read_shortage(top_up) if top_up else None
+    if shortage and not shortage.pairs:
+        typer.echo(f"nothing is short of {shortage.asked} pairs asked for: {shortage.place}")
+        return
     plan = make_plan(
         dataset_uri,
         count=count,
+        shortage=shortage,
         seed=seed,
         output=output,
         object_name=object_name,
@@ -228,4 +278,7 @@ def main(
     )
     if plan.unplaced:
         typer.echo(f"rows without a place: {places.written(plan.unplaced_list)}", err=True)
+    if plan.lacking:
+        typer.echo(f"--top-up: {top_up!r}: {no_place(plan.lacking)}", err=True)
+    if plan.lacking or (plan.unplaced and not shortage):
         raise typer.Exit(ExitCode.SOME_FAILED)

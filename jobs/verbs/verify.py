@@ -18,20 +18,23 @@ def main(
     """Check that every committed pair is there and whole, and that nothing else is.
 
     Files are compared with the sha256 in the index; masks must be black and white and of their
-    image's size; no file may be without a row, but for those that desktops leave (.DS_Store,
-    Thumbs.db, desktop.ini, ._*). Ends with 1 and a list when something is wrong.
+    image's size; a request that was rejected or failed must have a reason, and no pair; no file may
+    be without a row, but for those that desktops leave (.DS_Store, Thumbs.db, desktop.ini, ._*).
+    Ends with 1 and a list when something is wrong.
 
     \b
     adabldm verify out
     """
-    from cluster.output.verification import count_rows, verify
+    from cluster.output.schema import FAILED, OK, REJECTED
+    from cluster.output.verification import count_statuses, verify
     from cluster.storage.location import location
     from jobs.progress import Tracker
 
     places.refuse_missing("OUTPUT", output)
     place = location("OUTPUT", output)
     faults, passed_over = 0, list[str]()
-    rows = count_rows(place)
+    statuses = count_statuses(place)
+    rows = statuses.total()
     with Tracker("verify", rows) as tracker:
         for fault in verify(place, tracker.update, passed_over.append):
             faults += 1
@@ -41,4 +44,6 @@ def main(
     if faults:
         print(f"{faults} faults in {rows} rows: {place.shown}")
         raise typer.Exit(ExitCode.STOPPED)
-    print(f"{rows} rows, all as they should be: {place.shown}")
+    others = [f"{statuses[name]} {name}" for name in (REJECTED, FAILED) if statuses[name]]
+    which = f" ({', '.join([f'{statuses[OK]} pairs', *others])})" if others else ""
+    print(f"{rows} rows{which}, all as they should be: {place.shown}")

@@ -28,7 +28,7 @@ from tests.support.making import Row, checks_of, good_png, mask_png, write_manif
 
 INDEX_COLUMNS = [
     *("request_id", "object", "defect", "status", "reason", "image", "mask", "image_sha256"),
-    *("mask_sha256", "extras", "seed", "prompt", "negative_prompt", "model"),
+    *("mask_sha256", "extras", "seed", "prompt", "negative_prompt", "model", "top_up"),
     *("request_fingerprint", "source_sha256", "trimap_sha256", "model_fingerprint"),
     *("config_fingerprint", "quality", "seconds"),
 ]

@@ -36,3 +36,34 @@ def test_what_is_no_run_json_is_refused(tmp_path: Path, text: bytes) -> None:
     (tmp_path / FILE).write_bytes(text)
     with pytest.raises(InputFault, match=r"is not the run.json of an output\Z"):
         BINDING.check(Location.of(str(tmp_path)))
+
+
+JUDGED = {"steps": 5, "judge": {"candidates": 4, "mask": "asked", "limits": {"seam": 8.0}}}
+
+
+def bound(folder: Path, config: dict) -> RunBinding:
+    (folder / FILE).write_text(json.dumps(HELD | {"config": config}))
+    return RunBinding(model="m", model_fingerprint="ab" * 32, config=config)
+
+
+def test_an_output_from_before_the_judge_is_one_that_is_not_judged(tmp_path: Path) -> None:
+    before = bound(tmp_path, {"steps": 5})
+    output = Location.of(str(tmp_path))
+    assert before.check(output)
+    judged = RunBinding(model="m", model_fingerprint="ab" * 32, config=JUDGED)
+    with pytest.raises(InputFault, match=r"\Ajudge: 'on': .* was made with 'off'; use the same"):
+        judged.check(output)
+    bound(tmp_path, JUDGED)
+    assert judged.check(output)
+    with pytest.raises(InputFault, match=r"\Ajudge: 'off': .* was made with 'on'"):
+        before.check(output)
+
+
+def test_each_of_the_judges_settings_is_named(tmp_path: Path) -> None:
+    bound(tmp_path, JUDGED)
+    other = {"steps": 5, "judge": {"candidates": 1, "mask": "asked", "limits": {"seam": 9.0}}}
+    binding = RunBinding(model="m", model_fingerprint="ab" * 32, config=other)
+    with pytest.raises(InputFault) as refused:
+        binding.check(Location.of(str(tmp_path)))
+    told = [line.partition(" /")[0] for line in refused.value.lines]
+    assert told == ["judge.candidates: 1:", "judge.limits.seam: 9.0:"]

@@ -47,7 +47,7 @@ def generate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
     def run(manifest: Path, output: Path, model: str, *more: str) -> tuple[int, list[str]]:
         words = ["--manifest", str(manifest), "--output", str(output), "--model", model]
-        few = ["--gpus-per-worker", "0", "--steps", "4", "--adaptation-steps", "1"]
+        few = ["--gpus-per-worker", "0", "--steps", "4", "--adaptation-steps", "1", "--no-judge"]
         monkeypatch.setattr("sys.argv", ["adabldm", "generate", *words, *few, *more])
         # On a busy machine a job may take long enough to tell how far it is.
         monkeypatch.setattr("jobs.progress.LINE_SECONDS", 3600.0)

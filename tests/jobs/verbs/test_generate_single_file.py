@@ -34,6 +34,7 @@ def test_the_authors_checkpoint_and_its_conversion_make_the_same_pairs(
             gpus_per_worker=0,
             steps=4,
             adaptation_steps=1,
+            judge=False,
         )
     assert [row["status"] for row in index_of(tmp_path / "a")] == ["ok", "ok"]
     assert hashes_of(tmp_path / "a") == hashes_of(tmp_path / "b")

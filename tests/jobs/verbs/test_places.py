@@ -21,7 +21,7 @@ PLACES = {
     "prepare": {*DATASET, "output"},
     "pairs": {*DATASET, "write", "prompts"},
     "train": {*DATASET, "output", "base", "prompts"},
-    "plan": {*DATASET, "output", "regions", "prompts"},
+    "plan": {*DATASET, "output", "regions", "prompts", "top_up"},
     "trimaps": {"manifest", "png", "allow_root"},
     "generate": {"manifest", "model", "output", "branch", "branches", "allow_root"},
     "verify": {"output"},
@@ -30,12 +30,13 @@ PLACES = {
     "submit": set(),
 }
 NO_PLACES = {
-    "accumulate", "adaptation_steps", "address", "again", "batch_size", "caption_prompts", "count",
-    "decoder_half", "defect", "defect_weight", "defects_per_image", "dry_run", "each", "ema",
-    "foreground", "from_scratch", "gpus_per_worker", "guidance", "keep", "layout", "learning_rate",
-    "limit", "look_every", "mask_rule", "masks", "min_snr", "mode", "object_name", "pairs",
-    "price", "prompt_drop", "rank", "rate", "resolution", "save_every", "seam", "seed", "shots",
-    "size", "split_seed", "steps", "strict", "surface", "wait", "words", "workers",
+    "accumulate", "adaptation_steps", "address", "again", "batch_size", "candidates",
+    "caption_prompts", "count", "decoder_half", "defect", "defect_weight", "defects_per_image",
+    "dry_run", "each", "ema", "foreground", "from_scratch", "gpus_per_worker", "guidance", "judge",
+    "keep", "layout", "learning_rate", "limit", "look_every", "mask", "mask_rule", "masks",
+    "min_snr", "mode", "object_name", "pairs", "price", "prompt_drop", "rank", "rate", "rejected",
+    "resolution", "retries", "save_every", "seam", "seed", "shots", "size", "split_seed", "steps",
+    "strict", "surface", "wait", "words", "workers",
 }  # fmt: skip
 """Options that are none, so that a new option is one or the other."""
 TEMPLATES = {("plan", "model")}
