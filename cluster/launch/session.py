@@ -13,6 +13,8 @@ from adabldm.core.faults import InputFault, JobFault
 
 TOKEN_FILE = Path("~/.ray/auth_token")
 LOOPBACK = "127.0.0.1"
+OTHERS = ("kfd", "dxg")
+"""Devices in /dev of GPUs beside NVIDIA's: of AMD, and under Windows."""
 
 
 @contextmanager
@@ -49,11 +51,9 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
 
 def default_gpus() -> float:
     """GPUs of a worker if nobody says: one, but none on a machine alone that has none."""
-    if os.environ.get("RAY_ADDRESS"):
-        return 1
-    import torch
-
-    return 1 if torch.cuda.is_available() else 0
+    devices = Path("/dev")
+    found = any(devices.glob("nvidia[0-9]*")) or any((devices / name).exists() for name in OTHERS)
+    return 1 if os.environ.get("RAY_ADDRESS") or found else 0
 
 
 def tell_of_no_gpu(gpus_per_worker: float, *, joins: bool) -> None:

@@ -56,11 +56,13 @@ def run_demo(
     A folder that an earlier demo left, finished or not, is continued.
     Raises ``typer.Exit`` and :class:`~adabldm.core.faults.InputFault` as the verbs do.
     """
+    from adabldm.judging.options import JudgeOptions
     from adabldm.sampling.options import FastOptions
     from cluster.generate.flow import Pool
     from cluster.generate.job import GenerationSpec
     from jobs.sheets import contact_sheet
     from jobs.verbs import generate, plan, prepare, verify
+    from jobs.verbs.judge_options import CANDIDATES, RETRIES
 
     data = draw_data_set(folder / "data", SIDE, EXTENT)
     typer.echo(f"drew {GOOD} good pictures and a few of each defect: {data}")
@@ -79,6 +81,7 @@ def run_demo(
             output=str(output),
             pool=Pool(least=WORKERS, most=WORKERS, gpus=0, batch_size=BATCH_SIZE),
             options=FastOptions(),
+            judge=JudgeOptions(candidates=CANDIDATES, retries=RETRIES),
             keep=("source", "trimap"),
         )
     )

@@ -62,8 +62,12 @@ def main(
     ] = "exact",
     workers: Annotated[str, typer.Option(help="How many workers: MIN:MAX, or a number.")] = "1",
     gpus_per_worker: Annotated[
-        float, typer.Option(help="GPUs a worker holds; 0 runs on the CPU, one core a worker.")
-    ] = 1,
+        float | None,
+        typer.Option(
+            show_default="1; on a machine without a GPU 0",
+            help="GPUs a worker holds; 0 runs on the CPU, one core a worker.",
+        ),
+    ] = None,
     batch_size: Annotated[
         str,
         typer.Option(
@@ -151,13 +155,15 @@ def main(
     """
     from cluster.generate.flow import Pool
     from cluster.generate.job import GenerationSpec
+    from cluster.launch.session import default_gpus
     from jobs.verbs import forecast
 
     forecast.check_figures(dry_run, rate, price)
     least, most = parse_workers(workers)
-    if gpus_per_worker < 0:
+    gpus = default_gpus() if gpus_per_worker is None else gpus_per_worker
+    if gpus < 0:
         raise InputFault.of("--gpus-per-worker", gpus_per_worker, "must be 0 or more")
-    taken, compute_batch = parse_batch_size(batch_size, gpu=gpus_per_worker > 0)
+    taken, compute_batch = parse_batch_size(batch_size, gpu=gpus > 0)
     try:
         asked_for = {
             "steps": steps,
@@ -177,7 +183,7 @@ def main(
         manifest=manifest,
         model=model,
         output=output,
-        pool=Pool(least=least, most=most, gpus=gpus_per_worker, batch_size=taken),
+        pool=Pool(least=least, most=most, gpus=gpus, batch_size=taken),
         options=options,
         judge=judged,
         keep=parse_keep(keep, judged=judged is not None),
