@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from adabldm.core.faults import InputFault
@@ -45,7 +47,7 @@ def test_at_the_models_size_any_option_of_the_judge_asks_for_it(typed: dict) -> 
 
 def test_what_is_typed_is_meant() -> None:
     found = read(candidates=4, retries=1, mask="refined", limits=["coverage=0.9", "seam=inf"])
-    limits = Limits(coverage=0.9, seam=float("inf"))
+    limits = Limits(coverage=0.9, seam=math.inf)
     assert found == JudgeOptions(candidates=4, retries=1, mask="refined", limits=limits)
 
 
