@@ -15,7 +15,7 @@ the first, a stain on a rough ground in the last, where the roughness averages o
 
 FLOOR = 4.0
 """The least change that shows on a ground without any noise, in grey levels ..."""
-RATIO = 1.5
+RATIO = 1.25
 """... and how many times the ground's noise a change must be to show."""
 
 LEAST_FINE = 0.25
