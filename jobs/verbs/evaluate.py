@@ -179,11 +179,11 @@ def main(
     """Score a detector, whoever made it, by the maps that it gives of the test pictures.
 
     Of a folder from `adabldm prepare` the held-out side is tested on; of a raw data set all
-    pictures that are not for training. A map may have any size of its picture's shape: it is resized
-    bilinearly to the mask's; another ratio of width to height is refused. Only the order of scores
-    counts, the higher the more defective. A picture's own score is the highest of its map. By type:
-    the type's pictures and all good ones; of several objects: the mean over them. All figures are
-    defined in docs/evaluation.md.
+    pictures that are not for training. A map may have any size of its picture's shape: it is
+    resized bilinearly to the mask's; another ratio of width to height is refused. Only the order of
+    scores counts, the higher the more defective. A picture's own score is the highest of its map.
+    By type: the type's pictures and all good ones; of several objects: the mean over them. All
+    figures are defined in docs/evaluation.md.
 
     \b
     adabldm evaluate prepared --scores maps --json figures.json
