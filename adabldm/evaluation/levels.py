@@ -13,7 +13,7 @@ import numpy as np
 
 from adabldm.evaluation.instances import Regions
 
-MOST_CUTS = 1 << 20
+MOST_CUTS = 1 << 21
 
 BATCH = 1 << 23
 """Pixels that are sorted together."""

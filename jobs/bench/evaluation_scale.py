@@ -91,10 +91,10 @@ def main(
             taken = pool.submit(scored, *places).result()
     figures = taken.figures
     print(f"{maps} maps of {SIDE} x {SIDE}, {figures['defective_pictures']} of them defective")
-    print(
-        f"  {taken.wall:.0f} s, {taken.processor:.0f} s of the processor, peak {taken.peak:.2f} GB"
-    )
-    print(f"  {WHOLE} maps in proportion: {taken.wall * WHOLE / maps:.0f} s")
+    for count, times in ((maps, 1.0), (WHOLE, WHOLE / maps)):
+        wall, processor = (f"{times * one:.0f} s" for one in (taken.wall, taken.processor))
+        print(f"  {count} maps: {wall}, {processor} of the processor")
+    print(f"  peak {taken.peak:.2f} GB")
     print(f"  largest error {figures['largest_error']:.1e}, pixel AP {figures['pixel_ap']:.4f}")
 
 
