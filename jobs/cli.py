@@ -15,6 +15,7 @@ try:
     from jobs.verbs import (
         demo,
         evaluate,
+        export,
         generate,
         pairs,
         parity,
@@ -42,7 +43,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in (
-    demo, prepare, pairs, train, plan, trimaps, generate, verify, sheet, evaluate, parity, submit,
+    demo, prepare, pairs, train, plan, trimaps, generate, verify, sheet, export, evaluate, parity,
+    submit,
 ):  # fmt: skip
     app.command(verb.__name__.rpartition(".")[2])(verb.main)
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from adabldm.core.ahead import ahead
 from adabldm.core.picture_uri import DatasetFault, read_defect_mask
 from adabldm.core.progress import Progress, untold
-from adabldm.evaluation.ahead import ahead
 from adabldm.evaluation.centre_lines import cl_dice
 from adabldm.evaluation.figures import Figures, Ranking, mean_figures
 from adabldm.evaluation.instances import Regions

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
 
-THREADS = 2
-AHEAD = 4
-"""Results that wait to be used."""
 
-
-def ahead(function: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
-    """``map(function, items)``, at most :data:`AHEAD` results held. Raises what it raises."""
+def ahead(
+    function: Callable[[A], B], items: Iterable[A], *, threads: int = 2, held: int = 4
+) -> Iterator[B]:
+    """``map(function, items)``, with at most ``held`` results waiting. Raises what it raises."""
     waiting: deque[Future[B]] = deque()
-    pool = ThreadPoolExecutor(THREADS)
+    pool = ThreadPoolExecutor(threads)
     try:
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) > AHEAD:
+            if len(waiting) > held:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
