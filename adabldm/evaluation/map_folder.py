@@ -214,25 +214,35 @@ class ScoreMaps:
         return size, ""
 
     def _header(self, path: str) -> tuple[int, int]:
+        """The size of the map at ``path``. Raises :class:`ScoreFault`."""
         tree = self._maps.tree
-        suffix = posixpath.splitext(path)[1].lower()
         length = tree.sizes[path]
-        if suffix != score_maps.NPY or length <= score_maps.HEADER_BYTES:
-            return score_maps.look(read_bytes(tree.uri(path)), suffix, length)
+        if _suffix(path) != score_maps.NPY or length <= score_maps.HEADER_BYTES:
+            return score_maps.look(self._data(path), _suffix(path), length)
         try:
             head = tree.fs.cat_file(f"{tree.root}/{path}", 0, score_maps.HEADER_BYTES)
         except Exception as error:  # stores raise classes of their own
             raise ScoreFault(f"cannot be read: {error}") from error
-        return score_maps.look(head, suffix, length)
+        return score_maps.look(head, score_maps.NPY, length)
+
+    def _data(self, path: str) -> bytes:
+        uri = self._maps.tree.uri(path)
+        try:
+            return read_bytes(uri)
+        except DatasetFault as fault:
+            raise ScoreFault(str(fault).removeprefix(f"{uri}: ")) from fault
 
     def read(self, picture: TestPicture) -> np.ndarray:
         """The scores of ``picture``, (H, W) as its masks. Raises :class:`MapsFault`."""
         file, box = split_fragment(picture.image)
         path = self._maps.paths[file]
-        uri = self._maps.tree.uri(path)
         try:
-            scores = score_maps.decode(read_bytes(uri), posixpath.splitext(path)[1].lower())
+            scores = score_maps.decode(self._data(path), _suffix(path))
         except ScoreFault as fault:
             raise MapsFault(f"{self._maps.tree.root}/{path}: {fault}") from fault
         scores = score_maps.fit(scores, self._sizes[file])
         return scores if box is None else cut(scores, box, picture.image)
+
+
+def _suffix(path: str) -> str:
+    return posixpath.splitext(path)[1].lower()

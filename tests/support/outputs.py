@@ -32,6 +32,7 @@ def draw_output(
     statuses: Mapping[int, str] | None = None,
     columns: Mapping[str, Sequence[Any]] | None = None,
     first: int = 0,
+    quality: Sequence[tuple[str, float]] = (("defect_change", 9.5),),
 ) -> Location:
     """Rows ``first`` to ``count``, of ``types`` in turn, grey and coloured; ``statuses`` of rows
     that are not ok; further ``columns``."""
@@ -40,6 +41,8 @@ def draw_output(
         _row(output, number, types, keep, (statuses or {}).get(number, "ok"))
         for number in range(first, count)
     ]
+    for row in rows:
+        row["quality"] = list(quality)
     table = pa.Table.from_pylist(rows, INDEX)
     for name, values in (columns or {}).items():
         table = table.append_column(name, pa.array(values[first:count]))
@@ -56,7 +59,7 @@ def _row(
     item, defect = types[number % len(types)]
     name = f"r{number:04d}.v{number % 2}"  # with a dot, as names may have
     row: dict[str, Any] = {"request_id": name, "object": item, "defect": defect, "status": status}
-    row |= {"prompt": f"a {defect}", "seed": number, "quality": [("defect_change", 9.5)]}
+    row |= {"prompt": f"a {defect}", "seed": number}
     if status != "ok":
         return {**row, "reason": "drawn so"}
     rng = np.random.default_rng(number)

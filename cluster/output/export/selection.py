@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import posixpath
 import sqlite3
 import tempfile
@@ -204,7 +205,15 @@ def _batches(entries: Iterator[Entry], size: int) -> Iterator[list[Entry]]:
 
 def _pair(output: Location, row: Mapping[str, Any]) -> Entry:
     name = row["request_id"]
-    facts = {"request_id": name, "prompt": row["prompt"], "seed": row["seed"]}
+    told = dict(row["quality"] or [])
+    quality = {figure: value for figure, value in told.items() if value is not None}
+    facts = {
+        "request_id": name,
+        "prompt": row["prompt"],
+        "seed": row["seed"],
+        # JSON has no infinities
+        "quality": {figure: v if math.isfinite(v) else None for figure, v in quality.items()},
+    }
     return Entry(
         split=_split_of(row),
         good=False,
@@ -216,7 +225,7 @@ def _pair(output: Location, row: Mapping[str, Any]) -> Entry:
         mask=output.join(row["mask"]).uri,
         image_sha256=row["image_sha256"],
         mask_sha256=row["mask_sha256"],
-        facts=json.dumps({**facts, "quality": dict(row["quality"] or [])}, sort_keys=True),
+        facts=json.dumps(facts, sort_keys=True),
     )
 
 

@@ -233,6 +233,14 @@ def test_facts_of_all_units_are_never_held_together(output: Location, tmp_path: 
     }
 
 
+def test_figures_that_are_no_numbers_do_not_spoil_the_annotations(tmp_path: Path) -> None:
+    output = draw_output(str(tmp_path / "pairs"), 2, quality=[("a", float("nan")), ("b", 1.5)])
+    for name in ("coco", "webdataset"):
+        export(spec_of(output, tmp_path / name, name))
+    content = (tmp_path / "coco/annotations/instances_train.json").read_text()
+    assert json.loads(content)["images"][0]["quality"] == {"a": None, "b": 1.5}
+
+
 def test_every_format_on_the_command_line_is_one() -> None:
     from typing import get_args
 
