@@ -95,7 +95,7 @@ class _Found:
             self._wrong["maps of no picture of the data set"].append(path)
 
     def faults(self) -> list[str]:
-        lines = [f"has {len(some)} {what}: {_some(some)}" for what, some in self._wrong.items()]
+        lines = [f"has {what} ({len(some)}): {_some(some)}" for what, some in self._wrong.items()]
         expected = self._tested.expected
         if missing := [name for file, name in expected.items() if file not in self.paths]:
             kinds = f"{', '.join(score_maps.SUFFIXES[:-1])} or {score_maps.SUFFIXES[-1]}"
@@ -108,7 +108,7 @@ class _Found:
             (self._unused, "maps of pictures that are not tested on are not used"),
             (self._beside, "files are no maps"),
         )
-        return [f"{len(some)} {what}: {_some(some)}" for some, what in counted if some]
+        return [f"{what} ({len(some)}): {_some(some)}" for some, what in counted if some]
 
 
 def _some(names: Sequence[str]) -> str:

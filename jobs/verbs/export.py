@@ -102,6 +102,7 @@ def main(
 def in_words(done: Exported) -> str:
     """What was exported, in words."""
     notes = [f"{done.before} were there"] if done.before else []
-    notes += [f"{count} {status} rows left out" for status, count in sorted(done.left_out.items())]
+    left_out = [f"{count} {status}" for status, count in sorted(done.left_out.items())]
+    notes += [f"rows left out: {', '.join(left_out)}"] if left_out else []
     told = f"exported {done.pairs} pairs and {done.good} good pictures"
-    return told + (f" ({', '.join(notes)})" if notes else "")
+    return told + (f" ({'; '.join(notes)})" if notes else "")

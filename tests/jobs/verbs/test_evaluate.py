@@ -78,7 +78,7 @@ def test_of_a_prepared_data_set_what_is_learned_from_is_never_tested_on(
     content = run(tmp_path, prepared, maps)
     close(content, plain_figures(held_out))
     assert content["tested_on"] == "held out"
-    assert "4 maps of pictures that are not tested on are not used" in capsys.readouterr().err
+    assert "maps of pictures that are not tested on are not used (4)" in capsys.readouterr().err
     for path in few:  # they need no map
         (maps / path.partition("test/")[2]).with_suffix(".npy").unlink()
     assert run(tmp_path, prepared, maps) == content
@@ -172,13 +172,16 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "a good picture's is missing": (gone("good/001.npy"), "has no map of 1 of .*: good/001"),
     "a map of nothing": (
         copied("hole/002.npy", "hole/099.npy"),
-        r"has 1 maps of no picture of the data set: hole/099\.npy",
+        r"has maps of no picture of the data set \(1\): hole/099\.npy",
     ),
     "two maps": (
         copied("hole/002.npy", "test/hole/002.npy"),
-        r"second maps of one picture: test/hole/002\.npy \(after hole/002\.npy\)",
+        r"second maps of one picture \(1\): test/hole/002\.npy \(after hole/002\.npy\)",
     ),
-    "a name of two": (copied("hole/002.npy", "002.npy"), "names of several pictures' maps: 002"),
+    "a name of two": (
+        copied("hole/002.npy", "002.npy"),
+        r"names of several pictures' maps \(1\): 002",
+    ),
     "not finite": (array("crack/001.npy", NAN), r"maps/crack/001\.npy: 3072 of its 3072 numbers"),
     "good and not finite": (array("good/001.npy", NAN), r"maps/good/001\.npy: .* not finite"),
     "turned": (array("crack/001.npy", np.zeros((64, 48))), "is 48 x 64, its picture is 64 x 48"),
@@ -213,7 +216,7 @@ def test_many_missing_maps_are_one_line(
         run(tmp_path, data, maps)
     missing, foreign = caught.value.lines
     assert "has no map of 10 of 13 test pictures: " in missing
-    assert foreign.endswith("has 1 maps of no picture of the data set: hole/abc.npy")
+    assert foreign.endswith("has maps of no picture of the data set (1): hole/abc.npy")
 
 
 def test_good_pictures_of_train_and_of_test_with_one_name_are_told_apart(tmp_path: Path) -> None:

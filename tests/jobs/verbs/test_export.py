@@ -29,13 +29,13 @@ def test_a_data_sets_good_pictures_make_mvtec_whole_with_their_split(
     export.main(pairs, "mvtec", str(target), good=data)
     told = capsys.readouterr().out.splitlines()
     assert told == [
-        f"exported {PAIRS} pairs and 7 good pictures (1 failed rows left out): {target}"
+        f"exported {PAIRS} pairs and 7 good pictures (rows left out: 1 failed): {target}"
     ]
     (folder,) = open_dataset(str(target))
     assert (len(folder.good), len(folder.test_good)) == (5, 2)
     assert {Path(uri).name for uri in folder.good} == {f"{i:03d}.png" for i in range(5)}
     export.main(pairs, "mvtec", str(target), good=data)
-    assert f"({PAIRS + 7} were there, 1 failed" in capsys.readouterr().out
+    assert f"({PAIRS + 7} were there; rows left out: 1 failed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
