@@ -14,6 +14,8 @@ try:
     from adabldm.core.faults import ExitCode, InputFault, JobFault, one_line
     from jobs.verbs import (
         demo,
+        evaluate,
+        export,
         generate,
         pairs,
         parity,
@@ -41,7 +43,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in (
-    demo, prepare, pairs, train, plan, trimaps, generate, verify, sheet, parity, submit,
+    demo, prepare, pairs, train, plan, trimaps, generate, verify, sheet, export, evaluate, parity,
+    submit,
 ):  # fmt: skip
     app.command(verb.__name__.rpartition(".")[2])(verb.main)
 

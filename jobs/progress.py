@@ -44,6 +44,11 @@ class Tracker:
     ) -> None:
         self._bar.stop()
 
+    def expect(self, total: int) -> None:
+        """``total`` are to be counted, where that was not known from the beginning."""
+        self._total = total
+        self._bar.update(self._task, total=total)
+
     def update(self, done: int, note: str = "") -> None:
         """``done`` of all, those before this run included; ``note`` follows the rate."""
         now = time.monotonic()

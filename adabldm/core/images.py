@@ -32,6 +32,7 @@ __all__ = [
     "encode_png",
     "grey",
     "grid",
+    "is_upright",
     "opened",
     "read_header",
     "read_size",
@@ -141,6 +142,17 @@ def _is_turned(image: Image.Image, data: bytes) -> bool:
     if image.format == "PNG" and not any(mark in data for mark in MARKS_OF_ORIENTATION):
         return False
     return image.getexif().get(Base.Orientation, 1) in (5, 6, 7, 8)
+
+
+def is_upright(data: bytes) -> bool:
+    """Whether a picture's pixels are stored as they are to be seen. Raises :class:`ImageFault`."""
+    with _open(data) as image:
+        try:
+            if image.format == "PNG" and not any(mark in data for mark in MARKS_OF_ORIENTATION):
+                return True
+            return image.getexif().get(Base.Orientation, 1) == 1
+        except BROKEN as error:
+            raise _broken(error) from error
 
 
 @dataclass(frozen=True, kw_only=True)

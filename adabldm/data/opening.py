@@ -74,14 +74,19 @@ def _open_raw(
     sides, missing = split_pictures(pictures, options)
     few = inspection.inspect(tree, [one for one in pictures if sides[one.key] == "few"])
     faults = [*listing.faults, *unnamed, *missing, *few.faults]
-    if any(fault.kind not in TOLD for fault in faults):
-        lines = [f"{uri}: {line}" for line in accounting.lines(faults)]
-        more = f"{uri}: has {len(faults)} faults; `adabldm prepare` lists them all, and leaves out"
-        raise DatasetFault("\n".join([*lines, f"{more} what cannot be used"]))
+    refuse_faults(uri, faults)
     for line in (*accounting.lines([*faults, *few.notes]), *listing.remarks):
         tell(f"{uri}: {line}")
     rows = prepared.to_rows(tree, pictures, sides, dict(listing.surfaces))
     return prepared.assemble(rows)
+
+
+def refuse_faults(uri: str, faults: Sequence[DatasetFinding]) -> None:
+    """Raise :class:`DatasetFault` that lists ``faults``, if any is not only to be told."""
+    if any(fault.kind not in TOLD for fault in faults):
+        lines = [f"{uri}: {line}" for line in accounting.lines(faults)]
+        more = f"{uri}: has {len(faults)} faults; `adabldm prepare` lists them all, and leaves out"
+        raise DatasetFault("\n".join([*lines, f"{more} what cannot be used"]))
 
 
 def _as_said(folder: ObjectFolder, options: DatasetOptions) -> ObjectFolder:

@@ -106,20 +106,23 @@ def assemble(rows: Sequence[DatasetRow]) -> list[ObjectFolder]:
     return [_object(name, by_object[name]) for name in sorted(by_object)]
 
 
+def defect_of(row: DatasetRow) -> DefectImage:
+    """The defect picture that ``row`` tells of; a good picture's has none."""
+    assert row.defect is not None  # noqa: S101
+    assert row.mask is not None  # noqa: S101
+    return DefectImage(
+        defect=row.defect,
+        image=row.image,
+        mask=row.mask,
+        mask_rule=MaskRule.parse(row.mask_rule) if row.mask_rule else AUTO,
+        group=row.group,
+        caption=row.caption,
+    )
+
+
 def _object(name: str, rows: Sequence[DatasetRow]) -> ObjectFolder:
     def defects(side: Side) -> tuple[DefectImage, ...]:
-        return tuple(
-            DefectImage(
-                defect=row.defect,
-                image=row.image,
-                mask=row.mask,
-                mask_rule=MaskRule.parse(row.mask_rule) if row.mask_rule else AUTO,
-                group=row.group,
-                caption=row.caption,
-            )
-            for row in rows
-            if row.side == side and row.defect and row.mask
-        )
+        return tuple(defect_of(row) for row in rows if row.side == side and row.defect and row.mask)
 
     return ObjectFolder(
         name=name,
@@ -134,6 +137,11 @@ def _object(name: str, rows: Sequence[DatasetRow]) -> ObjectFolder:
 
 def open_prepared(tree: Tree) -> list[ObjectFolder]:
     """The objects of the prepared folder ``tree``. Raises :class:`DatasetFault`."""
+    return assemble(read_rows(tree))
+
+
+def read_rows(tree: Tree) -> list[DatasetRow]:
+    """The rows of the prepared folder ``tree``, of every side. Raises :class:`DatasetFault`."""
     path = tree.uri(INDEX)
     try:
         table = pq.read_table(io.BytesIO(read_bytes(path)))
@@ -157,7 +165,7 @@ def open_prepared(tree: Tree) -> list[ObjectFolder]:
                 record[name] = tree.uri(record[name])
         rows.append(DatasetRow(**record))
     _refuse_moved(tree, rows)
-    return assemble(rows)
+    return rows
 
 
 def _refuse_moved(tree: Tree, rows: Sequence[DatasetRow]) -> None:

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from adabldm.core.faults import InputFault
-from jobs.verbs import generate, parity, places, plan, prepare, sheet, train, verify
+from jobs.verbs import (
+    evaluate,
+    export,
+    generate,
+    parity,
+    places,
+    plan,
+    prepare,
+    sheet,
+    train,
+    verify,
+)
 
 VERBS: Mapping[str, ModuleType] = {
     "prepare": prepare,
@@ -18,6 +29,8 @@ VERBS: Mapping[str, ModuleType] = {
     "generate": generate,
     "verify": verify,
     "sheet": sheet,
+    "export": export,
+    "evaluate": evaluate,
     "parity": parity,
 }
 """What can be run on a cluster."""
