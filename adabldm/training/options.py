@@ -143,8 +143,8 @@ _FURTHER = replace(_FRESH, learning_rate=0.01, vector_rate=1e-3)
 """For a phase that goes on with what one before it has trained."""
 _AUTOENCODER = replace(_FRESH, steps=1500, batch_size=16)
 _REFINEMENT = replace(_FURTHER, steps=400, batch_size=4)
-_UNET = replace(_FRESH, steps=600, batch_size=16)
-_CONTROL = replace(_FURTHER, steps=800, batch_size=16)
+_UNET = replace(_FRESH, steps=1100, batch_size=16)
+_CONTROL = replace(_FURTHER, steps=1600, batch_size=16)
 
 
 @dataclass(frozen=True, kw_only=True)
