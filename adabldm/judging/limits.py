@@ -33,7 +33,7 @@ class Limits:
       10.1, and those were chips with sharp edges; a patch cut out of a smooth ground with 50 grey
       levels' difference has more.
     * ``defect_change``: mean absolute change inside the mask, in grey levels. 128: no real defect
-      had more than 101; half of all grey levels is no defect but a failure of the model.
+      had more than 111; half of all grey levels is no defect but a failure of the model.
     * ``real_distance``: to the few real defects, in the units of whoever measures it; off, since
       no number holds for all products.
 
