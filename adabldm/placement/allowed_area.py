@@ -10,6 +10,7 @@ import numpy as np
 
 from adabldm.placement import transform
 from adabldm.placement.shape_bank import ShapeBank
+from adabldm.placement.weighted_pixels import WeightedPixels
 
 LARGEST_SIDE = 32_767
 """Columns beyond this are not counted as following."""
@@ -20,10 +21,18 @@ GLANCES = 64
 class AllowedArea:
     """The allowed pixels of a picture of (``height``, ``width``).
 
-    ``allowed`` is (H, W), non-zero where a defect may lie; None is everywhere.
+    ``allowed`` is (H, W), non-zero where a defect may lie; None is everywhere. ``maps`` (K, h, w),
+    above 0, say how likely a place is for each of K kinds of defect; without them all places are
+    equally likely.
     """
 
-    def __init__(self, height: int, width: int, allowed: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        allowed: np.ndarray | None = None,
+        maps: np.ndarray | None = None,
+    ) -> None:
         self.height_of_picture, self.width_of_picture = height, width
         self.height, self.width = height, width
         self.everywhere = allowed is None
@@ -31,9 +40,14 @@ class AllowedArea:
         self._reach = np.zeros(0, np.int16)
         self._spots = np.zeros(0, np.int32)
         """Allowed pixels, as flat positions in the smallest box that holds them."""
+        self._weighted: WeightedPixels | None = None
         if allowed is not None:
             self._index(allowed > 0)
+        if maps is not None and self.height:
+            self._weigh(maps, np.ones((height, width), bool) if allowed is None else allowed > 0)
         self.nbytes = self._reach.nbytes + self._spots.nbytes
+        if self._weighted is not None:
+            self.nbytes += self._weighted.nbytes - self._spots.nbytes
 
     def _index(self, allowed: np.ndarray) -> None:
         if not allowed.any():
@@ -50,28 +64,44 @@ class AllowedArea:
         self._reach = np.minimum(next_barred - columns, LARGEST_SIDE).astype(np.int16).ravel()
         self._spots = np.flatnonzero(inside).astype(np.int32)
 
+    def _weigh(self, maps: np.ndarray, allowed: np.ndarray) -> None:
+        box = np.s_[self.top : self.top + self.height, self.left : self.left + self.width]
+        self._weighted = WeightedPixels(maps, *allowed.shape, allowed[box], self.top, self.left)
+        self._spots = self._weighted.spots
+
     def guess(
-        self, bank: ShapeBank, shapes: np.ndarray, chance: np.ndarray
+        self,
+        bank: ShapeBank,
+        shapes: np.ndarray,
+        chance: np.ndarray,
+        kinds: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A position for each of ``shapes`` (S,): fits (bool), top, left in the picture.
 
         ``chance`` is (S,) in [0, 1). Of all positions where a shape's middle pixel is allowed,
-        each is equally likely; so is then each that fits.
+        each is equally likely; so is then each that fits. Where there are maps, and ``kinds`` (S,)
+        are given, a position is as likely as the map of its kind says of that pixel; the bank is
+        then one of outlines.
         """
         size = bank.size[shapes]
         room = np.array([self.height, self.width]) - size + 1
         fits = (room > 0).all(axis=1)
-        if self.everywhere:
+        weighted = self._weighted if kinds is not None else None
+        if self.everywhere and weighted is None:
             number = (chance * np.where(fits, room[:, 0] * room[:, 1], 0)).astype(np.int64)
             top, left = np.divmod(number, np.maximum(room[:, 1], 1))
             return fits, top + self.top, left + self.left
         if not len(self._spots):
             nowhere = np.zeros(len(shapes), np.int64)
             return np.zeros(len(shapes), bool), nowhere, nowhere
-        spot = self._spots[(chance * len(self._spots)).astype(np.int64)]
+        if weighted is None or kinds is None:
+            spot = self._spots[(chance * len(self._spots)).astype(np.int64)]
+        else:
+            spot = weighted.draw(kinds, chance)
         top, left = self._corner(bank, shapes, spot)
         fits &= (top >= 0) & (left >= 0) & (top < room[:, 0]) & (left < room[:, 1])
-        fits[fits] = self._holds(bank, shapes[fits], top[fits], left[fits])
+        if not self.everywhere:
+            fits[fits] = self._holds(bank, shapes[fits], top[fits], left[fits])
         return fits, top + self.top, left + self.left
 
     def positions(self, bank: ShapeBank, shape: int) -> np.ndarray:
@@ -93,6 +123,16 @@ class AllowedArea:
                 break
             start = start[self._reach[start + (row * self.width + column)] >= length]
         return start
+
+    def chances(
+        self, bank: ShapeBank, shape: int, positions: np.ndarray, kind: int
+    ) -> np.ndarray | None:
+        """How likely the :meth:`positions` of a shape are for a kind of defect, relative to each
+        other: (K,); None where all are alike."""
+        if self._weighted is None:
+            return None
+        row, column = bank.anchor[shape].tolist()
+        return self._weighted.chances(kind, positions + (row * self.width + column))
 
     def has_room(self, bank: ShapeBank, shape: int) -> bool:
         """Whether one shape has any position; the same as asking for all, mostly in less time."""

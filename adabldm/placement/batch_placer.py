@@ -95,12 +95,14 @@ class Placer:
         masks: np.ndarray,
         purpose: str,
         taken: Boxes | None = None,
+        kinds: np.ndarray | None = None,
     ) -> Places:
         """A place in ``area``, known as ``key``, for mask ``masks[i]`` of each row ``rows[i]``.
 
         The scale is even between 0.85 and 1.15, the angle between 0 and 360 degrees, given that
-        they fit; so is the position among all where the shape fits. ``taken`` boxes are not
-        touched; then a row may stay without a place that has one.
+        they fit; so is the position among all where the shape fits, or as likely as the area's
+        map of the row's kind (``kinds`` (N,), those of one mask alike) says. ``taken`` boxes are
+        not touched; then a row may stay without a place that has one.
         """
         places = Places.none(len(rows))
         shapes = np.zeros(len(rows), np.int32)
@@ -113,11 +115,13 @@ class Placer:
             shapes[left_over] = self.bank.drawn(
                 masks[left_over], area.height_of_picture, area.width_of_picture, chance
             )
-            self._guess(places, area, rows, shapes, left_over, f"{purpose}/{turn}", taken)
+            self._guess(places, area, rows, shapes, left_over, f"{purpose}/{turn}", taken, kinds)
         if taken is None:
             chance = self._streams.uniform(f"{purpose}/computed", rows)
             for row in np.flatnonzero(~places.found & placeable).tolist():
-                self._compute(places, key, area, row, int(masks[row]), float(chance[row]))
+                kind = None if kinds is None else int(kinds[row])
+                known = self._positions(key, area, int(masks[row]), kind)
+                self._choose(places, area, row, known, float(chance[row]))
         return places
 
     def _guess(
@@ -129,10 +133,12 @@ class Placer:
         left_over: np.ndarray,
         purpose: str,
         taken: Boxes | None,
+        kinds: np.ndarray | None,
     ) -> None:
         for number in range(GUESSES):
             chance = self._streams.uniform(f"{purpose}/{number}", rows[left_over])
-            fits, top, left = area.guess(self.bank, shapes[left_over], chance)
+            of_kind = None if kinds is None else kinds[left_over]
+            fits, top, left = area.guess(self.bank, shapes[left_over], chance, of_kind)
             if taken is not None:
                 size = self.bank.size[shapes[left_over]]
                 fits &= ~taken.of(left_over).meet(top, left, size)
@@ -161,10 +167,9 @@ class Placer:
         height, width = area.height_of_picture, area.width_of_picture
         return self.bank.smallest(mask, height, width, SMALLEST)
 
-    def _compute(
-        self, places: Places, key: Hashable, area: AllowedArea, row: int, mask: int, chance: float
+    def _choose(
+        self, places: Places, area: AllowedArea, row: int, known: _Positions, chance: float
     ) -> None:
-        known = self._positions(key, area, mask)
         if not len(known.flat):
             return
         number = int(chance * len(known.flat))
@@ -173,13 +178,37 @@ class Placer:
         corner = area.corner(int(known.flat[number]))
         places.top[row], places.left[row] = corner
 
-    def _positions(self, key: Hashable, area: AllowedArea, mask: int) -> _Positions:
+    def _positions(
+        self, key: Hashable, area: AllowedArea, mask: int, kind: int | None
+    ) -> _Positions:
         known = self._computed.get((key, mask))
         if known is None:
             shapes = np.array(list(self._smallest(area, mask)))
             each = [area.positions(self.bank, int(shape)) for shape in shapes]
             flat, ends = np.concatenate(each), np.cumsum([len(some) for some in each])
             kept = np.arange(0, len(flat), max(1.0, len(flat) / MOST_POSITIONS)).astype(np.int64)
+            if kind is not None and len(flat):
+                kept = self._by_chance(area, shapes, each, kind, kept)
             known = _Positions(shapes, np.searchsorted(kept, ends), flat[kept])
             self._computed[key, mask] = known
         return known
+
+    def _by_chance(
+        self,
+        area: AllowedArea,
+        shapes: np.ndarray,
+        each: list[np.ndarray],
+        kind: int,
+        evenly: np.ndarray,
+    ) -> np.ndarray:
+        """Numbers of positions, a likely one more often; ``evenly`` where all are alike."""
+        found = [
+            area.chances(self.bank, int(shape), some, kind)
+            for shape, some in zip(shapes, each, strict=True)
+        ]
+        known = [chances for chances in found if chances is not None]
+        if not known:
+            return evenly
+        total = np.cumsum(np.concatenate(known), dtype=np.float64)
+        quantiles = (np.arange(MOST_POSITIONS) + 0.5) / MOST_POSITIONS * total[-1]
+        return np.searchsorted(total, quantiles).astype(np.int64)

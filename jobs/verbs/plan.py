@@ -6,23 +6,28 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from adabldm.core.faults import ExitCode, InputFault
 from adabldm.data.options import DatasetOptions
+from cluster.manifest.real_defects import described, real_defects_location, write_real_defects
+from cluster.storage.local_cache import KeptFiles
 from cluster.storage.location import Location, location
 from cluster.storage.whole_files import ContentFolder, write_whole
 from jobs.progress import Tracker
 from jobs.verbs import dataset_options as given
 from jobs.verbs import places
-from jobs.verbs.plan_options import VarietyOptions, model_namer, read_variety
+from jobs.verbs.plan_options import VarietyOptions, Where, model_namer, read_variety
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from adabldm.core.objects import ObjectFolder
+    from adabldm.planning.place_maps import PlaceMaps
     from adabldm.planning.planner import Planner
 
 REPORTED = 10
@@ -67,12 +72,14 @@ def make_plan(
     options: DatasetOptions | None = None,
     variety: VarietyOptions | None = None,
     model: str | None = None,
+    where_sheet: Path | None = None,
 ) -> Plan:
     """Write a manifest of ``count`` requests; its pictures are copied next to it.
 
     ``options`` say how the data set is opened, ``model`` is what rows say as their model, a
-    template with ``{object}`` and ``{defect}``. The manifest appears only when it is whole. Raises
-    :class:`InputFault` for a data set that cannot be used, or on which nothing can be placed.
+    template with ``{object}`` and ``{defect}``; ``where_sheet`` is a PNG of how likely places are.
+    The manifest appears only when it is whole. Raises :class:`InputFault` for a data set that
+    cannot be used, or on which nothing can be placed.
     """
     # Here, because the image libraries take a second to load and `--help` needs none of them.
     from adabldm.core.random_streams import RowStreams
@@ -86,7 +93,11 @@ def make_plan(
     objects = given.open_objects(dataset_uri, options or DatasetOptions(), defects)
     if object_name and len(objects) > 1:
         raise InputFault.of("--object-name", object_name, f"names one of {len(objects)} objects")
-    drawn = read_variety(variety or VarietyOptions(), objects)
+    variety = variety or VarietyOptions()
+    drawn = read_variety(variety, objects)
+    kept = KeptFiles("places")
+    real = list(described(objects, kept))
+    maps = [_maps(folder, kept) if variety.where == "like-real" else None for folder in objects]
     with (
         write_whole(manifest) as handle,
         ContentFolder(folder) as files,
@@ -95,14 +106,43 @@ def make_plan(
         streams = RowStreams(seed)
         nouns = [object_name or folder.name.replace("_", " ") for folder in objects]
         planned = [
-            PlannedObject(folder, noun, drawn, streams, files)
-            for folder, noun in zip(objects, nouns, strict=True)
+            PlannedObject(folder, noun, drawn, streams, files, some)
+            for folder, noun, some in zip(objects, nouns, maps, strict=True)
         ]
-        plan = _write(Planner(planned, seed, drawn), count, model_of, manifest, handle, tracker)
+        planner = Planner(planned, seed, drawn)
+        plan = _write(planner, count, model_of, manifest, handle, tracker)
         given.tell_left_out([uri for item in planned for uri in item.goods.without_object])
         if not plan.rows:
             raise InputFault.of("DATASET", dataset_uri, "a defect mask fits on a good picture")
+        write_real_defects(real_defects_location(manifest), real)
+        if where_sheet is not None:
+            from jobs.sheets.where_sheet import where_sheet as draw
+
+            draw(planner, objects, where_sheet)
     return plan
+
+
+def _maps(folder: ObjectFolder, kept: KeptFiles) -> PlaceMaps:
+    """How likely the places of an object are, learned and told of."""
+    from adabldm.core.picture_uri import DatasetFault
+    from adabldm.foreground.object_masks import ObjectMasks
+    from adabldm.planning.place_maps import PlaceMaps
+
+    maps = PlaceMaps(folder, ObjectMasks(folder), kept)
+    try:
+        telling = maps.telling
+    except DatasetFault as fault:
+        raise InputFault(f"DATASET: {fault}") from fault
+    for words, names in (
+        ("placed where it looks as around the real ones", telling),
+        (
+            "placed anywhere, the real ones' places tell nothing (too few, or all alike)",
+            [name for name in folder.defect_types if name not in telling],
+        ),
+    ):
+        if names:
+            typer.echo(f"{folder.name}: {', '.join(names)}: {words}", err=True)
+    return maps
 
 
 def _write(
@@ -171,6 +211,14 @@ def main(
             callback=places.uri, help="YAML: parts of the picture to which a type is confined."
         ),
     ] = None,
+    where: Annotated[
+        Where,
+        typer.Option(help="Places: all alike, or rather where it looks as around the real ones."),
+    ] = "anywhere",
+    where_sheet: Annotated[
+        Path | None,
+        typer.Option(callback=places.local, help="PNG of how likely places are, to look at."),
+    ] = None,
     prompts: Annotated[
         str | None,
         typer.Option(
@@ -200,8 +248,13 @@ def main(
     adabldm plan tiles --object-name "magnetic tile" --defect crack --count 64 --output plan
     adabldm plan prepared --count 500 --masks real=0.5,noise,morph --defects-per-image 1:3 \\
         --regions regions.yaml --prompts prompts.yaml --output plan
+    adabldm plan prepared --count 500 --where like-real --where-sheet where.png --output plan
     adabldm plan prepared --count 500 --model "{object}/{defect}" --output plan
     """
+    if where_sheet is not None:
+        if where == "anywhere":
+            raise InputFault.of("--where-sheet", str(where_sheet), "needs --where like-real")
+        places.refuse_unwritable("--where-sheet", places.of_file(where_sheet), folder=False)
     started = time.monotonic()
     plan = make_plan(
         dataset_uri,
@@ -217,8 +270,10 @@ def main(
             captions=caption_prompts,
             prompts=prompts,
             regions=regions,
+            where=where,
         ),
         model=model,
+        where_sheet=where_sheet,
     )
     seconds = time.monotonic() - started
     manifest = places.written(plan.manifest)
