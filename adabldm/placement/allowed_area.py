@@ -66,40 +66,56 @@ class AllowedArea:
 
     def _weigh(self, maps: np.ndarray, allowed: np.ndarray) -> None:
         box = np.s_[self.top : self.top + self.height, self.left : self.left + self.width]
-        self._weighted = WeightedPixels(maps, *allowed.shape, allowed[box], self.top, self.left)
+        height, width = allowed.shape[0], allowed.shape[1]
+        self._weighted = WeightedPixels(maps, height, width, allowed[box], self.top, self.left)
         self._spots = self._weighted.spots
 
+    @property
+    def weighted(self) -> bool:
+        """Whether some places are likelier than others."""
+        return self._weighted is not None
+
     def guess(
-        self,
-        bank: ShapeBank,
-        shapes: np.ndarray,
-        chance: np.ndarray,
-        kinds: np.ndarray | None = None,
+        self, bank: ShapeBank, shapes: np.ndarray, chance: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A position for each of ``shapes`` (S,): fits (bool), top, left in the picture.
 
         ``chance`` is (S,) in [0, 1). Of all positions where a shape's middle pixel is allowed,
-        each is equally likely; so is then each that fits. Where there are maps, and ``kinds`` (S,)
-        are given, a position is as likely as the map of its kind says of that pixel; the bank is
-        then one of outlines.
+        each is equally likely; so is then each that fits.
         """
-        size = bank.size[shapes]
-        room = np.array([self.height, self.width]) - size + 1
-        fits = (room > 0).all(axis=1)
-        weighted = self._weighted if kinds is not None else None
-        if self.everywhere and weighted is None:
+        if self.everywhere and not self.weighted:
+            size = bank.size[shapes]
+            room = np.array([self.height, self.width]) - size + 1
+            fits = (room > 0).all(axis=1)
             number = (chance * np.where(fits, room[:, 0] * room[:, 1], 0)).astype(np.int64)
             top, left = np.divmod(number, np.maximum(room[:, 1], 1))
             return fits, top + self.top, left + self.left
         if not len(self._spots):
             nowhere = np.zeros(len(shapes), np.int64)
             return np.zeros(len(shapes), bool), nowhere, nowhere
-        if weighted is None or kinds is None:
-            spot = self._spots[(chance * len(self._spots)).astype(np.int64)]
-        else:
-            spot = weighted.draw(kinds, chance)
-        top, left = self._corner(bank, shapes, spot)
-        fits &= (top >= 0) & (left >= 0) & (top < room[:, 0]) & (left < room[:, 1])
+        spots = self._spots[(chance * len(self._spots)).astype(np.int64)]
+        return self._set_down(bank, shapes, spots, bank.anchor[shapes])
+
+    def likely_spots(self, kinds: np.ndarray, chance: np.ndarray) -> np.ndarray:
+        """A pixel for each of ``kinds`` (N,), as likely as its map says, for :meth:`fit_over`;
+        ``chance`` (N,) in [0, 1). The area is weighted."""
+        assert self._weighted is not None  # noqa: S101
+        return self._weighted.draw(kinds, chance)
+
+    def fit_over(
+        self, bank: ShapeBank, shapes: np.ndarray, spots: np.ndarray, chance: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """``shapes`` (S,) set down so that ``spots`` (S,) are in them, by a pixel of theirs that
+        ``chance`` (S,) in [0, 1) chooses; as :meth:`guess`. The bank is one of outlines."""
+        return self._set_down(bank, shapes, spots, bank.pixels(shapes, chance))
+
+    def _set_down(
+        self, bank: ShapeBank, shapes: np.ndarray, spots: np.ndarray, anchor: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        room = np.array([self.height, self.width]) - bank.size[shapes] + 1
+        row, column = np.divmod(spots.astype(np.int64), self.width)
+        top, left = row - anchor[:, 0], column - anchor[:, 1]
+        fits = (top >= 0) & (left >= 0) & (top < room[:, 0]) & (left < room[:, 1])
         if not self.everywhere:
             fits[fits] = self._holds(bank, shapes[fits], top[fits], left[fits])
         return fits, top + self.top, left + self.left
@@ -126,13 +142,15 @@ class AllowedArea:
 
     def chances(
         self, bank: ShapeBank, shape: int, positions: np.ndarray, kind: int
-    ) -> np.ndarray | None:
+    ) -> tuple[np.ndarray, np.ndarray]:
         """How likely the :meth:`positions` of a shape are for a kind of defect, relative to each
-        other: (K,); None where all are alike."""
-        if self._weighted is None:
-            return None
-        row, column = bank.anchor[shape].tolist()
-        return self._weighted.chances(kind, positions + (row * self.width + column))
+        other, by five pixels of the shape: (K,); and the cells of the map in which they are (K,).
+        The area is weighted."""
+        assert self._weighted is not None  # noqa: S101
+        corners = [*bank.extremes[shape, :, :2].tolist(), bank.anchor[shape].tolist()]
+        pixels = [positions + (row * self.width + column) for row, column in corners]
+        likely = np.mean([self._weighted.chances(kind, some) for some in pixels], axis=0)
+        return likely, self._weighted.cells(pixels[-1])
 
     def has_room(self, bank: ShapeBank, shape: int) -> bool:
         """Whether one shape has any position; the same as asking for all, mostly in less time."""
@@ -144,13 +162,6 @@ class AllowedArea:
         """(top, left) in the picture of one of :meth:`positions`."""
         top, left = divmod(position, self.width)
         return top + self.top, left + self.left
-
-    def _corner(
-        self, bank: ShapeBank, shapes: np.ndarray, spots: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        row, column = np.divmod(spots.astype(np.int64), self.width)
-        anchor = bank.anchor[shapes]
-        return row - anchor[:, 0], column - anchor[:, 1]
 
     def _holds(
         self, bank: ShapeBank, shapes: np.ndarray, top: np.ndarray, left: np.ndarray

@@ -22,7 +22,7 @@ class WeightedPixels:
         self._down = (np.arange(inside.shape[0]) + top) * down // height
         self._across = (np.arange(inside.shape[1]) + left) * across // width
         spots = np.flatnonzero(inside).astype(np.int32)
-        cell = self._cells(spots)
+        cell = self.cells(spots)
         order = np.argsort(cell, kind="stable")
         self.spots = spots[order]
         """All pixels that may be drawn, as flat positions in the box, cell by cell, int32 (P,)."""
@@ -49,18 +49,17 @@ class WeightedPixels:
         cell = number - kinds * cells
         begin = np.where(cell > 0, self._ends[number - 1], kinds)
         share = (kinds + chance - begin) / np.maximum(self._ends[number] - begin, 1e-300)
-        within = (np.clip(share, 0, 1) * self._count[cell]).astype(np.int64)
-        drawn: np.ndarray = self.spots[
-            self._first[cell] + np.minimum(within, self._count[cell] - 1)
-        ]
+        within = (np.clip(share, 0, 1 - 1e-9) * self._count[cell]).astype(np.int64)
+        drawn: np.ndarray = self.spots[self._first[cell] + within]
         return drawn
 
     def chances(self, kind: int, pixels: np.ndarray) -> np.ndarray:
         """What the map of ``kind`` says of ``pixels`` (N,), flat positions in the box."""
-        found: np.ndarray = self._maps[kind].ravel()[self._cells(pixels)]
+        found: np.ndarray = self._maps[kind].ravel()[self.cells(pixels)]
         return found
 
-    def _cells(self, pixels: np.ndarray) -> np.ndarray:
+    def cells(self, pixels: np.ndarray) -> np.ndarray:
+        """The cells of the maps that ``pixels`` (N,) are in, by number."""
         row, column = np.divmod(pixels, self._width)
         cells: np.ndarray = self._down[row] * self._maps.shape[2] + self._across[column]
         return cells

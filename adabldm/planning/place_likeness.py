@@ -3,30 +3,31 @@
 A conditional choice: of all places in its picture, a real defect has taken one. Fisher's
 discriminant tells the surroundings taken from those left; a place is ``exp(sharpness * score)``
 times as likely as the mean one, and a tenth of all defects lies anywhere. The sharpness is the one
-that best foretells the real defects of each specimen from those of the others, two defects that lie
-anywhere being added to them, less one standard error: where the real places tell nothing, or there
-are too few of them, it is 0 and every place is as likely as any other.
+that best foretells the real defects of each specimen from those of the others, two defects that
+lie anywhere being added to them, less half a standard error: where the real places tell nothing, or
+there are too few of them, it is 0 and every place is as likely as any other.
 """
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from adabldm.planning.real_places import Site
+from adabldm.planning.place_map import ANYWHERE, packed, unpacked
 from adabldm.planning.surroundings import Frame, everywhere
-
-ANYWHERE = 0.1
-"""Share of the defects that lie anywhere, whatever the places look like."""
 
 SHARPNESSES = np.array([0, 0.03, 0.06, 0.12, 0.18, 0.25, 0.35, 0.5, 0.7, 1, 1.4, 2, 2.8])
 
 ADDED = 2
 """Defects that lie anywhere, added to the real ones."""
+
+DOUBT = 0.5
+"""Standard errors by which the foretelling is taken to be worse than it is."""
+
+LEAST_SPECIMENS = 3
+"""Specimens from which a type's places are learned."""
 
 SHRINKAGE = 0.2
 """Of the correlations of the surroundings' figures, towards none."""
@@ -36,6 +37,19 @@ LEAST_OTHERS = 3
 
 ALIKE = 0.02
 """Of an object, the likeliest places that are equally likely: no map is a single spot."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """The surroundings of a ``real`` defect (F,), and of the ``others`` (J, F), where its mask was
+    set down in the same picture; ``group`` names the specimen, ``reach`` is half the width of
+    the mask, in cells."""
+
+    defect: str
+    group: str
+    real: np.ndarray
+    others: np.ndarray
+    reach: int
 
 
 def _log_mean_exp(values: np.ndarray) -> np.ndarray:
@@ -56,9 +70,9 @@ def _direction(sites: Sequence[Site], scatter: np.ndarray) -> np.ndarray:
 
 
 def _sharpness(sites: Sequence[Site], scatter: np.ndarray) -> float:
-    """One of :data:`SHARPNESSES`; 0 for sites of less than two specimens."""
+    """One of :data:`SHARPNESSES`; 0 for sites of too few specimens."""
     groups = sorted({site.group for site in sites})
-    if len(groups) < 2:
+    if len(groups) < LEAST_SPECIMENS:
         return 0.0
     real, added = np.zeros((len(groups), len(SHARPNESSES))), np.zeros(len(SHARPNESSES))
     for number, group in enumerate(groups):
@@ -71,7 +85,7 @@ def _sharpness(sites: Sequence[Site], scatter: np.ndarray) -> float:
             gain = np.log(ANYWHERE + (1 - ANYWHERE) * share)
             real[number] += gain[:, 0] / len(mine)
             added += gain[:, 1:].mean(axis=1) / len(mine) / len(groups)
-    error = np.sqrt(len(groups)) * real.std(axis=0, ddof=1)
+    error = DOUBT * np.sqrt(len(groups)) * real.std(axis=0, ddof=1)
     return float(SHARPNESSES[np.argmax(real.sum(axis=0) + ADDED * added - error)])
 
 
@@ -91,7 +105,7 @@ def scatter_of(places: Sequence[np.ndarray], sites: Sequence[Site]) -> np.ndarra
 @dataclass(frozen=True, kw_only=True)
 class PlaceLikeness:
     """For each of ``types`` (T): ``directions`` (T, F), ``sharpness`` (T,) and ``reach`` (T,), half
-    the side of a typical defect in cells."""
+    the width of a typical defect in cells."""
 
     frame: Frame
     types: tuple[str, ...]
@@ -177,19 +191,3 @@ class PlaceLikeness:
             sharpness=sharpness,
             reach=reach,
         )
-
-
-def packed(**arrays: np.ndarray) -> bytes:
-    """Arrays by name, as :func:`unpacked` takes them."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
-
-
-def unpacked(data: bytes) -> dict[str, np.ndarray] | None:
-    """The arrays in ``data``; None if it is not whole."""
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            return dict(file)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        return None

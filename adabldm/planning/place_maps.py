@@ -20,8 +20,9 @@ from adabldm.foreground.object_masks import ObjectMasks, on_all_cores
 from adabldm.foreground.places import look
 from adabldm.foreground.predictor import evenly
 from adabldm.foreground.refine import shrunk
-from adabldm.planning.place_likeness import ANYWHERE, PlaceLikeness, packed, unpacked
-from adabldm.planning.real_places import SIDE, Site, cell_share, site_of
+from adabldm.planning.place_likeness import PlaceLikeness, Site
+from adabldm.planning.place_map import PlaceMap
+from adabldm.planning.real_places import SIDE, cell_share, site_of
 from adabldm.planning.surroundings import Frame, everywhere
 
 METHOD = 1
@@ -32,9 +33,6 @@ LEARNED_FROM = 30
 
 PLACES = 200
 """Places of each that are taken."""
-
-STEPS = 16
-"""Levels of a kept map to a doubling."""
 
 
 class Kept(Protocol):
@@ -59,41 +57,6 @@ class NothingKept:
         pass
 
 
-class PlaceMap:
-    """The maps of one good picture, kept small: a fraction of a byte to each of (h, w) and type."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    @classmethod
-    def of(cls, maps: np.ndarray, share: np.ndarray) -> PlaceMap:
-        """Of float (T, h, w), halved in height and width; ``share`` (h, w) is object."""
-        weight = share + 1e-3
-        small = _halved(maps * weight) / _halved(weight[None])
-        small[:, _halved(share[None])[0] == 0] = ANYWHERE
-        levels = np.rint(STEPS * np.log2(np.maximum(small / ANYWHERE, 1)))
-        return cls(packed(levels=np.minimum(levels, 255).astype(np.uint8)))
-
-    def unpack(self, types: int) -> np.ndarray | None:
-        """How likely places are, float32 (types, h, w); None if it is no map of so many types."""
-        found = unpacked(self.data)
-        levels = None if found is None else found.get("levels")
-        if levels is None or levels.ndim != 3 or len(levels) != types or not levels.size:
-            return None
-        likely: np.ndarray = ANYWHERE * np.exp2(levels.astype(np.float32) / STEPS)
-        return likely
-
-
-def _halved(values: np.ndarray) -> np.ndarray:
-    """Means of 2 x 2 of (..., h, w)."""
-    odd = [(0, 0)] * (values.ndim - 2) + [(0, side % 2) for side in values.shape[-2:]]
-    even = np.pad(values, odd, mode="edge")
-    small: np.ndarray = (
-        even[..., ::2, ::2] + even[..., 1::2, ::2] + even[..., ::2, 1::2] + even[..., 1::2, 1::2]
-    ) / 4
-    return small
-
-
 class PlaceMaps:
     """The maps of ``folder``'s good pictures, in which ``masks`` find the object; ``kept`` is where
     what was made before is found.
@@ -102,9 +65,7 @@ class PlaceMaps:
     that cannot be read.
     """
 
-    def __init__(
-        self, folder: ObjectFolder, masks: ObjectMasks, kept: Kept | None = None
-    ) -> None:
+    def __init__(self, folder: ObjectFolder, masks: ObjectMasks, kept: Kept | None = None) -> None:
         self.folder = folder
         self.masks = masks
         self.features = EncoderFeatures()
@@ -179,9 +140,7 @@ class PlaceMaps:
         return self._seen(pixels, None if self.masks.is_texture else self.masks.mask(uri, pixels))
 
     @staticmethod
-    def _some_places(
-        number: int, frame: Frame, seen: np.ndarray, share: np.ndarray
-    ) -> np.ndarray:
+    def _some_places(number: int, frame: Frame, seen: np.ndarray, share: np.ndarray) -> np.ndarray:
         found = everywhere(frame.along(seen), share, 1)[share > 0.5]
         chosen = random_streams.stream(0, "places", number).permutation(len(found))
         some: np.ndarray = found[chosen[:PLACES]]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import numpy as np
 from cachetools import cachedmethod
@@ -16,10 +17,12 @@ from adabldm.core.random_streams import RowStreams
 from adabldm.placement.allowed_area import AllowedArea
 from adabldm.placement.batch_placer import Boxes, Placer
 from adabldm.placement.regions import Region
-from adabldm.planning.place_maps import PlaceMaps
 from adabldm.planning.prompts import PromptBook
 from adabldm.planning.scopes import Pair, most_special
 from adabldm.planning.sources import DefectMasks, GoodPictures, MaskKind, PlanFiles
+
+if TYPE_CHECKING:
+    from adabldm.planning.place_maps import PlaceMaps
 
 ATTEMPTS = 8
 """Pairs of a good picture and a mask that are tried for one request."""
@@ -119,7 +122,7 @@ class PlannedObject:
         if (within := self._regions[region]) is not None:
             pixels = within.pixels(*picture.shape)
             allowed = pixels if allowed is None else allowed & pixels
-        likely = picture.likely and picture.likely.unpack(len(self.types))
+        likely = picture.likely.unpack(len(self.types)) if picture.likely else None
         return AllowedArea(*picture.shape, allowed, likely)
 
 

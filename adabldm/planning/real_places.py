@@ -1,18 +1,17 @@
 """Where a real defect lies, beside places of the same picture where it might lie as well.
 
 What is compared must differ in nothing but the place. So the defect is painted over with its
-surroundings, its mask is set down elsewhere on the object as a plan would (turned, scaled, anywhere),
-and these places are painted over in the same way.
+surroundings, its mask is set down elsewhere on the object as a plan would (turned, scaled,
+anywhere), and these places are painted over in the same way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, distance_transform_cdt
 
 from adabldm.core import trimap
 from adabldm.core.objects import DefectImage
@@ -24,6 +23,7 @@ from adabldm.foreground.refine import shrunk
 from adabldm.placement import transform
 from adabldm.placement.membrane import around as ring_of
 from adabldm.placement.membrane import membrane
+from adabldm.planning.place_likeness import Site
 from adabldm.planning.surroundings import Frame, around
 
 SIDE = 384
@@ -45,19 +45,6 @@ LEAST_SHARE = 0.3
 """Of a cell that a mask covers to be in it; if none is covered so far, half of the most."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """The surroundings of a ``real`` defect (F,), and of the ``others`` (J, F), where its mask was
-    set down in the same picture; ``group`` names the specimen, ``reach`` is half the side of a
-    square of the mask's area, in cells."""
-
-    defect: str
-    group: str
-    real: np.ndarray
-    others: np.ndarray
-    reach: int
-
-
 def cell_share(mask: np.ndarray, height: int, width: int) -> np.ndarray:
     """Of each of (height, width) cells, how much ``mask`` (H, W), non-zero inside, covers."""
     pixels = Image.fromarray((mask > 0).astype(np.uint8) * 255)
@@ -75,6 +62,12 @@ def cells_of(mask: np.ndarray, height: int, width: int) -> np.ndarray:
         return thin
     covered: np.ndarray = share >= min(LEAST_SHARE, float(share.max()) / 2)
     return covered
+
+
+def half_width(cells: np.ndarray) -> int:
+    """How far from its outline the middle of bool (h, w) is, in cells; 0 for a line."""
+    depth = distance_transform_cdt(np.pad(cells, 1), metric="chessboard")
+    return int(depth.max()) - 1
 
 
 def painted_over(picture: np.ndarray, marks: Sequence[np.ndarray]) -> np.ndarray:
@@ -138,19 +131,19 @@ def site_of(
         inside = (masks.predictor.mask(painted_over(picture, [mask])) > 0) | mask
     real: list[np.ndarray] = []
     elsewhere: list[np.ndarray] = []
-    cells = np.zeros((1, 1), bool)
+    reach = 0
     for some in others(rng, mask, inside):
         seen = look(painted_over(picture, [mask, *some]), features)
         size = seen.shape[0], seen.shape[1]
         places, share = frame.along(seen), cell_share(inside, *size)
         cells, *more = (cells_of(one, *size) for one in (mask, *some))
-        barred = np.logical_or.reduce([cells, *more])
-        real.append(around(places, share, cells, barred))
-        elsewhere += [around(places, share, one, barred) for one in more]
+        barred, reach = np.logical_or.reduce([cells, *more]), half_width(cells)
+        real.append(around(places, share, reach, cells, barred))
+        elsewhere += [around(places, share, reach, one, barred) for one in more]
     return Site(
         defect=item.defect,
         group=item.group or item.image,
         real=np.mean(real, axis=0),
         others=np.array(elsewhere).reshape(len(elsewhere), len(real[0])),
-        reach=round((np.sqrt(cells.sum()) - 1) / 2),
+        reach=reach,
     )

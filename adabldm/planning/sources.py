@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -21,7 +21,10 @@ from adabldm.core.random_streams import RowStreams
 from adabldm.foreground.object_masks import ObjectMasks, on_all_cores
 from adabldm.placement import invented_masks, transform
 from adabldm.placement.shape_bank import ShapeBank, runs_of
-from adabldm.planning.place_maps import PlaceMap, PlaceMaps
+from adabldm.planning.place_map import PlaceMap
+
+if TYPE_CHECKING:
+    from adabldm.planning.place_maps import PlaceMaps
 
 MaskKind = Literal["real", "noise", "morph"]
 KINDS: tuple[MaskKind, ...] = ("real", "noise", "morph")
@@ -160,9 +163,7 @@ class GoodPictures:
         with _told():
             return list(on_all_cores(find, pictures))
 
-    def _likely(
-        self, pictures: Sequence[tuple[_File, np.ndarray | None]]
-    ) -> list[PlaceMap | None]:
+    def _likely(self, pictures: Sequence[tuple[_File, np.ndarray | None]]) -> list[PlaceMap | None]:
         """How likely the places of pictures with these masks are."""
         if self._maps is None or not self.weighted:
             return [None] * len(pictures)

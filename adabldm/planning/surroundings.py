@@ -72,45 +72,53 @@ def grown(marks: np.ndarray, reach: int) -> np.ndarray:
     return larger
 
 
-def around(
-    places: np.ndarray, share: np.ndarray, marks: np.ndarray, barred: np.ndarray
-) -> np.ndarray:
-    """The surroundings of ``marks``: float64 (len(RINGS) * (D + 1),).
-
-    ``places`` (h, w, D) along a :class:`Frame`; ``share`` (h, w) of each cell that is object;
-    ``marks`` bool (h, w); ``barred`` bool (h, w) the cells that hold a defect, which count nowhere.
-    """
-    outer = MARGIN + max(RINGS)
-    wide = np.pad(marks, outer)
-    left_out = grown(wide, MARGIN) | np.pad(grown(barred, MARGIN), outer)
-    within = np.pad(np.ones_like(marks), outer)
-    object_share = np.pad(share, outer)
-    found: list[np.ndarray] = []
-    for width in RINGS:
-        ring = grown(wide, MARGIN + width) & ~left_out
-        seen = (ring & within)[outer:-outer, outer:-outer]
-        if not seen.any():
-            seen = np.ones_like(marks)
-        found.append(places[seen].mean(axis=0, dtype=np.float64))
-        found.append(np.array([object_share[ring].mean() if ring.any() else 1.0]))
-    return np.concatenate(found)
-
-
 def everywhere(places: np.ndarray, share: np.ndarray, reach: int) -> np.ndarray:
-    """The surroundings of a square of ``2 * reach + 1`` cells at every cell, as :func:`around`:
-    float64 (h, w, len(RINGS) * (D + 1))."""
-    inner = reach + MARGIN
-    ones = np.ones(share.shape)
-    found: list[np.ndarray] = []
+    """The surroundings of every cell: float64 (h, w, len(RINGS) * (D + 1)), for each ring the mean
+    of ``places`` (h, w, D), along a :class:`Frame`, and how much of the ring is object; ``share``
+    (h, w) is that of each cell.
+
+    What is within ``reach`` cells, and :data:`MARGIN` more, is left out: half of a defect's width.
+    """
+    figures, _ = _rings(places, share, reach, np.zeros(share.shape, bool))
+    return figures.reshape(*share.shape, -1)
+
+
+def around(
+    places: np.ndarray, share: np.ndarray, reach: int, marks: np.ndarray, barred: np.ndarray
+) -> np.ndarray:
+    """The surroundings of ``marks``, bool (h, w): the mean of those of its cells, as
+    :func:`everywhere`; float64 (F,). ``barred`` bool (h, w) are cells that hold defects, which
+    count nowhere."""
+    figures, count = _rings(places, share, reach, grown(barred, MARGIN))
+    weight = count[marks] + 1e-9  # a cell that sees little beyond the defect says little
+    mean: np.ndarray = (figures[marks] * weight[..., None]).sum(axis=0) / weight.sum(axis=0)[
+        :, None
+    ]
+    return mean.ravel()
+
+
+def _rings(
+    places: np.ndarray, share: np.ndarray, reach: int, barred: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Figures of each ring around each cell, (h, w, R, D + 1), and of how many cells they are,
+    (h, w, R)."""
+    seen = (~barred).astype(np.float64)
+    layers = np.concatenate(
+        [places * seen[..., None], seen[..., None], (share * seen)[..., None], barred[..., None]],
+        axis=2,
+    )
+    inner = box_sums(layers, reach + MARGIN)
+    whole = places.reshape(-1, places.shape[2]).mean(axis=0)
+    figures, counts = [], []
     for width in RINGS:
-        outer = inner + width
-        count = box_sums(ones, outer) - box_sums(ones, inner)
-        ring = box_sums(places, outer) - box_sums(places, inner)
-        # A picture that the inner square covers has no ring: its mean is told.
-        none = count < 1
-        mean = ring / np.where(none, 1, count)[..., None]
-        mean[none] = places.mean(axis=(0, 1))
-        cells = (2 * outer + 1) ** 2 - (2 * inner + 1) ** 2
-        objects = (box_sums(share, outer) - box_sums(share, inner)) / cells
-        found += [mean, objects[..., None]]
-    return np.concatenate(found, axis=2)
+        side, hole = (2 * (reach + MARGIN + extra) + 1 for extra in (width, 0))
+        ring = box_sums(layers, reach + MARGIN + width) - inner
+        count = np.rint(ring[..., -3])
+        none = count < 1  # the picture ends there, or all is defect
+        mean = ring[..., :-3] / np.where(none, 1, count)[..., None]
+        mean[none] = whole
+        # Beyond the picture's end there is no object.
+        objects = ring[..., -2] / np.maximum(side**2 - hole**2 - ring[..., -1], 1)
+        figures.append(np.concatenate([mean, objects[..., None]], axis=2))
+        counts.append(count)
+    return np.stack(figures, axis=2), np.stack(counts, axis=2)

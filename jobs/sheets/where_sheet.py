@@ -96,7 +96,7 @@ def _group(planner: Planner, number: int, kind: int, folder: ObjectFolder) -> Gr
     inside = np.ones(loaded.shape, bool)
     if loaded.foreground is not None:
         inside = loaded.foreground.unpack() > 0
-    maps = loaded.likely and loaded.likely.unpack(len(item.types))
+    maps = loaded.likely.unpack(len(item.types)) if loaded.likely else None
     likely = np.ones((1, 1)) if maps is None else maps[kind]
     drawn = tinted(picture, 1 - (1 - PALE) ** _drawn(planner, number, good, kind))
     real = _real(folder, defect)
