@@ -120,9 +120,7 @@ def _shares(
     found: dict[str, list[str]] = {}
     for name in folder.defect_types:
         real = Counter(
-            part_of_real(one, maps.masks, parts)
-            for one in folder.held_out
-            if one.defect == name
+            part_of_real(one, maps.masks, parts) for one in folder.held_out if one.defect == name
         )
         if not real:
             continue
@@ -140,7 +138,9 @@ def main(
 ) -> None:
     """Print a line a type."""
     torch.set_num_threads(threads)
-    table = Table("type", "few", "sharpness", "held out", "rank", "part", "real", "anywhere", "like")
+    table = Table(
+        "type", "few", "sharpness", "held out", "rank", "part", "real", "anywhere", "like"
+    )
     for folder in open_dataset(str(data), DatasetOptions(shots=shots), tell=lambda _: None):
         if not folder.defects:
             continue
