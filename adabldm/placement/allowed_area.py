@@ -10,6 +10,7 @@ import numpy as np
 
 from adabldm.placement import transform
 from adabldm.placement.shape_bank import ShapeBank
+from adabldm.placement.weighted_pixels import WeightedPixels
 
 LARGEST_SIDE = 32_767
 """Columns beyond this are not counted as following."""
@@ -20,10 +21,18 @@ GLANCES = 64
 class AllowedArea:
     """The allowed pixels of a picture of (``height``, ``width``).
 
-    ``allowed`` is (H, W), non-zero where a defect may lie; None is everywhere.
+    ``allowed`` is (H, W), non-zero where a defect may lie; None is everywhere. ``maps`` (K, h, w),
+    above 0, say how likely a place is for each of K kinds of defect; without them all places are
+    equally likely.
     """
 
-    def __init__(self, height: int, width: int, allowed: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        allowed: np.ndarray | None = None,
+        maps: np.ndarray | None = None,
+    ) -> None:
         self.height_of_picture, self.width_of_picture = height, width
         self.height, self.width = height, width
         self.everywhere = allowed is None
@@ -31,9 +40,14 @@ class AllowedArea:
         self._reach = np.zeros(0, np.int16)
         self._spots = np.zeros(0, np.int32)
         """Allowed pixels, as flat positions in the smallest box that holds them."""
+        self._weighted: WeightedPixels | None = None
         if allowed is not None:
             self._index(allowed > 0)
+        if maps is not None and self.height:
+            self._weigh(maps, np.ones((height, width), bool) if allowed is None else allowed > 0)
         self.nbytes = self._reach.nbytes + self._spots.nbytes
+        if self._weighted is not None:
+            self.nbytes += self._weighted.nbytes - self._spots.nbytes
 
     def _index(self, allowed: np.ndarray) -> None:
         if not allowed.any():
@@ -50,6 +64,17 @@ class AllowedArea:
         self._reach = np.minimum(next_barred - columns, LARGEST_SIDE).astype(np.int16).ravel()
         self._spots = np.flatnonzero(inside).astype(np.int32)
 
+    def _weigh(self, maps: np.ndarray, allowed: np.ndarray) -> None:
+        box = np.s_[self.top : self.top + self.height, self.left : self.left + self.width]
+        height, width = allowed.shape[0], allowed.shape[1]
+        self._weighted = WeightedPixels(maps, height, width, allowed[box], self.top, self.left)
+        self._spots = self._weighted.spots
+
+    @property
+    def weighted(self) -> bool:
+        """Whether some places are likelier than others."""
+        return self._weighted is not None
+
     def guess(
         self, bank: ShapeBank, shapes: np.ndarray, chance: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -58,20 +83,41 @@ class AllowedArea:
         ``chance`` is (S,) in [0, 1). Of all positions where a shape's middle pixel is allowed,
         each is equally likely; so is then each that fits.
         """
-        size = bank.size[shapes]
-        room = np.array([self.height, self.width]) - size + 1
-        fits = (room > 0).all(axis=1)
-        if self.everywhere:
+        if self.everywhere and not self.weighted:
+            size = bank.size[shapes]
+            room = np.array([self.height, self.width]) - size + 1
+            fits = (room > 0).all(axis=1)
             number = (chance * np.where(fits, room[:, 0] * room[:, 1], 0)).astype(np.int64)
             top, left = np.divmod(number, np.maximum(room[:, 1], 1))
             return fits, top + self.top, left + self.left
         if not len(self._spots):
             nowhere = np.zeros(len(shapes), np.int64)
             return np.zeros(len(shapes), bool), nowhere, nowhere
-        spot = self._spots[(chance * len(self._spots)).astype(np.int64)]
-        top, left = self._corner(bank, shapes, spot)
-        fits &= (top >= 0) & (left >= 0) & (top < room[:, 0]) & (left < room[:, 1])
-        fits[fits] = self._holds(bank, shapes[fits], top[fits], left[fits])
+        spots = self._spots[(chance * len(self._spots)).astype(np.int64)]
+        return self._set_down(bank, shapes, spots, bank.anchor[shapes])
+
+    def likely_spots(self, kinds: np.ndarray, chance: np.ndarray) -> np.ndarray:
+        """A pixel for each of ``kinds`` (N,), as likely as its map says, for :meth:`fit_over`;
+        ``chance`` (N,) in [0, 1). The area is weighted."""
+        assert self._weighted is not None  # noqa: S101
+        return self._weighted.draw(kinds, chance)
+
+    def fit_over(
+        self, bank: ShapeBank, shapes: np.ndarray, spots: np.ndarray, chance: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """``shapes`` (S,) set down so that ``spots`` (S,) are in them, by a pixel of theirs that
+        ``chance`` (S,) in [0, 1) chooses; as :meth:`guess`. The bank is one of outlines."""
+        return self._set_down(bank, shapes, spots, bank.pixels(shapes, chance))
+
+    def _set_down(
+        self, bank: ShapeBank, shapes: np.ndarray, spots: np.ndarray, anchor: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        room = np.array([self.height, self.width]) - bank.size[shapes] + 1
+        row, column = np.divmod(spots.astype(np.int64), self.width)
+        top, left = row - anchor[:, 0], column - anchor[:, 1]
+        fits = (top >= 0) & (left >= 0) & (top < room[:, 0]) & (left < room[:, 1])
+        if not self.everywhere:
+            fits[fits] = self._holds(bank, shapes[fits], top[fits], left[fits])
         return fits, top + self.top, left + self.left
 
     def positions(self, bank: ShapeBank, shape: int) -> np.ndarray:
@@ -94,6 +140,18 @@ class AllowedArea:
             start = start[self._reach[start + (row * self.width + column)] >= length]
         return start
 
+    def chances(
+        self, bank: ShapeBank, shape: int, positions: np.ndarray, kind: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """How likely the :meth:`positions` of a shape are for a kind of defect, relative to each
+        other, by five pixels of the shape: (K,); and the cells of the map in which they are (K,).
+        The area is weighted."""
+        assert self._weighted is not None  # noqa: S101
+        corners = [*bank.extremes[shape, :, :2].tolist(), bank.anchor[shape].tolist()]
+        pixels = [positions + (row * self.width + column) for row, column in corners]
+        likely = np.mean([self._weighted.chances(kind, some) for some in pixels], axis=0)
+        return likely, self._weighted.cells(pixels[-1])
+
     def has_room(self, bank: ShapeBank, shape: int) -> bool:
         """Whether one shape has any position; the same as asking for all, mostly in less time."""
         spread = (np.arange(GLANCES) + 0.5) / GLANCES
@@ -104,13 +162,6 @@ class AllowedArea:
         """(top, left) in the picture of one of :meth:`positions`."""
         top, left = divmod(position, self.width)
         return top + self.top, left + self.left
-
-    def _corner(
-        self, bank: ShapeBank, shapes: np.ndarray, spots: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        row, column = np.divmod(spots.astype(np.int64), self.width)
-        anchor = bank.anchor[shapes]
-        return row - anchor[:, 0], column - anchor[:, 1]
 
     def _holds(
         self, bank: ShapeBank, shapes: np.ndarray, top: np.ndarray, left: np.ndarray

@@ -18,6 +18,8 @@ from adabldm.placement.allowed_area import AllowedArea
 from adabldm.placement.shape_bank import ShapeBank
 
 TURNS, GUESSES = 8, 12
+SPOTS, SHAPES = 5, 32
+"""Where places are not alike: places that are tried, and shapes at each."""
 SMALLEST = 32
 """Shapes of a mask whose positions are computed when guessing was in vain."""
 UNKNOWN = -1
@@ -95,21 +97,31 @@ class Placer:
         masks: np.ndarray,
         purpose: str,
         taken: Boxes | None = None,
+        kinds: np.ndarray | None = None,
     ) -> Places:
         """A place in ``area``, known as ``key``, for mask ``masks[i]`` of each row ``rows[i]``.
 
         The scale is even between 0.85 and 1.15, the angle between 0 and 360 degrees, given that
-        they fit; so is the position among all where the shape fits. ``taken`` boxes are not
-        touched; then a row may stay without a place that has one.
+        they fit; so is the position among all where the shape fits. In a weighted area the place
+        is drawn first, as likely as the map of the row's kind (``kinds`` (N,), those of one mask
+        alike) says, then a shape that fits over it; where none of some fits, another place.
+        ``taken`` boxes are not touched; then a row may stay without a place that has one.
         """
         places = Places.none(len(rows))
         shapes = np.zeros(len(rows), np.int32)
         placeable = self._can_be_placed(key, area, masks)
-        for turn in range(TURNS):
+        kinds = kinds if area.weighted else None
+        for turn in range(TURNS if kinds is None else SPOTS):
             left_over = np.flatnonzero(~places.found & placeable)
             if not len(left_over):
                 break
             chance = self._streams.uniform(f"{purpose}/{turn}", rows[left_over])
+            if kinds is not None:
+                spots = area.likely_spots(kinds[left_over], chance)
+                self._fit_over(
+                    places, area, rows, masks, left_over, spots, f"{purpose}/{turn}", taken
+                )
+                continue
             shapes[left_over] = self.bank.drawn(
                 masks[left_over], area.height_of_picture, area.width_of_picture, chance
             )
@@ -117,7 +129,9 @@ class Placer:
         if taken is None:
             chance = self._streams.uniform(f"{purpose}/computed", rows)
             for row in np.flatnonzero(~places.found & placeable).tolist():
-                self._compute(places, key, area, row, int(masks[row]), float(chance[row]))
+                kind = None if kinds is None else int(kinds[row])
+                known = self._positions(key, area, int(masks[row]), kind)
+                self._choose(places, area, row, known, float(chance[row]))
         return places
 
     def _guess(
@@ -132,17 +146,51 @@ class Placer:
     ) -> None:
         for number in range(GUESSES):
             chance = self._streams.uniform(f"{purpose}/{number}", rows[left_over])
-            fits, top, left = area.guess(self.bank, shapes[left_over], chance)
-            if taken is not None:
-                size = self.bank.size[shapes[left_over]]
-                fits &= ~taken.of(left_over).meet(top, left, size)
-            done = left_over[fits]
-            places.found[done] = True
-            places.shape[done] = shapes[done]
-            places.top[done], places.left[done] = top[fits], left[fits]
-            left_over = left_over[~fits]
+            found = area.guess(self.bank, shapes[left_over], chance)
+            left_over = left_over[~self._keep(places, shapes[left_over], left_over, found, taken)]
             if not len(left_over):
                 return
+
+    def _fit_over(
+        self,
+        places: Places,
+        area: AllowedArea,
+        rows: np.ndarray,
+        masks: np.ndarray,
+        left_over: np.ndarray,
+        spots: np.ndarray,
+        purpose: str,
+        taken: Boxes | None,
+    ) -> None:
+        height, width = area.height_of_picture, area.width_of_picture
+        for number in range(SHAPES):
+            chance = self._streams.uniform(f"{purpose}/{number}", rows[left_over])
+            shapes = self.bank.drawn(masks[left_over], height, width, chance)
+            pixel = self._streams.uniform(f"{purpose}/{number}/pixel", rows[left_over])
+            found = area.fit_over(self.bank, shapes, spots, pixel)
+            missing = ~self._keep(places, shapes, left_over, found, taken)
+            left_over, spots = left_over[missing], spots[missing]
+            if not len(left_over):
+                return
+
+    def _keep(
+        self,
+        places: Places,
+        shapes: np.ndarray,
+        rows: np.ndarray,
+        found: tuple[np.ndarray, np.ndarray, np.ndarray],
+        taken: Boxes | None,
+    ) -> np.ndarray:
+        """Write down the places ``found`` (fits, top, left) for ``shapes`` of ``rows``, those that
+        touch no box; bool (N,), which these are."""
+        fits, top, left = found
+        if taken is not None:
+            fits = fits & ~taken.of(rows).meet(top, left, self.bank.size[shapes])
+        done = rows[fits]
+        places.found[done] = True
+        places.shape[done] = shapes[fits]
+        places.top[done], places.left[done] = top[fits], left[fits]
+        return fits
 
     def _can_be_placed(self, key: Hashable, area: AllowedArea, masks: np.ndarray) -> np.ndarray:
         """Whether any of its smallest shapes has a place in the area, for each mask; bool (N,).
@@ -161,10 +209,9 @@ class Placer:
         height, width = area.height_of_picture, area.width_of_picture
         return self.bank.smallest(mask, height, width, SMALLEST)
 
-    def _compute(
-        self, places: Places, key: Hashable, area: AllowedArea, row: int, mask: int, chance: float
+    def _choose(
+        self, places: Places, area: AllowedArea, row: int, known: _Positions, chance: float
     ) -> None:
-        known = self._positions(key, area, mask)
         if not len(known.flat):
             return
         number = int(chance * len(known.flat))
@@ -173,13 +220,30 @@ class Placer:
         corner = area.corner(int(known.flat[number]))
         places.top[row], places.left[row] = corner
 
-    def _positions(self, key: Hashable, area: AllowedArea, mask: int) -> _Positions:
+    def _positions(
+        self, key: Hashable, area: AllowedArea, mask: int, kind: int | None
+    ) -> _Positions:
         known = self._computed.get((key, mask))
         if known is None:
             shapes = np.array(list(self._smallest(area, mask)))
             each = [area.positions(self.bank, int(shape)) for shape in shapes]
             flat, ends = np.concatenate(each), np.cumsum([len(some) for some in each])
             kept = np.arange(0, len(flat), max(1.0, len(flat) / MOST_POSITIONS)).astype(np.int64)
+            if kind is not None and len(flat):
+                kept = self._by_chance(area, shapes, each, kind)
             known = _Positions(shapes, np.searchsorted(kept, ends), flat[kept])
             self._computed[key, mask] = known
         return known
+
+    def _by_chance(
+        self, area: AllowedArea, shapes: np.ndarray, each: list[np.ndarray], kind: int
+    ) -> np.ndarray:
+        """Numbers of positions, a likely one more often; however many a place has."""
+        found = [
+            area.chances(self.bank, int(shape), some, kind)
+            for shape, some in zip(shapes, each, strict=True)
+        ]
+        likely, cells = (np.concatenate(part) for part in zip(*found, strict=True))
+        total = np.cumsum(likely / np.bincount(cells)[cells])
+        quantiles = (np.arange(MOST_POSITIONS) + 0.5) / MOST_POSITIONS * total[-1]
+        return np.searchsorted(total, quantiles).astype(np.int64)

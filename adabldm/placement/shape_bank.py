@@ -167,6 +167,15 @@ class ShapeBank:
         before = np.cumsum(count) - count
         return self._runs.rows[np.repeat(start - before, count) + np.arange(count.sum())], count
 
+    def pixels(self, shapes: np.ndarray, chance: np.ndarray) -> np.ndarray:
+        """A pixel of each of ``shapes`` (N,), row and column, int64 (N, 2); ``chance`` (N,) in
+        [0, 1) chooses a run and a pixel of it."""
+        start, count = self._where.rows[shapes].T
+        number = chance * count
+        run = self._runs.rows[start + number.astype(np.int64)].astype(np.int64)
+        along = (number - np.floor(number)) * run[:, 2]
+        return np.stack([run[:, 0], run[:, 1] + along.astype(np.int64)], axis=1)
+
     def drawn(self, masks: np.ndarray, height: int, width: int, chance: np.ndarray) -> np.ndarray:
         """A shape of each of ``masks`` for a picture of (height, width), int32 (N,).
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import numpy as np
 from cachetools import cachedmethod
@@ -19,6 +20,9 @@ from adabldm.placement.regions import Region
 from adabldm.planning.prompts import PromptBook
 from adabldm.planning.scopes import Pair, most_special
 from adabldm.planning.sources import DefectMasks, GoodPictures, MaskKind, PlanFiles
+
+if TYPE_CHECKING:
+    from adabldm.planning.place_maps import PlaceMaps
 
 ATTEMPTS = 8
 """Pairs of a good picture and a mask that are tried for one request."""
@@ -88,7 +92,8 @@ class PlanBlock:
 
 
 class PlannedObject:
-    """One object of the data set, with all that its rows are made of."""
+    """One object of the data set, with all that its rows are made of; ``maps`` tell how likely the
+    places of its good pictures are, all alike without them."""
 
     def __init__(
         self,
@@ -97,15 +102,16 @@ class PlannedObject:
         variety: Variety,
         streams: RowStreams,
         files: PlanFiles,
+        maps: PlaceMaps | None = None,
     ) -> None:
         self.name, self.noun, self.types = folder.name, noun, folder.defect_types
-        self.goods = GoodPictures(folder, files)
+        self.goods = GoodPictures(folder, files, maps)
         self.masks = DefectMasks(folder, variety.masks, streams, files)
         found = [most_special(variety.regions, (self.name, name)) for name in self.types]
         self._regions = [None, *(region for region in found if region is not None)]
         self.region_of_type = np.array([self._regions.index(region) for region in found])
         self.regions = len(self._regions)
-        confined = self.regions > 1 or not self.goods.texture
+        confined = self.regions > 1 or not self.goods.texture or self.goods.weighted
         self.placer = Placer(self.masks.bank(outlined=confined), streams)
 
     def allowed_area(self, good: int, region: int) -> AllowedArea:
@@ -116,7 +122,8 @@ class PlannedObject:
         if (within := self._regions[region]) is not None:
             pixels = within.pixels(*picture.shape)
             allowed = pixels if allowed is None else allowed & pixels
-        return AllowedArea(*picture.shape, allowed)
+        likely = picture.likely.unpack(len(self.types)) if picture.likely else None
+        return AllowedArea(*picture.shape, allowed, likely)
 
 
 def request_id_stem(name: str, defect: str, seed: int) -> str:
@@ -249,8 +256,9 @@ class Planner:
             if k:
                 corners, sizes = corner[some, :k], size[some, :k]
                 taken = Boxes(corners[..., 0], corners[..., 1], sizes[..., 0], sizes[..., 1])
+            kinds = types[group[some]] if item.goods.weighted else None
             places = item.placer.place(
-                (good, region), area, rows[group[some]], masks, purpose, taken
+                (good, region), area, rows[group[some]], masks, purpose, taken, kinds
             )
             done, shape = some[places.found], places.shape[places.found]
             size[done, k] = bank.size[shape]

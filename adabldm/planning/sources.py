@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from adabldm.core.random_streams import RowStreams
 from adabldm.foreground.object_masks import ObjectMasks, on_all_cores
 from adabldm.placement import invented_masks, transform
 from adabldm.placement.shape_bank import ShapeBank, runs_of
+from adabldm.planning.place_map import PlaceMap
+
+if TYPE_CHECKING:
+    from adabldm.planning.place_maps import PlaceMaps
 
 MaskKind = Literal["real", "noise", "morph"]
 KINDS: tuple[MaskKind, ...] = ("real", "noise", "morph")
@@ -53,12 +57,14 @@ class PackedMask:
 
 @dataclass(frozen=True, kw_only=True)
 class GoodPicture:
-    """A good picture next to the manifest; ``foreground`` is None on a texture."""
+    """A good picture next to the manifest; ``foreground`` is None on a texture, ``likely`` where
+    all places are as likely as each other."""
 
     path: str
     shape: tuple[int, int]
     foreground: PackedMask | None
     foreground_path: str | None
+    likely: PlaceMap | None = None
 
 
 @contextmanager
@@ -99,14 +105,18 @@ def _bytes(uri: str) -> bytes:
 
 
 class GoodPictures:
-    """An object's good pictures, copied into ``files`` when they are first used.
+    """An object's good pictures, copied into ``files`` when they are first used; ``maps`` tell how
+    likely their places are.
 
     Raises :class:`InputFault` for a picture that cannot be read.
     """
 
-    def __init__(self, folder: ObjectFolder, files: PlanFiles) -> None:
+    def __init__(
+        self, folder: ObjectFolder, files: PlanFiles, maps: PlaceMaps | None = None
+    ) -> None:
         self._folder = folder
-        self._masks = ObjectMasks(folder)
+        self._masks = maps.masks if maps else ObjectMasks(folder)
+        self._maps = maps
         self._files = files
         self._loaded: dict[int, GoodPicture] = {}
 
@@ -116,6 +126,11 @@ class GoodPictures:
     def __getitem__(self, number: int) -> GoodPicture:
         """Picture ``number``, once it is loaded."""
         return self._loaded[number]
+
+    @property
+    def loaded(self) -> list[int]:
+        """The numbers of those that are loaded."""
+        return sorted(self._loaded)
 
     @cached_property
     def texture(self) -> bool:
@@ -133,8 +148,9 @@ class GoodPictures:
                 data = pool.map(_bytes, uris)
                 files = [_file(uri, file) for uri, file in zip(uris, data, strict=True)]
                 masks = self._objects(list(zip(uris, files, strict=True)))
-                for number, file, mask in zip(some, files, masks, strict=True):
-                    self._loaded[number] = self._keep(file, mask)
+                maps = self._likely(list(zip(files, masks, strict=True)))
+                for number, file, mask, likely in zip(some, files, masks, maps, strict=True):
+                    self._loaded[number] = self._keep(file, mask, likely)
 
     def _objects(self, pictures: Sequence[tuple[str, _File]]) -> list[np.ndarray | None]:
         """The objects' masks, uint8 (H, W) of 0 / 255; None on a texture."""
@@ -147,16 +163,35 @@ class GoodPictures:
         with _told():
             return list(on_all_cores(find, pictures))
 
-    def _keep(self, file: _File, mask: np.ndarray | None) -> GoodPicture:
-        shape = file.pixels.shape[0], file.pixels.shape[1]
-        picture = self._files.put(file.data, file.suffix)
-        if mask is None:
-            return GoodPicture(path=picture, shape=shape, foreground=None, foreground_path=None)
+    def _likely(self, pictures: Sequence[tuple[_File, np.ndarray | None]]) -> list[PlaceMap | None]:
+        """How likely the places of pictures with these masks are."""
+        if self._maps is None or not self.weighted:
+            return [None] * len(pictures)
+        maps = self._maps
+
+        def draw(picture: tuple[_File, np.ndarray | None]) -> PlaceMap:
+            file, mask = picture
+            return maps.map_of(file.data, file.pixels, mask)
+
+        return list(on_all_cores(draw, pictures))
+
+    @cached_property
+    def weighted(self) -> bool:
+        """Whether some places are likelier than others."""
+        if self._maps is None:
+            return False
+        with _told():
+            return bool(self._maps.telling)
+
+    def _keep(self, file: _File, mask: np.ndarray | None, likely: PlaceMap | None) -> GoodPicture:
         return GoodPicture(
-            path=picture,
-            shape=shape,
-            foreground=PackedMask(mask),
-            foreground_path=self._files.put(images.encode_png(mask), ".png"),
+            path=self._files.put(file.data, file.suffix),
+            shape=(file.pixels.shape[0], file.pixels.shape[1]),
+            foreground=None if mask is None else PackedMask(mask),
+            foreground_path=None
+            if mask is None
+            else self._files.put(images.encode_png(mask), ".png"),
+            likely=likely,
         )
 
     @property

@@ -11,6 +11,43 @@ from pathlib import Path
 from cluster.storage.location import Location
 
 
+def cache_folder(kind: str) -> Path:
+    """The folder in the user's cache for what is kept of a ``kind``; it may not be there yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adabldm" / kind
+
+
+class KeptFiles:
+    """Small files in the user's cache, by name of what they were made of.
+
+    A cache is no place to fail: what cannot be read is not there, what cannot be written is not
+    kept.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._folder = cache_folder(kind)
+
+    def get(self, name: str) -> bytes | None:
+        """What was kept as ``name``; None if there is nothing."""
+        try:
+            return (self._folder / name).read_bytes()
+        except OSError:
+            return None
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep ``data`` as ``name``, whole or not at all."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file, fresh = tempfile.mkstemp(dir=self._folder)
+        except OSError:
+            return
+        try:
+            with os.fdopen(file, "wb") as handle:
+                handle.write(data)
+            Path(fresh).replace(self._folder / name)
+        except OSError:
+            Path(fresh).unlink(missing_ok=True)
+
+
 def fetched(
     kind: str,
     fingerprint: str,
@@ -22,7 +59,7 @@ def fetched(
     It is in the user's cache, under ``kind`` and the content's ``fingerprint``. A fresh copy is
     kept only if ``check`` does not raise on it.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adabldm" / kind
+    cache = cache_folder(kind)
     kept = cache / fingerprint
     if kept.exists():
         return kept

@@ -6,18 +6,21 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from adabldm.core.faults import ExitCode, InputFault
 from adabldm.data.options import DatasetOptions
+from cluster.manifest.real_defects import described, real_defects_location, write_real_defects
+from cluster.storage.local_cache import KeptFiles
 from cluster.storage.location import Location, location
 from cluster.storage.whole_files import ContentFolder, write_whole
 from jobs.progress import Tracker
 from jobs.verbs import dataset_options as given
 from jobs.verbs import places
-from jobs.verbs.plan_options import VarietyOptions, model_namer, read_variety
+from jobs.verbs.plan_options import VarietyOptions, Where, model_namer, read_variety
 from jobs.verbs.shortage import Pair, Shortage, no_place, read_shortage
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from adabldm.core.objects import ObjectFolder
+    from adabldm.planning.place_maps import PlaceMaps
     from adabldm.planning.planner import PlanBlock
     from cluster.manifest.writer import TableMaker
 
@@ -78,13 +82,15 @@ def make_plan(
     options: DatasetOptions | None = None,
     variety: VarietyOptions | None = None,
     model: str | None = None,
+    where_sheet: Path | None = None,
 ) -> Plan:
     """Write a manifest of ``count`` requests, or of as many as an output's ``shortage`` asks for;
     its pictures are copied next to it.
 
     ``options`` say how the data set is opened, ``model`` is what rows say as their model, a
-    template with ``{object}`` and ``{defect}``. The manifest appears only when it is whole. Raises
-    :class:`InputFault` for a data set that cannot be used, or on which nothing can be placed.
+    template with ``{object}`` and ``{defect}``; ``where_sheet`` is a PNG of how likely places are.
+    The manifest appears only when it is whole. Raises :class:`InputFault` for a data set that
+    cannot be used, or on which nothing can be placed.
     """
     # Here, because the image libraries take a second to load and `--help` needs none of them.
     from adabldm.core.random_streams import RowStreams
@@ -102,9 +108,13 @@ def make_plan(
     objects = given.open_objects(dataset_uri, options or DatasetOptions(), defects)
     if object_name and len(objects) > 1:
         raise InputFault.of("--object-name", object_name, f"names one of {len(objects)} objects")
-    drawn = read_variety(variety or VarietyOptions(), objects)
+    variety = variety or VarietyOptions()
+    drawn = read_variety(variety, objects)
     lacking = _lacking(shortage, objects) if shortage else {}
     total = count or sum(lacking.values())
+    kept = KeptFiles("places")
+    real = list(described(objects, kept))
+    maps = [_maps(folder, kept) if variety.where == "like-real" else None for folder in objects]
     with (
         write_whole(manifest) as handle,
         ContentFolder(folder) as files,
@@ -113,8 +123,8 @@ def make_plan(
         streams = RowStreams(seed)
         nouns = [object_name or folder.name.replace("_", " ") for folder in objects]
         planned = [
-            PlannedObject(folder, noun, drawn, streams, files)
-            for folder, noun in zip(objects, nouns, strict=True)
+            PlannedObject(folder, noun, drawn, streams, files, some)
+            for folder, noun, some in zip(objects, nouns, maps, strict=True)
         ]
         planner = Planner(planned, seed, drawn)
         tables = TableMaker(planner, model_of, shortage.top_up if shortage else None)
@@ -124,6 +134,11 @@ def make_plan(
         given.tell_left_out([uri for item in planned for uri in item.goods.without_object])
         if not plan.rows:
             raise InputFault.of("DATASET", dataset_uri, "a defect mask fits on a good picture")
+        write_real_defects(real_defects_location(manifest), real)
+        if where_sheet is not None:
+            from jobs.sheets.where_sheet import where_sheet as draw
+
+            draw(planner, objects, where_sheet)
     return replace(plan, lacking=further.lacking if further else {})
 
 
@@ -133,6 +148,29 @@ def _lacking(shortage: Shortage, objects: Sequence[ObjectFolder]) -> Mapping[Pai
     if others:
         typer.echo(others, err=True)
     return found
+
+
+def _maps(folder: ObjectFolder, kept: KeptFiles) -> PlaceMaps:
+    """How likely the places of an object are, learned and told of."""
+    from adabldm.core.picture_uri import DatasetFault
+    from adabldm.foreground.object_masks import ObjectMasks
+    from adabldm.planning.place_maps import PlaceMaps
+
+    maps = PlaceMaps(folder, ObjectMasks(folder), kept)
+    try:
+        telling = maps.telling
+    except DatasetFault as fault:
+        raise InputFault(f"DATASET: {fault}") from fault
+    for words, names in (
+        ("placed where it looks as around the real ones", telling),
+        (
+            "placed anywhere, the real ones' places tell nothing (too few, or all alike)",
+            [name for name in folder.defect_types if name not in telling],
+        ),
+    ):
+        if names:
+            typer.echo(f"{folder.name}: {', '.join(names)}: {words}", err=True)
+    return maps
 
 
 def _write(
@@ -211,6 +249,14 @@ def main(
             callback=places.uri, help="YAML: parts of the picture to which a type is confined."
         ),
     ] = None,
+    where: Annotated[
+        Where,
+        typer.Option(help="Places: all alike, or rather where it looks as around the real ones."),
+    ] = "anywhere",
+    where_sheet: Annotated[
+        Path | None,
+        typer.Option(callback=places.local, help="PNG of how likely places are, to look at."),
+    ] = None,
     prompts: Annotated[
         str | None,
         typer.Option(
@@ -242,11 +288,16 @@ def main(
     adabldm plan tiles --object-name "magnetic tile" --defect crack --count 64 --output plan
     adabldm plan prepared --count 500 --masks real=0.5,noise,morph --defects-per-image 1:3 \\
         --regions regions.yaml --prompts prompts.yaml --output plan
+    adabldm plan prepared --count 500 --where like-real --where-sheet where.png --output plan
     adabldm plan prepared --count 500 --model "{object}/{defect}" --output plan
     adabldm plan prepared --top-up pairs --output plan
     """
     if (count is None) == (top_up is None):
         raise InputFault.of("--count", count, "exactly one of --count and --top-up is needed")
+    if where_sheet is not None:
+        if where == "anywhere":
+            raise InputFault.of("--where-sheet", str(where_sheet), "needs --where like-real")
+        places.refuse_unwritable("--where-sheet", places.of_file(where_sheet), folder=False)
     started = time.monotonic()
     shortage = read_shortage(top_up) if top_up else None
     if shortage and not shortage.pairs:
@@ -267,8 +318,10 @@ def main(
             captions=caption_prompts,
             prompts=prompts,
             regions=regions,
+            where=where,
         ),
         model=model,
+        where_sheet=where_sheet,
     )
     seconds = time.monotonic() - started
     manifest = places.written(plan.manifest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from adabldm.core.faults import InputFault
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST_DEFECTS = 16
 MASK_KINDS: tuple[MaskKind, ...] = ("real", "noise", "morph")
+Where = Literal["anywhere", "like-real"]
+"""How places are drawn: all of an object alike, or those like the real defects' more often."""
 MODEL_PLACES = ("object", "defect")
 
 
@@ -23,13 +25,14 @@ MODEL_PLACES = ("object", "defect")
 class VarietyOptions:
     """``masks`` as in ``real=0.6,noise=0.4``, ``defects_per_image`` as in ``1:3``; ``prompts`` and
     ``regions`` are the URIs of YAML files; ``captions`` is whether a real defect's caption is its
-    prompt."""
+    prompt; ``where`` is how places are drawn."""
 
     masks: str = "real"
     defects_per_image: str = "1"
     captions: bool = True
     prompts: str | None = None
     regions: str | None = None
+    where: Where = "anywhere"
 
 
 def read_variety(options: VarietyOptions, objects: Sequence[ObjectFolder]) -> Variety:

@@ -163,3 +163,52 @@ def test_runs_are_the_shape() -> None:
             assert not again[row, first : first + length].any()
             again[row, first : first + length] = True
         assert np.array_equal(again, mask > 0)
+
+
+def maps_of_halves() -> np.ndarray:
+    """Two kinds: the first nearly always to the left, the second to the right."""
+    maps = np.full((2, 12, 12), 0.01, np.float32)
+    maps[0, :, :6] = maps[1, :, 6:] = 1
+    return maps
+
+
+@pytest.mark.parametrize("inside", [ring(), None], ids=["object", "texture"])
+def test_defects_lie_where_the_map_of_their_kind_says(inside: np.ndarray | None) -> None:
+    masks = masks_of_many_kinds()
+    placer, which = placer_of(*masks), np.arange(4_000) % len(masks)
+    area = AllowedArea(SIDE, SIDE, inside, maps_of_halves())
+    kinds = which % 2
+    at = placer.place("ring", area, rows(4_000), which, "main", kinds=kinds)
+    assert at.found.all()
+    middle = at.left + placer.bank.size[at.shape][:, 1] / 2
+    assert (middle[kinds == 0] < SIDE / 2).mean() > 0.85
+    assert (middle[kinds == 1] > SIDE / 2).mean() > 0.8
+    for row in range(0, 4_000, 7):
+        drawn, recipe = rendered(placer, masks, int(which[row]), at, row)
+        assert inside is None or not drawn[~inside].any()
+        assert 0.85 <= recipe.scale <= 1.15
+
+
+def test_a_weighted_rows_place_does_not_depend_on_the_other_rows() -> None:
+    masks = masks_of_many_kinds()
+    area = AllowedArea(SIDE, SIDE, ring(), maps_of_halves())
+    which = np.arange(600) % len(masks)
+    together = placer_of(*masks).place("r", area, rows(600), which, "main", kinds=which % 2)
+    one = placer_of(*masks)
+    for row in (599, 3, 250):
+        some = slice(row, row + 1)
+        alone = one.place("r", area, rows(600)[some], which[some], "main", kinds=which[some] % 2)
+        assert (alone.top[0], alone.left[0]) == (together.top[row], together.left[row])
+
+
+def test_where_guesses_are_in_vain_the_likely_one_of_few_places_is_taken() -> None:
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[20:30, 20:30] = 255
+    inside = np.zeros((SIDE, SIDE), bool)
+    inside[60:69, 11:20] = inside[60:69, 70:79] = True
+    area = AllowedArea(SIDE, SIDE, inside, maps_of_halves())
+    kinds = np.arange(400) % 2
+    placer = placer_of(mask)
+    at = placer.place("slots", area, rows(400), np.zeros(400, int), "main", kinds=kinds)
+    assert at.found.all()
+    assert (at.left[kinds == 0] < 40).mean() > 0.8
