@@ -63,6 +63,6 @@ def test_relative_places_are_those_of_the_folder_in_which_they_were_typed(
 def test_a_training_leaves_its_result_where_it_was_asked_for(say: Say, tmp_path: Path) -> None:
     metal_folder(tmp_path)
     small = ("--steps", "1", "--batch-size", "1", "--gpus-per-worker", "0", "--pairs", "4")
-    (place,) = say("train", "../metal", *small, "--output", "branches/one")
+    _, place = say("train", "../metal", *small, "--output", "branches/one")
     assert place == f"{tmp_path}/here/branches/one"
     assert os.listdir(tmp_path / "here") == ["branches"]

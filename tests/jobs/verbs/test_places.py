@@ -21,10 +21,12 @@ PLACES = {
     "prepare": {*DATASET, "output"},
     "pairs": {*DATASET, "write", "prompts"},
     "train": {*DATASET, "output", "base", "prompts"},
-    "plan": {*DATASET, "output", "regions", "prompts", "top_up"},
+    "plan": {*DATASET, "output", "regions", "prompts", "top_up", "where_sheet"},
     "trimaps": {"manifest", "png", "allow_root"},
     "generate": {"manifest", "model", "output", "branch", "branches", "allow_root"},
     "verify": {"output"},
+    "evaluate": {"dataset_uri", "scores", "json_file"},
+    "export": {"output", "target", "good"},
     "sheet": {"output", "png"},
     "parity": {"recording"},
     "submit": set(),
@@ -32,13 +34,14 @@ PLACES = {
 NO_PLACES = {
     "accumulate", "adaptation_steps", "address", "again", "batch_size", "candidates",
     "caption_prompts", "count", "decoder_half", "defect", "defect_weight", "defects_per_image",
-    "dry_run", "each", "ema", "foreground", "from_scratch", "gpus_per_worker", "guidance", "judge",
-    "keep", "layout", "learning_rate", "limit", "look_every", "mask", "mask_rule", "masks",
-    "min_snr", "mode", "object_name", "pairs", "price", "prompt_drop", "rank", "rate", "rejected",
-    "resolution", "retries", "save_every", "seam", "seed", "shots", "size", "split_seed", "steps",
-    "strict", "surface", "wait", "words", "workers",
+    "dry_run", "each", "ema", "foreground", "format_name", "from_scratch", "gpus_per_worker",
+    "guidance", "judge", "keep", "layout", "learning_rate", "limit", "link", "look_every", "mask",
+    "mask_rule", "masks", "min_snr", "mode", "object_name", "pairs", "price", "prompt_drop",
+    "rank", "rate", "rejected", "resolution", "retries", "save_every", "seam", "seed", "shots",
+    "size", "split_seed", "steps", "strict", "surface", "wait", "where", "words", "workers",
 }  # fmt: skip
 """Options that are none, so that a new option is one or the other."""
+LOCAL = ("png", "recording", "where_sheet")
 TEMPLATES = {("plan", "model")}
 
 COMMANDS = {command.name: command.callback for command in cli.app.registered_commands}
@@ -67,7 +70,7 @@ def test_what_is_typed_for_a_place_is_absolute(
         if not places.is_place(one):
             continue
         alias = "a=" if one.name == "branch" else ""
-        local = one.name in ("png", "recording") or verb == "demo"
+        local = one.name in LOCAL or verb == "demo"
         typed = {
             "x": f"{tmp_path}/x",
             "./x": f"{tmp_path}/x",
@@ -111,7 +114,7 @@ def test_above_a_link_is_above_where_it_leads(
 @pytest.mark.parametrize("verb", ["prepare", "plan", "train", "verify", "generate"])
 def test_http_is_refused_by_name_but_for_pictures(verb: str) -> None:
     for one in params(verb):
-        if places.is_place(one) and one.name not in ("allow_root", "backbone"):
+        if places.is_place(one) and one.name not in ("allow_root", "backbone", *LOCAL):
             alias = "a=" if one.name == "branch" else ""
             with pytest.raises(InputFault, match=r"http and https are read for a manifest's"):
                 places.typed(one, f"{alias}http://host/x")
