@@ -124,7 +124,9 @@ def test_a_branch_says_what_it_is_of_and_what_it_learned_from(job, alone):
 def test_a_training_leaves_a_log_a_sheet_and_events(job, alone):
     store = job.store("branch")
     assert '"loss"' in store.log_lines()[-1]
-    assert list(store.folder.join("sheets").files()) == [f"step-{STEPS:08d}.png"]
+    assert list(store.folder.join("sheets").files()) == [
+        f"step-{step:08d}.png" for step in (0, STEPS)
+    ]
     assert any("tfevents" in name for name in store.folder.join("events").files())
     assert sorted(store.checkpoints()) == [STEPS - 4, STEPS]
 
