@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from adabldm.core.faults import ExitCode
 from jobs.verbs import places
 
 OBJECT, NOUN = "brushed_metal", "metal surface"
@@ -74,17 +75,21 @@ def run_demo(
     typer.echo(f"planned {planned.rows} requests: {planned.manifest.shown}")
     typer.echo(f"generating on {WORKERS} CPU workers, in mode fast")
     output = folder / "pairs"
-    generate.run(
-        GenerationSpec(
-            manifest=planned.manifest.path,
-            model=model,
-            output=str(output),
-            pool=Pool(least=WORKERS, most=WORKERS, gpus=0, batch_size=BATCH_SIZE),
-            options=FastOptions(),
-            judge=JudgeOptions(candidates=CANDIDATES, retries=RETRIES),
-            keep=("source", "trimap"),
-        )
+    spec = GenerationSpec(
+        manifest=planned.manifest.path,
+        model=model,
+        output=str(output),
+        pool=Pool(least=WORKERS, most=WORKERS, gpus=0, batch_size=BATCH_SIZE),
+        options=FastOptions(),
+        judge=JudgeOptions(candidates=CANDIDATES, retries=RETRIES),
+        keep=("source", "trimap"),
     )
+    try:
+        generate.run(spec)
+    except typer.Exit as ended:
+        # What the judge has rejected was told; the pairs that were made are worth a look.
+        if ended.exit_code != ExitCode.SOME_FAILED:
+            raise
     verify.main(str(output))
     sheet = folder / "contact_sheet.png"
     contact_sheet.contact_sheet(str(output), sheet)
