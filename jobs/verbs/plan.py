@@ -13,7 +13,6 @@ import typer
 
 from adabldm.core.faults import ExitCode, InputFault
 from adabldm.data.options import DatasetOptions
-from cluster.manifest.real_defects import described, real_defects_location, write_real_defects
 from cluster.storage.local_cache import KeptFiles
 from cluster.storage.location import Location, location
 from cluster.storage.whole_files import ContentFolder, write_whole
@@ -96,6 +95,7 @@ def make_plan(
     from adabldm.core.random_streams import RowStreams
     from adabldm.planning.planner import PlannedObject, Planner
     from adabldm.planning.top_up import TopUp
+    from cluster.manifest.real_defects import described, real_defects_location, write_real_defects
     from cluster.manifest.writer import TableMaker
 
     model_of = model_namer(model)
