@@ -102,7 +102,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         options: ModeOptions | None = None,
         compute_batch: int | None = None,
         judge: JudgeOptions | None = None,
-        real: RealDistance | None = None,
+        real: Sequence[RealDistance | None] | None = None,
     ) -> AdaBLDMOutput:
         """Make one pair a request.
 
@@ -114,8 +114,8 @@ class AdaBLDMPipeline(DiffusionPipeline):
 
         With ``judge`` several candidates of a request are drawn, and drawn again while none is
         accepted, as its options say; the best one is kept, a rejected one with its reason. Of one
-        candidate without retries a pair has the same bytes as without ``judge``. ``real`` is the
-        distance to real defects that the judge asks for.
+        candidate without retries a pair has the same bytes as without ``judge``. ``real`` has the
+        distance to real defects that the judge asks for, a request each.
 
         Raises ``ValueError`` for sequences of different lengths or an illegal trimap, and
         :class:`SamplingFault` if the model's values are not finite.
@@ -123,7 +123,9 @@ class AdaBLDMPipeline(DiffusionPipeline):
         options = options or ExactOptions()
         negative_prompts = negative_prompts or [""] * len(images)
         # 1. Check
-        lengths = {len(images), len(trimaps), len(prompts), len(seeds), len(negative_prompts)}
+        real = real or [None] * len(images)
+        given = (images, trimaps, prompts, seeds, negative_prompts, real)
+        lengths = {len(one) for one in given}
         if len(lengths) != 1:
             raise ValueError(f"lengths: {sorted(lengths)}: one of each is needed a request")
         for one in trimaps:
@@ -131,8 +133,8 @@ class AdaBLDMPipeline(DiffusionPipeline):
         # 2. To the model's size
         native = options.resolution == "native"
         contests = [
-            Contest(canvas(image, marks, seed, self.image_size, native=native), seed, judge, real)
-            for image, marks, seed in zip(images, trimaps, seeds, strict=True)
+            Contest(canvas(image, marks, seed, self.image_size, native=native), seed, judge, away)
+            for image, marks, seed, away in zip(images, trimaps, seeds, real, strict=True)
         ]
         requests = list(zip(contests, prompts, negative_prompts, strict=True))
         while still := [request for request in requests if request[0].is_open]:

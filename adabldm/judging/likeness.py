@@ -43,7 +43,12 @@ PRIOR = 5
 def crop(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A square around the defect, cut where the picture ends: of uint8 (H, W, 3) and of (H, W),
     non-zero inside. Raises :class:`~adabldm.placement.transform.PlacementFault` without one."""
-    rows, cols = bounding_box(mask)
+    window = surroundings(*bounding_box(mask), mask.shape)
+    return image[window], mask[window]
+
+
+def surroundings(rows: slice, cols: slice, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The window that :func:`crop` cuts around a defect's box from a picture (H, W, ...)."""
     longer = max(rows.stop - rows.start, cols.stop - cols.start)
     side = max(LEAST_SIDE, round(CONTEXT * longer))
 
@@ -51,8 +56,7 @@ def crop(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         start = max(0, min(round((box.start + box.stop - side) / 2), size - side))
         return slice(start, min(size, start + side))
 
-    window = span(rows, mask.shape[0]), span(cols, mask.shape[1])
-    return image[window], mask[window]
+    return span(rows, shape[0]), span(cols, shape[1])
 
 
 def descriptor(seen: np.ndarray, mask: np.ndarray) -> np.ndarray:

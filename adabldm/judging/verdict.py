@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from adabldm.core import trimap
-from adabldm.judging import pair
+from adabldm.judging import likeness, pair
 from adabldm.judging.findings import Region, added, figures_of
 from adabldm.judging.limits import AT_LEAST, AT_MOST, OFF, Limits
 from adabldm.judging.regions import regions_of
+from adabldm.placement.transform import bounding_box
 
 RealDistance = Callable[[np.ndarray, np.ndarray], float]
-"""How far a defect is from the few real ones: of a crop uint8 (h, w, 3) and its mask uint8 (h, w)
-of 0 / 255. 0 or more; less is closer."""
+"""How far a defect is from the few real ones: of a crop uint8 (h, w, 3), cut as
+:func:`adabldm.judging.likeness.crop` does, and its mask uint8 (h, w) of 0 / 255. 0 or more; less is
+closer."""
 
 
 DEFAULTS = Limits()
@@ -38,7 +41,7 @@ class Verdict:
 class Judge:
     """Judges the candidates of one request: the good image ``source`` uint8 (H, W, 3) and the
     trimap ``marks`` uint8 (H, W), of the pair's size. ``real`` measures the distance to real
-    defects; it is shown the surroundings of the largest defect.
+    defects; it is shown the largest defect in its surroundings.
 
     Only the surroundings of defects are looked at. Raises
     :class:`~adabldm.core.trimap.TrimapFault` for a trimap without a defect.
@@ -70,7 +73,9 @@ class Judge:
             sums.append(found)
         figures = pair.pair_quality(image, self._source, self._asked) | figures_of(added(sums))
         if self._real is not None:
-            figures["real_distance"] = float(self._real(*self._largest(image)))
+            window = self._largest
+            mask = self._asked[window].astype(np.uint8) * 255
+            figures["real_distance"] = float(self._real(image[window], mask))
         return Verdict(
             figures=figures,
             refined=refined,
@@ -78,11 +83,16 @@ class Judge:
             reason="; ".join(self._limits.missed(figures)) or None,
         )
 
-    def _largest(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The region with the most defect, and its mask."""
+    @cached_property
+    def _largest(self) -> tuple[slice, slice]:
+        """Where the region with the most defect is looked at."""
         number = int(np.argmax([region.asked.sum() for region in self._regions]))
         box = self._boxes[number]
-        return image[box], self._asked[box].astype(np.uint8) * 255
+        rows, cols = (
+            slice(outer.start + inner.start, outer.start + inner.stop)
+            for outer, inner in zip(box, bounding_box(self._asked[box]), strict=True)
+        )
+        return likeness.surroundings(rows, cols, self._asked.shape)
 
 
 def score(figures: Mapping[str, float], limits: Limits) -> float:

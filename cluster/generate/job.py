@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pyarrow as pa
 
 from adabldm.core.faults import InputFault
+from adabldm.judging.likeness import RealDefects
+from adabldm.judging.limits import OFF
 from adabldm.judging.options import JudgeOptions
 from adabldm.sampling.options import ModeOptions
 from cluster.generate.compute_batch import ComputeBatch
@@ -21,6 +23,10 @@ from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.launch.session import ray_session
 from cluster.manifest.reader import Manifest
+from cluster.manifest.real_defects import (
+    fingerprint_of,
+    real_defects_of,
+)
 from cluster.manifest.remarks import Remarks
 from cluster.manifest.request_checks import RequestChecks
 from cluster.manifest.roster import Roster
@@ -82,7 +88,8 @@ def _ignore(_: str) -> None:
 @dataclass(frozen=True, kw_only=True)
 class CheckedJob:
     """A job whose input is in order: what is to be made, and what its output holds already;
-    as many requests as ``before`` says have each status; ``remarks`` are lines worth a look."""
+    as many requests as ``before`` says have each status; ``real`` defects that the judge compares
+    with, by object and type; ``remarks`` are lines worth a look."""
 
     output: Location
     ledger: Ledger
@@ -93,6 +100,7 @@ class CheckedJob:
     schema: pa.Schema
     roster: Roster
     before: Mapping[str, int]
+    real: Mapping[tuple[str, str], RealDefects]
     remarks: Sequence[str] = ()
 
 
@@ -105,10 +113,13 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
     output = location("output", spec.output)
     ledger = Ledger(output)
     model = inspect_model(spec.model)
-    binding = RunBinding(model=model.uri, model_fingerprint=model.fingerprint, config=_config(spec))
+    manifest = Manifest(spec.manifest, spec.allowed_roots)
+    real = _real_defects(spec, manifest)
+    binding = RunBinding(
+        model=model.uri, model_fingerprint=model.fingerprint, config=_config(spec, real)
+    )
     if not binding.check(output) and ledger.exists:
         raise InputFault.of("output", output.shown, "has an index but no run.json")
-    manifest = Manifest(spec.manifest, spec.allowed_roots)
     _refuse_without_branch(model, manifest)
     branches = open_branches(spec.named_branches, spec.branches, model)
     checks = RequestChecks(manifest, RowModels(manifest.resolve, model, inspect_model, branches))
@@ -128,6 +139,7 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
             schema=schema,
             roster=roster,
             before=mark_committed(manifest, ledger, roster),
+            real=real,
             remarks=[*manifest.remarks, *remarks.lines()],
         )
 
@@ -189,7 +201,7 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         ledger=job.ledger,
         schema=job.schema,
         pool=spec.pool,
-        settings=worker_settings(spec, job.output),
+        settings=replace(worker_settings(spec, job.output), real=job.real),
         model=spec.model,
         config_fingerprint=job.binding.config_fingerprint,
         progress=lambda tally, waiting: progress(roster.count(), before, tally, waiting),
@@ -214,8 +226,23 @@ def _refuse_without_branch(model: ModelFacts, manifest: Manifest) -> None:
         raise InputFault.of("model", model.uri, NO_BRANCH)
 
 
-def _config(spec: GenerationSpec) -> dict[str, object]:
+def _real_defects(
+    spec: GenerationSpec, manifest: Manifest
+) -> Mapping[tuple[str, str], RealDefects]:
+    """What the judge compares with. Raises :class:`InputFault` where it has a limit for that, and
+    there is nothing."""
+    if spec.judge is None:
+        return {}
+    real, limit = real_defects_of(manifest), spec.judge.limits.real_distance
+    if limit < OFF and not real:
+        rule = "needs the real defects that plan writes beside a manifest, and there are none: "
+        raise InputFault.of("--limit", f"real_distance={limit:g}", rule + manifest.place.shown)
+    return real
+
+
+def _config(spec: GenerationSpec, real: Mapping[tuple[str, str], RealDefects]) -> dict[str, object]:
     """Every setting that shapes the files."""
+    limited = spec.judge is not None and spec.judge.limits.real_distance < OFF
     return {
         **asdict(spec.options),
         "keep": sorted(spec.keep),
@@ -224,6 +251,7 @@ def _config(spec: GenerationSpec) -> dict[str, object]:
         "batch_size": spec.compute_batch,
         # An output that is not judged is bound as those were before there was a judge.
         **({"judge": _judge_config(spec.judge)} if spec.judge else {}),
+        **({"real_defects": fingerprint_of(real)} if limited else {}),
     }
 
 

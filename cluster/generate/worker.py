@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
 
 from adabldm.core import images, trimap
+from adabldm.judging.likeness import RealDefects
 from adabldm.judging.options import JudgeOptions
 from adabldm.placement import transform
 from adabldm.sampling.options import ModeOptions
@@ -51,7 +53,7 @@ TRANSFER_THREADS = 8
 class WorkerSettings:
     """Where and how a worker works; ``judge`` None: pairs are not judged; ``keep`` names of
     :data:`~cluster.generate.protocol.KEPT`; ``compute_batch`` requests are computed together, or
-    ``auto``: as many as fit in memory."""
+    ``auto``: as many as fit in memory; ``real`` has the real defects by object and type."""
 
     output: Location
     options: ModeOptions
@@ -59,6 +61,7 @@ class WorkerSettings:
     judge: JudgeOptions | None = None
     keep: tuple[str, ...] = ()
     compute_batch: ComputeBatch = None
+    real: Mapping[tuple[str, str], RealDefects] = field(default_factory=dict)
 
 
 class Worker:
@@ -72,6 +75,7 @@ class Worker:
         self._settings = settings
         self._backends = Backends(settings.device)
         self._batches = ComputeBatches(settings.compute_batch, settings.device)
+        self._distances = {pair: of.distance for pair, of in settings.real.items()}
         self._in_place: tuple[str, str | None] | None = None
         self._store = Store(
             output=settings.output, judge=settings.judge, keep_rejected=REJECTED in settings.keep
@@ -139,11 +143,13 @@ class Worker:
             from adabldm.sampling.modes import mode_of
 
             chosen = [decoded[i % len(decoded)] for i in range(size)]
-            _call(backend, chosen, mode_of(settings.options).trial(settings.options), None, size)
+            self._call(
+                backend, chosen, mode_of(settings.options).trial(settings.options), None, size
+            )
 
         compute_batch = self._batches.of(decoded[0].work.model, trial)
         judge = settings.judge
-        out = _call(backend, decoded, settings.options, judge, compute_batch)
+        out = self._call(backend, decoded, settings.options, judge, compute_batch)
         kept = {"source": out.sources, "trimap": out.trimaps, "blended": out.blended}
         return [
             Made(
@@ -163,6 +169,27 @@ class Worker:
             for i, one in enumerate(decoded)
         ]
 
+    def _call(
+        self,
+        backend: Backend,
+        decoded: list[Decoded],
+        options: ModeOptions,
+        judge: JudgeOptions | None,
+        compute_batch: int | None,
+    ) -> AdaBLDMOutput:
+        works = [one.work for one in decoded]
+        return backend(
+            images=[one.image for one in decoded],
+            trimaps=[one.trimap for one in decoded],
+            prompts=[work.prompt for work in works],
+            negative_prompts=[work.negative_prompt for work in works],
+            seeds=[work.seed for work in works],
+            options=options,
+            judge=judge,
+            real=[self._distances.get((work.object, work.defect)) for work in works],
+            compute_batch=compute_batch,
+        )
+
     def _backend_of(self, one: Decoded) -> tuple[Backend, dict[str, float]]:
         """The pipeline of a row with its branch in place, and the seconds of a ``swap``, if it took
         one. Raises :class:`ModelFault`."""
@@ -174,25 +201,6 @@ class Worker:
             return backend, {}
         self._in_place = wanted
         return backend, {"swap": time.perf_counter() - began}
-
-
-def _call(
-    backend: Backend,
-    decoded: list[Decoded],
-    options: ModeOptions,
-    judge: JudgeOptions | None,
-    compute_batch: int | None,
-) -> AdaBLDMOutput:
-    return backend(
-        images=[one.image for one in decoded],
-        trimaps=[one.trimap for one in decoded],
-        prompts=[one.work.prompt for one in decoded],
-        negative_prompts=[one.work.negative_prompt for one in decoded],
-        seeds=[one.work.seed for one in decoded],
-        options=options,
-        judge=judge,
-        compute_batch=compute_batch,
-    )
 
 
 def _in_channels_of(one: Decoded, picture: np.ndarray, options: ModeOptions) -> np.ndarray:

@@ -28,6 +28,8 @@ TABLES = {
 LIKE_PARQUET = re.compile(r"\.(parquet|parq|pq)\b", re.IGNORECASE)
 MAGICS = (b"PAR1", b"PARE")
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+REAL_DEFECTS = "_real_defects.parquet"
+"""How the names of files beside a plan's manifest end that hold the real defects it came from."""
 SHOWN_NAMES = 3
 RULE = f"a part's name ends in {', '.join(SUFFIXES)}"
 
@@ -42,11 +44,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Parts:
-    """The files that are read, in order of their paths, and a line that counts the others (None:
-    there are no others)."""
+    """The files that are read, in order of their paths; a line that counts the others (None: there
+    are no others); and those of the others that hold the real defects that plans were made from."""
 
     read: Sequence[Part]
     left_out: str | None = None
+    real_defects: Sequence[Location] = ()
+
+
+def real_defects_beside(manifest: Location) -> Location:
+    """The file of real defects beside ``manifest``; its name keeps it out of a manifest that is a
+    folder."""
+    return manifest.parent.join(f"_{manifest.name.removesuffix('.parquet')}{REAL_DEFECTS}")
 
 
 def parts_of(folder: Location) -> Parts:
@@ -75,7 +84,8 @@ def parts_of(folder: Location) -> Parts:
         raise _refusal(folder, f"no Parquet file in the folder{more}; {RULE}")
     if left_out:
         left_out = f"manifest: {folder.shown!r}: {len(read)} files read; left out: {left_out}"
-    return Parts(read, left_out)
+    beside = [folder.join(name) for name in names if name.endswith(REAL_DEFECTS)]
+    return Parts(read, left_out, beside)
 
 
 def _reason(folder: Location, name: str) -> str | None:

@@ -14,7 +14,7 @@ from adabldm.core.faults import InputFault, one_line
 from cluster.manifest.columns import Columns
 from cluster.manifest.conform import conform, whole
 from cluster.manifest.parquet_guard import open_parquet
-from cluster.manifest.parts import Part, Parts, parts_of
+from cluster.manifest.parts import Part, Parts, parts_of, real_defects_beside
 from cluster.manifest.roots import Roots
 from cluster.manifest.schema import SCHEMA
 from cluster.storage.location import Location, location
@@ -47,6 +47,8 @@ class Manifest:
         self._resolved = lru_cache(KEPT_PATHS)(self.roots.resolve)
         found = parts_of(self.place) if is_folder else Parts([Part(self.place)])
         self.parts = found.read
+        self.real_defects = found.real_defects or [real_defects_beside(self.place)]
+        """Files that may be there, with the real defects that the rows were planned from."""
         self.rows = 0
         self._starts: list[int] = []
         self._columns = Columns()

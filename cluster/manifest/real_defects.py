@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +21,7 @@ from cluster.storage.whole_files import write_whole
 if TYPE_CHECKING:
     from adabldm.core.objects import DefectImage, ObjectFolder
     from adabldm.judging.likeness import RealDefects
+    from cluster.manifest.reader import Manifest
 
 SCHEMA = pa.schema(
     [
@@ -52,11 +53,6 @@ class RealDefect:
     defect: str
     group: str
     descriptor: np.ndarray
-
-
-def real_defects_location(manifest: Location) -> Location:
-    """The file beside ``manifest``; its name keeps it out of a manifest that is a folder."""
-    return manifest.parent.join(f"_{manifest.name.removesuffix('.parquet')}_real_defects.parquet")
 
 
 def described(objects: Sequence[ObjectFolder], kept: Kept) -> Iterator[RealDefect]:
@@ -112,7 +108,7 @@ def sight(image: np.ndarray) -> np.ndarray:
 
 
 def write_real_defects(place: Location, rows: Sequence[RealDefect]) -> None:
-    """Write the file of :func:`real_defects_location`, whole or not at all."""
+    """Write the file at ``place``, whole or not at all."""
     from adabldm.judging import likeness
 
     table = pa.table(
@@ -128,18 +124,26 @@ def write_real_defects(place: Location, rows: Sequence[RealDefect]) -> None:
         pq.write_table(table, handle, compression="zstd")
 
 
-def read_real_defects(manifest: Location) -> dict[tuple[str, str], RealDefects]:
-    """The real defects of each object and type that the plan at ``manifest`` was made from; none
-    if it has no such file, or one of another version.
+def real_defects_of(manifest: Manifest) -> dict[tuple[str, str], RealDefects]:
+    """The real defects of each object and type that the rows were planned from; those of the first
+    file, where several parts of a manifest have some. As :func:`read_real_defects`."""
+    found: dict[tuple[str, str], RealDefects] = {}
+    for place in manifest.real_defects:
+        found = read_real_defects(place) | found
+    return found
+
+
+def read_real_defects(place: Location) -> dict[tuple[str, str], RealDefects]:
+    """The real defects of each object and type; none if the file is not there, or of another
+    version.
 
     Raises :class:`InputFault` for a file that is broken.
     """
     from adabldm.judging import likeness
 
-    place = real_defects_location(manifest)
-    if not place.exists():
-        return {}
     try:
+        if not place.exists():
+            return {}
         with open_parquet(place) as file:
             table = file.read()
         if (table.schema.metadata or {}).get(METHOD) != str(likeness.METHOD).encode():
@@ -160,3 +164,14 @@ def read_real_defects(manifest: Location) -> dict[tuple[str, str], RealDefects]:
         }
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise InputFault.of("real defects", place.shown, one_line(error)) from error
+
+
+def fingerprint_of(real: Mapping[tuple[str, str], RealDefects]) -> str:
+    """SHA-256 of what distances are measured with."""
+    from adabldm.judging import likeness
+
+    digest = hashlib.sha256(str(likeness.METHOD).encode())
+    for pair, some in sorted(real.items()):
+        digest.update(repr((pair, some.groups, some.descriptors.shape)).encode())
+        digest.update(some.descriptors.tobytes())
+    return digest.hexdigest()

@@ -30,6 +30,7 @@ class Backend(Protocol):
         seeds: Any,
         options: ModeOptions,
         judge: JudgeOptions | None = None,
+        real: Any = None,
         compute_batch: int | None,
     ) -> Any: ...
 

@@ -22,6 +22,7 @@ import numpy as np
 from adabldm.core import images as pictures
 from adabldm.core import trimap
 from adabldm.judging.options import JudgeOptions
+from adabldm.judging.verdict import RealDistance
 from adabldm.sampling.options import ModeOptions, RequestTrace
 from adabldm.sampling.output import AdaBLDMOutput
 
@@ -75,10 +76,11 @@ class SleepingPipeline:
         options: ModeOptions | None = None,
         judge: JudgeOptions | None = None,
         compute_batch: int | None = None,
+        real: Sequence[RealDistance | None] | None = None,
     ) -> AdaBLDMOutput:
         """As :meth:`adabldm.pipeline.AdaBLDMPipeline.__call__`; a trace tells when (seconds since
         1970) and in which process the request woke."""
-        del negative_prompts
+        del negative_prompts, real
         self._refuse_too_many(compute_batch or len(images))
         for prompt in prompts:
             if self._crash is not None and self._crash in prompt:

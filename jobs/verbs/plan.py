@@ -95,7 +95,8 @@ def make_plan(
     from adabldm.core.random_streams import RowStreams
     from adabldm.planning.planner import PlannedObject, Planner
     from adabldm.planning.top_up import TopUp
-    from cluster.manifest.real_defects import described, real_defects_location, write_real_defects
+    from cluster.manifest.parts import real_defects_beside
+    from cluster.manifest.real_defects import described, write_real_defects
     from cluster.manifest.writer import TableMaker
 
     model_of = model_namer(model)
@@ -134,7 +135,7 @@ def make_plan(
         given.tell_left_out([uri for item in planned for uri in item.goods.without_object])
         if not plan.rows:
             raise InputFault.of("DATASET", dataset_uri, "a defect mask fits on a good picture")
-        write_real_defects(real_defects_location(manifest), real)
+        write_real_defects(real_defects_beside(manifest), real)
         if where_sheet is not None:
             from jobs.sheets.where_sheet import where_sheet as draw
 

@@ -134,7 +134,7 @@ def test_the_distance_to_real_defects_is_measured_once_a_candidate(pipeline):
         **requests(1),
         options=FAST,
         judge=JudgeOptions(candidates=3, limits=replace(OFF, real_distance=100)),
-        real=distance,
+        real=[distance],
     )
     assert len(seen) == 3
     assert made.traces[0].quality["real_distance"] == made.traces[0].quality["candidate"] + 1

@@ -15,13 +15,9 @@ from adabldm.core.picture_uri import read_defect_mask, read_picture
 from adabldm.data.opening import open_dataset
 from adabldm.data.options import DatasetOptions
 from adabldm.judging import likeness
+from cluster.manifest.parts import real_defects_beside
 from cluster.manifest.reader import Manifest
-from cluster.manifest.real_defects import (
-    SCHEMA,
-    read_real_defects,
-    real_defects_location,
-    sight,
-)
+from cluster.manifest.real_defects import SCHEMA, read_real_defects, real_defects_of, sight
 from cluster.storage.location import Location
 from jobs.verbs.plan import make_plan
 from tests.support.striped import plates
@@ -49,8 +45,7 @@ def test_they_are_found_without_the_data_set_and_measure_as_its_pictures_do(
     here = likeness.RealDefects.of(pairs, sight)
     shutil.rmtree(tmp_path / "plate")
     shutil.move(tmp_path / "plan", tmp_path / "elsewhere")
-    moved = Location.of(str(tmp_path / "elsewhere/manifest.parquet"))
-    found = read_real_defects(moved)
+    found = real_defects_of(Manifest(str(tmp_path / "elsewhere/manifest.parquet")))
     assert list(found) == [("plate", "pit")]
     assert np.array_equal(found["plate", "pit"].descriptors, here.descriptors)
     for image, mask in pairs:
@@ -58,8 +53,10 @@ def test_they_are_found_without_the_data_set_and_measure_as_its_pictures_do(
 
 
 def test_a_plan_that_is_read_as_a_folder_has_no_rows_of_them(plan: Location) -> None:
-    assert real_defects_location(plan).exists()
-    assert Manifest(plan.parent.uri).rows == 6
+    assert real_defects_beside(plan).exists()
+    manifest = Manifest(plan.parent.uri)
+    assert manifest.rows == 6
+    assert list(real_defects_of(manifest)) == [("plate", "pit")]
 
 
 def test_a_manifest_of_ones_own_has_none(tmp_path: Path) -> None:
@@ -67,12 +64,12 @@ def test_a_manifest_of_ones_own_has_none(tmp_path: Path) -> None:
 
 
 def test_those_of_another_version_are_none_and_broken_ones_are_named(plan: Location) -> None:
-    place = real_defects_location(plan)
+    place = real_defects_beside(plan)
     whole = place.read()
     pq.write_table(pa.Table.from_pylist([], SCHEMA), place.path)
-    assert read_real_defects(plan) == {}
+    assert read_real_defects(place) == {}
     for broken in (b"", b"PAR1", whole[:-9], whole[:400]):
         Path(place.path).write_bytes(broken)
         with pytest.raises(InputFault, match="_manifest_real_defects") as caught:
-            read_real_defects(plan)
+            read_real_defects(place)
         assert len(caught.value.lines) == 1

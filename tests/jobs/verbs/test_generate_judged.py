@@ -157,6 +157,32 @@ def test_a_short_output_is_completed_by_top_ups_in_the_same_folder(
     assert run("verify", "out")[0] == 0
 
 
+def test_defects_are_compared_with_the_few_real_ones_of_their_plan(
+    run: Run, tmp_path: Path
+) -> None:
+    metal(tmp_path / "metal")
+    assert run("plan", "metal", "--count", 2, "--output", "plan")[0] == 0
+    base = ("--manifest", "plan", "--model", "embedded", "--mode", "fast", "--retries", 0)
+    free = ("--limit", "coverage=0", "--limit", "agreement=0", "--limit", "cl_dice=0")
+    near = ("--limit", "real_distance=1e-9")
+    run("generate", *base, *free, "--output", "out")
+    distances = [dict(row["quality"])["real_distance"] for row in index_of(tmp_path / "out")]
+    assert all(0 < distance < 1000 for distance in distances)
+    code, lines, _ = run("generate", *base, *free, *near, "--output", "near")
+    assert code == 3
+    assert all(
+        line.endswith("1 asked for, 0 made, 1 rejected (1 real_distance)") for line in lines[:2]
+    )
+    again = [dict(row["quality"])["real_distance"] for row in index_of(tmp_path / "near")]
+    assert sorted(again) == sorted(distances)
+    (tmp_path / "plan/_manifest_real_defects.parquet").unlink()
+    code, _, errors = run("generate", *base, *free, *near, "--output", "none")
+    assert code == 2
+    assert len(errors) == 1
+    assert errors[0].startswith("--limit: 'real_distance=1e-09': needs the real defects that plan")
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_output_of_older_days_goes_on_unjudged_and_is_refused_to_the_judge(
     run: Run, tmp_path: Path
 ) -> None:
