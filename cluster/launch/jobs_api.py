@@ -94,6 +94,26 @@ class Cluster:
             return Submitted(job=job, started=True, before=before)
         raise JobFault(f"{base}: could not be submitted")
 
+    def last(self, words: Sequence[str]) -> str | None:
+        """The last job that ``adabldm WORDS`` was submitted as."""
+        base = base_id(words)
+        attempts = self._attempts(base)
+        return f"{base}-{max(attempts)}" if attempts else None
+
+    def stop(self, job: str) -> str:
+        """Ask the job to end, and wait until it has; its state then, or ``running`` still."""
+        self._client.stop_job(job)
+        for _ in range(RECONNECTIONS):
+            status = self.details(job).status
+            if status.is_terminal():
+                break
+            time.sleep(POLL_SECONDS)
+        return str(status).lower()
+
+    def log(self, job: str) -> str:
+        """All that the job has said."""
+        return str(self._client.get_job_logs(job))
+
     def details(self, job: str) -> JobDetails:
         return self._client.get_job_info(job)
 

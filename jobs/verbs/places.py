@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,26 @@ def typed(param: Any, text: str) -> str:
     if not is_place(param):
         return text
     made: str = param.callback.of_text(_field(param), text)
+    return made
+
+
+def made_absolute(command: Any, words: Sequence[str]) -> list[str]:
+    """The words after a verb, that of :func:`command_of`, with every place in them absolute."""
+    options = {name: one for one in command.params for name in one.opts if name.startswith("-")}
+    arguments = [one for one in command.params if one.opts[0] == one.name]
+    made, rest = [], list(words)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        option = options.get(name)
+        if option is not None and equals:
+            made.append(f"{name}={typed(option, value)}")
+        elif option is not None and not option.is_flag and rest:
+            made += [name, typed(option, rest.pop(0))]
+        elif arguments and not word.startswith("-"):
+            made.append(typed(arguments.pop(0), word))
+        else:
+            made.append(word)
     return made
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -21,6 +22,7 @@ from jobs.verbs import (
     train,
     verify,
 )
+from jobs.verbs.job_file import read_job_file
 
 VERBS: Mapping[str, ModuleType] = {
     "prepare": prepare,
@@ -39,30 +41,25 @@ VERBS: Mapping[str, ModuleType] = {
 def with_absolute_places(words: Sequence[str]) -> list[str]:
     """A command line, the verb's name first, with every place in it absolute, so that it means on
     the cluster what it means here."""
-    command = places.command_of(VERBS[words[0]].main)
-    options = {name: one for one in command.params for name in one.opts if name.startswith("-")}
-    arguments = [one for one in command.params if one.opts[0] == one.name]
-    made, rest = [words[0]], list(words[1:])
-    while rest:
-        word = rest.pop(0)
-        name, equals, value = word.partition("=")
-        option = options.get(name)
-        if option is not None and equals:
-            made.append(f"{name}={places.typed(option, value)}")
-        elif option is not None and not option.is_flag and rest:
-            made += [name, places.typed(option, rest.pop(0))]
-        elif arguments and not word.startswith("-"):
-            made.append(places.typed(arguments.pop(0), word))
-        else:
-            made.append(word)
-    return made
+    return [words[0], *places.made_absolute(places.command_of(VERBS[words[0]].main), words[1:])]
 
 
 def main(
     words: Annotated[
-        list[str], typer.Argument(metavar="-- COMMAND...", help="What to run, after two dashes.")
-    ],
-    address: Annotated[str, typer.Option(help="The cluster's dashboard, http://HOST:8265.")],
+        list[str] | None,
+        typer.Argument(metavar="-- COMMAND...", help="What to run, after two dashes."),
+    ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(callback=places.local, help="A job file to run instead (docs/operations.md)."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="The cluster's dashboard, http://HOST:8265.",
+            show_default="the job file's; without one its command runs here",
+        ),
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Show the job's log and end with its exit code.")
     ] = False,
@@ -70,24 +67,69 @@ def main(
         bool,
         typer.Option("--again", help="Run it even if it has succeeded: a manifest has grown."),
     ] = False,
+    logs: Annotated[
+        bool, typer.Option("--logs", help="Print the log of the job that there is, start none.")
+    ] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Stop the job that there is; what it made is kept.")
+    ] = False,
 ) -> None:
     """Run a command on a cluster as a Ray job.
 
-    Relative places in it are made absolute, as seen from here; the cluster must have them too.
-    The same command is not run twice: while it runs, or when it has succeeded, that job is shown
-    instead. One that failed is started again and continues.
+    Relative places in it are made absolute, as seen from here (those in a job file: from its
+    folder); the cluster must have them too. The same command is not run twice: while it runs, or
+    when it has succeeded, that job is shown instead. One that failed or was stopped is started
+    again and continues.
 
     \b
     adabldm submit --address http://localhost:8265 --wait -- \\
         generate --manifest s3://bucket/plan --model s3://bucket/model --output s3://bucket/pairs
+    adabldm submit --spec examples/jobs/generate.yaml
     """
-    from cluster.launch.jobs_api import Cluster
+    command, there = _command(words or [], spec)
+    address = address or there
+    if address is None:
+        _run_here(command, {"--wait": wait, "--again": again, "--logs": logs, "--stop": stop})
+    _on_cluster(command, address, wait=wait, again=again, logs=logs, stop=stop)
 
+
+def _command(words: Sequence[str], spec: Path | None) -> tuple[list[str], str | None]:
+    """The command line, its places absolute, and the address that the job file names."""
+    if bool(words) == (spec is not None):
+        rule = "give either a command after -- or --spec FILE"
+        raise InputFault.of("COMMAND", " ".join(words), rule)
+    if spec is not None:
+        return read_job_file(spec, VERBS)
     if words[0] not in VERBS:
         raise InputFault.of("COMMAND", words[0], f"is one of {', '.join(VERBS)}")
-    words = with_absolute_places(words)
+    return with_absolute_places(words), None
+
+
+def _run_here(command: Sequence[str], on_clusters: Mapping[str, bool]) -> NoReturn:
+    for name, given in on_clusters.items():
+        if given:
+            raise InputFault.of(name, True, "is for a job on a cluster: --address says which")
+    places.command_of(VERBS[command[0]].main)(list(command[1:]), prog_name=f"adabldm {command[0]}")
+    raise typer.Exit(0)
+
+
+def _on_cluster(
+    command: Sequence[str], address: str, *, wait: bool, again: bool, logs: bool, stop: bool
+) -> None:
+    from cluster.launch.jobs_api import Cluster
+
     cluster = Cluster(address)
-    submitted = cluster.submit(words, again=again)
+    if logs or stop:
+        job = cluster.last(command)
+        if job is None:
+            rule = "was not submitted to this cluster"
+            raise InputFault.of("COMMAND", " ".join(command), rule)
+        if stop:
+            typer.echo(f"{job}: {cluster.stop(job)}")
+        else:
+            typer.echo(cluster.log(job), nl=False)
+        return
+    submitted = cluster.submit(command, again=again)
     job = submitted.job
     if submitted.started:
         after = f", the one before has {submitted.before}" if submitted.before else ""

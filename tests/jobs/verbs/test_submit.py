@@ -26,7 +26,7 @@ from jobs.verbs.plan import make_plan
 
 BIN = Path(sys.executable).parent
 TOKEN = "3b7e1f5a" * 8
-START_SECONDS = 90
+START_SECONDS = 240
 pytestmark = pytest.mark.ray
 
 
@@ -160,6 +160,38 @@ def test_the_same_command_runs_once_and_its_exit_code_comes_back(
         assert f"-{attempt}: submitted" in failed.stdout
         assert "there is no such folder" in failed.stdout
     assert "the one before has failed" in failed.stdout
+
+
+def test_a_job_file_is_the_same_job_can_be_read_and_stopped(
+    head: Head, manifest: Path, tmp_path: Path
+) -> None:
+    slow = ["sleep://60000" if word == "sleep://10" else word for word in
+            generate(manifest, tmp_path / "slow")]  # fmt: skip
+    (tmp_path / "job.yaml").write_text(
+        "run: generate\n"
+        "with:\n"
+        f"  manifest: {manifest}\n"
+        "  output: slow\n"
+        "  model: sleep://60000\n"
+        "  workers: '1:1'\n"
+        "  gpus-per-worker: 0\n"
+        f"address: {head.url}\n"
+    )
+    submit = ["adabldm", "submit", "--spec", str(tmp_path / "job.yaml")]
+    unknown = head.run(*submit, "--stop")
+    assert unknown.returncode == 2
+    assert "was not submitted to this cluster" in unknown.stderr
+    first = head.run(*submit)
+    assert first.returncode == 0, first.stderr
+    job = first.stdout.partition(":")[0]
+    again = head.run(*submit)
+    assert again.stdout.splitlines()[0] in (f"{job}: pending already", f"{job}: running already")
+    logs = head.run(*submit, "--logs")
+    assert logs.returncode == 0, logs.stderr
+    stopped = head.run(*submit, "--stop")
+    assert stopped.stdout.splitlines()[-1] == f"{job}: stopped"
+    assert head.run("adabldm", "submit", "--address", head.url, "--", *slow).returncode == 0
+    assert head.run(*submit, "--stop").returncode == 0
 
 
 def test_nobody_submits_without_the_token(head: Head, tmp_path: Path) -> None:
