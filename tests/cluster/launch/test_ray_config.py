@@ -17,6 +17,9 @@ from ray.autoscaler._private.aws import utils as aws_utils
 from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.autoscaler.tags import TAG_RAY_NODE_KIND
+from ray.autoscaler.v2.instance_manager.config import AutoscalingConfig
+from ray.autoscaler.v2.scheduler import ResourceDemandScheduler, SchedulingRequest
+from ray.autoscaler.v2.utils import ResourceRequestUtil
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "ray_config.yaml").read_text()
@@ -55,13 +58,35 @@ def test_ray_accepts_the_file(config: dict[str, Any]) -> None:
 
 def test_the_head_runs_no_work_and_gpus_start_from_zero(config: dict[str, Any]) -> None:
     head = config["available_node_types"][config["head_node_type"]]
-    gpu = config["available_node_types"]["gpu"]
     assert head["resources"]["CPU"] == head["resources"]["GPU"] == 0
-    assert gpu["resources"]["GPU"] == 1
-    assert gpu["min_workers"] == 0 < gpu["max_workers"] <= config["max_workers"]
-    assert gpu["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
+    for kind in ("gpu_spot", "gpu_on_demand"):
+        gpu = config["available_node_types"][kind]
+        assert gpu["resources"]["GPU"] == 1
+        assert gpu["min_workers"] == 0 < gpu["max_workers"] <= config["max_workers"]
     assert "InstanceMarketOptions" not in head["node_config"]
     assert 0 < config["idle_timeout_minutes"] <= 10
+
+
+@pytest.mark.parametrize(
+    ("availability", "launched"),
+    [({}, {"gpu_spot": 3}), ({"gpu_spot": 0.0}, {"gpu_on_demand": 3})],
+)
+def test_workers_are_spot_and_on_demand_where_none_is_to_be_had(
+    config: dict[str, Any], availability: dict[str, float], launched: dict[str, int]
+) -> None:
+    read = AutoscalingConfig(config, skip_content_hash=True)
+    request = ResourceRequestUtil.make({"GPU": 1})
+    reply = ResourceDemandScheduler().schedule(
+        SchedulingRequest(
+            disable_launch_config_check=True,
+            node_type_configs=read.get_node_type_configs(),
+            max_num_nodes=config["max_workers"],
+            resource_requests=ResourceRequestUtil.group_by_count([request] * 3),
+            recoverable_resource_availabilities=availability,
+        )
+    )
+    found = {one.instance_type: one.count for one in reply.to_launch}
+    assert {name: count for name, count in found.items() if name != "head"} == launched
 
 
 def test_nobody_starts_a_job_without_the_token(config: dict[str, Any]) -> None:
@@ -97,12 +122,12 @@ def test_amazon_takes_the_nodes(config: dict[str, Any], aws: None) -> None:
         iam.create_instance_profile(InstanceProfileName=f"adabldm-{kind}")
     ready = aws_config.bootstrap_aws(config)
     provider = AWSNodeProvider(ready["provider"], ready["cluster_name"])
-    for kind in ("head", "gpu"):
+    for kind in ("head", "gpu_spot", "gpu_on_demand"):
         node = ready["available_node_types"][kind]["node_config"]
         made = provider.create_node(node, {TAG_RAY_NODE_KIND: kind}, 1)
         (instance,) = made.values()
         assert instance.instance_type == node["InstanceType"]
-        assert instance.instance_lifecycle == ("spot" if kind == "gpu" else None)
+        assert instance.instance_lifecycle == ("spot" if kind == "gpu_spot" else None)
         assert {group["GroupName"] for group in instance.security_groups} == {"adabldm"}
     groups = aws_utils.resource_cache("ec2", "us-west-2").security_groups
     (group,) = groups.filter(Filters=[{"Name": "group-name", "Values": ["adabldm"]}])
