@@ -18,6 +18,7 @@ from cluster.generate.compute_batch import ComputeBatch
 from cluster.generate.driver import Driver, Tally
 from cluster.generate.flow import Pool, window_rows
 from cluster.generate.index_columns import index_schema
+from cluster.generate.meters import DriverMeters
 from cluster.generate.resume import mark_committed
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
@@ -197,6 +198,13 @@ def _claim(job: CheckedJob) -> _Claim:
 def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progress) -> Tally:
     """Make what is left. An output that was bound in vain is left as it was found."""
     roster, before = job.roster, job.roster.count(done=True)
+    asked, meters = roster.count(), None
+
+    def told(tally: Tally, waiting: int) -> None:
+        progress(asked, before, tally, waiting)
+        if meters is not None:
+            meters.tell(asked=asked, committed=before + tally.committed, uncommitted=waiting)
+
     driver = Driver(
         ledger=job.ledger,
         schema=job.schema,
@@ -204,12 +212,15 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         settings=replace(worker_settings(spec, job.output), real=job.real),
         model=spec.model,
         config_fingerprint=job.binding.config_fingerprint,
-        progress=lambda tally, waiting: progress(roster.count(), before, tally, waiting),
+        progress=told,
     )
     windows = pending_windows(job.manifest, job.checks, roster, window_rows(spec.pool))
     try:
         with ray_session(spec.pool.most, spec.pool.gpus):
-            return driver.drive(windows)
+            meters = DriverMeters()
+            tally = driver.drive(windows)
+            told(tally, 0)
+            return tally
     except (ModelFault, InputFault) as error:
         if claim.bound_now and driver.tally.committed == 0:
             job.ledger.discard()

@@ -28,6 +28,7 @@ from adabldm.sampling.options import ModeOptions
 from adabldm.sampling.output import AdaBLDMOutput
 from cluster.generate.compute_batch import ComputeBatch, ComputeBatches, is_out_of_memory
 from cluster.generate.decoding import Decoded, decode
+from cluster.generate.meters import worker_meters
 from cluster.generate.protocol import (
     FAILED,
     NO_ROOM,
@@ -80,6 +81,7 @@ class Worker:
         self._store = Store(
             output=settings.output, judge=settings.judge, keep_rejected=REJECTED in settings.keep
         )
+        self._meters = worker_meters()
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
         self._transfer = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
 
@@ -107,6 +109,8 @@ class Worker:
                 facts.append(done.result())
             except OSError as error:
                 facts.append(_fact(work, UNSTORED, reason=f"writing: {error}"))
+        if self._meters is not None:
+            self._meters.tell(works, facts)
         return fact_table(facts)
 
     def _sample_all(self, decoded: list[Decoded]) -> list[Made | Fact]:
