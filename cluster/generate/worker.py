@@ -11,9 +11,11 @@ request alone, so work that is done twice writes the same bytes to the same plac
 from __future__ import annotations
 
 import os
+import socket
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import groupby
 
 import numpy as np
@@ -70,6 +72,7 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._backends = Backends(settings.device)
         self._batches = ComputeBatches(settings.compute_batch, settings.device)
         self._in_place: tuple[str, str | None] | None = None
@@ -103,7 +106,8 @@ class Worker:
                 facts.append(done.result())
             except OSError as error:
                 facts.append(_fact(work, UNSTORED, reason=f"writing: {error}"))
-        return fact_table(facts)
+        now = datetime.now(UTC)
+        return fact_table(replace(fact, made_by=self._name, made_at=now) for fact in facts)
 
     def _sample_all(self, decoded: list[Decoded]) -> list[Made | Fact]:
         """Run the pipeline of each row's model and branch."""
