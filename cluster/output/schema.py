@@ -52,5 +52,5 @@ INDEX = pa.schema(
 )
 """Columns of the index; a manifest's further columns follow. ``status`` is ok, rejected (by
 the judge) or failed; paths are inside the output; ``extras`` are the pictures kept besides the
-pair. ``made_by`` is the worker (``host:process``), ``made_at`` when it was done with the batch; null
-in rows of older programs, and of requests on which workers died."""
+pair. ``made_by`` is the worker (``host:process``), ``made_at`` when it was done with the batch;
+null in rows of older programs, and of requests on which workers died."""
