@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from cluster.output.schema import OK, REJECTED
-from jobs.report.charts import Axis, Bar, Tick, stacked
+from jobs.report.charts import Axis, Bar, Tick, signed, stacked
 from jobs.report.margin import Limit
 from jobs.report.pair import Pair
 from jobs.report.rows import FIGURES
@@ -98,7 +98,7 @@ def _panel(name: str, groups: list[np.ndarray], values: np.ndarray, limit: Limit
 
 
 def _median(values: np.ndarray) -> str:
-    return f"{np.median(values):.3g}" if len(values) else "–"
+    return signed(f"{np.median(values):.3g}") if len(values) else "–"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,14 +97,17 @@ def _pairs(ledger: Ledger, found: Survey) -> Iterator[Pair]:
 
 
 def mixed(pairs: Iterable[Pair]) -> list[Pair]:
-    """``pairs`` in an order whose every beginning has all types and statuses in their shares."""
+    """``pairs`` in an order whose every beginning has all types and statuses in their shares;
+    what has no picture is never first."""
     groups: dict[tuple[str, str, str], list[Pair]] = {}
     for pair in pairs:
         groups.setdefault((pair.object, pair.defect, pair.status), []).append(pair)
     placed = []
     for name, group in groups.items():
         group.sort(key=lambda pair: pair.rank)
-        placed += [(at / len(group), name, at, pair) for at, pair in enumerate(group)]
+        ahead = 0 if any(pair.pictures for pair in group) else 1
+        share = 1 / (len(group) + ahead)
+        placed += [(share * at, name, at, pair) for at, pair in enumerate(group, ahead)]
     return [pair for *_, pair in sorted(placed, key=lambda one: one[:3])]
 
 

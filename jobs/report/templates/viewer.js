@@ -25,7 +25,7 @@ function showPair(row) {
   if (!viewer.open) {
     viewer.showModal();
     document.documentElement.style.overflow = "hidden";
-    $("v-slider").focus();
+    ($("v-slider").closest("[hidden]") ? $("v-close") : $("v-slider")).focus();
   }
   fit();
 }
@@ -40,9 +40,10 @@ function showPictures(row) {
     select.disabled = there.length < 2;
   }
   const reachable = there.length > 0;
+  for (const part of document.querySelectorAll(".v-controls")) part.hidden = !reachable;
+  $("stage").hidden = !reachable && !hasPicture(row, "result");
   $("frame").hidden = !reachable;
   $("v-tile").hidden = reachable;
-  $("v-slider").disabled = $("v-zoom").disabled = !reachable;
   $("v-note").textContent = reachable ? "" : hasPicture(row, "result")
     ? "The full pictures cannot be reached from this page; this is the thumbnail." : "No picture of this request was kept.";
   if (!reachable) fillTile($("v-tile"), row);
