@@ -213,8 +213,11 @@ function setUpGallery() {
   }
   $("f-figures").hidden = figureNames.length === 0;
   $("filters").addEventListener("input", (event) => {
+    if (event.target.tagName === "INPUT" && event.target !== $("f-outline")) filter();
+  });
+  $("filters").addEventListener("change", (event) => {
     if (event.target === $("f-outline")) document.body.classList.toggle("outlined", event.target.checked);
-    else filter();
+    else if (event.target.tagName === "SELECT") filter();
   });
   $("filters").addEventListener("submit", (event) => event.preventDefault());
   $("filters").addEventListener("reset", () => setTimeout(() => {
@@ -223,7 +226,9 @@ function setUpGallery() {
   }));
   $("page-before").addEventListener("click", () => turn(state.page - 1));
   $("page-next").addEventListener("click", () => turn(state.page + 1));
-  $("page-number").addEventListener("change", (event) => turn((Number(event.target.value) || 1) - 1));
+  $("page-number").addEventListener("change", (event) => {
+    if (event.target.value !== "") turn((Number(event.target.value) || 1) - 1);
+  });
   for (const [id, some] of Object.entries(data.close)) {
     if ($(id)) $(id).append(...some.map((one) => card(one.at, one.note)));
   }
