@@ -81,7 +81,7 @@ def main(
         typer.Option(
             min=0,
             max=MOST_THUMBNAILS,
-            help="Pairs with a thumbnail inside the page; each adds about 5 kB. "
+            help="Pairs with a thumbnail inside the page; each adds 1 to 3 kB. "
             "3000 if it is not said.",
         ),
     ] = None,
