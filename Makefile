@@ -7,7 +7,7 @@ DEMO ?= demo
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick fuzz bench bench-method lint types clean
+.PHONY: help demo test test-quick browser fuzz bench bench-method lint types clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -26,6 +26,10 @@ test: $(READY)  ## Every promise (two processes; needs about 6 GB)
 
 test-quick: $(READY)  ## The promises that are checked in seconds: no Ray, no training, no programs
 	$(BIN)/pytest $(TWO) --ignore=tests/bench -m "not ray and not slow"
+
+browser:  ## Chromium, in which the report is tested (Debian, as root); without it those tests are skipped
+	@command -v chromium && command -v chromedriver || { apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; }
 
 fuzz: $(READY)  ## 100,000 mutated inputs through every door (about 15 minutes)
 	$(BIN)/python -m tests.fuzz --count 100000 --seed 0

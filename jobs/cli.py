@@ -21,6 +21,7 @@ try:
         parity,
         plan,
         prepare,
+        report,
         sheet,
         submit,
         train,
@@ -43,8 +44,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in (
-    demo, prepare, pairs, train, plan, trimaps, generate, verify, sheet, export, evaluate, parity,
-    submit,
+    demo, prepare, pairs, train, plan, trimaps, generate, verify, sheet, report, export, evaluate,
+    parity, submit,
 ):  # fmt: skip
     app.command(verb.__name__.rpartition(".")[2])(verb.main)
 

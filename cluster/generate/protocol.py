@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, TypedDict
 
 import pyarrow as pa
@@ -50,7 +51,7 @@ FACTS = pa.schema(
     [
         *(INDEX.field(name) for name in ("request_id", "status", "reason", "image", "mask")),
         *(INDEX.field(name) for name in ("image_sha256", "mask_sha256", "extras")),
-        *(INDEX.field(name) for name in ("quality", "seconds")),
+        *(INDEX.field(name) for name in ("quality", "seconds", "made_by", "made_at")),
     ]
 )
 
@@ -159,7 +160,8 @@ class Extra(TypedDict):
 @dataclass(frozen=True, kw_only=True)
 class Fact:
     """A row of :data:`FACTS`: what became of a request. Paths are inside the output; ``quality``
-    and ``seconds`` are pairs of a name and a figure."""
+    and ``seconds`` are pairs of a name and a figure; the index says of ``made_by`` and ``made_at``
+    what they are."""
 
     request_id: str
     status: Status
@@ -171,6 +173,8 @@ class Fact:
     extras: list[Extra] | None = None
     quality: list[tuple[str, float]] | None = None
     seconds: list[tuple[str, float]] | None = None
+    made_by: str | None = None
+    made_at: datetime | None = None
 
 
 def work_table(works: Iterable[Work]) -> pa.Table:

@@ -11,10 +11,12 @@ request alone, so work that is done twice writes the same bytes to the same plac
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import groupby
 
 import numpy as np
@@ -74,6 +76,7 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._backends = Backends(settings.device)
         self._batches = ComputeBatches(settings.compute_batch, settings.device)
         self._distances = {pair: of.distance for pair, of in settings.real.items()}
@@ -111,7 +114,8 @@ class Worker:
                 facts.append(_fact(work, UNSTORED, reason=f"writing: {error}"))
         if self._meters is not None:
             self._meters.tell(works, facts)
-        return fact_table(facts)
+        now = datetime.now(UTC)
+        return fact_table(replace(fact, made_by=self._name, made_at=now) for fact in facts)
 
     def _sample_all(self, decoded: list[Decoded]) -> list[Made | Fact]:
         """Run the pipeline of each row's model and branch."""

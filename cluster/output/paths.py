@@ -6,6 +6,10 @@ ASKED_MASK, REFINED_MASK = "asked_mask", "refined_mask"
 """Extras of what was judged: the mask that is not published; both, of a pair that was rejected."""
 
 
+REPORT = "report.html"
+"""The page that tells of an output, where nobody says where it is to be."""
+
+
 def image_key(item: str, defect: str, request_id: str) -> str:
     """Where a pair's image is, inside the output."""
     return f"{item}/test/{defect}/{request_id}.png"

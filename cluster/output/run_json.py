@@ -41,7 +41,7 @@ class RunBinding:
 
         Raises :class:`InputFault` naming each field in which it is bound to something else.
         """
-        held = _read(output)
+        held = read_run(output)
         if held is None:
             return False
         rule = f"{output.shown} was made with {{}}; use the same, or another output"
@@ -99,7 +99,12 @@ def unbind(output: Location) -> None:
     output.join(FILE).remove()
 
 
-def _read(output: Location) -> dict[str, Any] | None:
+def read_run(output: Location) -> dict[str, Any] | None:
+    """What ``output`` is bound to, None if it is not.
+
+    Raises :class:`InputFault` for a file that is something else, :class:`JobFault` if it cannot be
+    read.
+    """
     file = output.join(FILE)
     try:
         held = load_json(file.read(MAX_BYTES))

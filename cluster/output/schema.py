@@ -46,8 +46,11 @@ INDEX = pa.schema(
         pa.field("config_fingerprint", pa.string()),
         pa.field("quality", FIGURES),
         pa.field("seconds", FIGURES),
+        pa.field("made_by", pa.string()),
+        pa.field("made_at", pa.timestamp("us", "UTC")),
     ]
 )
 """Columns of the index; a manifest's further columns follow. ``status`` is ok, rejected (by
 the judge) or failed; paths are inside the output; ``extras`` are the pictures kept besides the
-pair."""
+pair. ``made_by`` is the worker (``host:process``), ``made_at`` when it was done with the batch;
+null in rows of older programs, and of requests on which workers died."""

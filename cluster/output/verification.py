@@ -15,7 +15,7 @@ from adabldm.core import images
 from adabldm.core.faults import InputFault
 from cluster.manifest.reader import Row
 from cluster.output.index import FOLDER, Ledger
-from cluster.output.paths import ASKED_MASK, REFINED_MASK
+from cluster.output.paths import ASKED_MASK, REFINED_MASK, REPORT
 from cluster.output.run_json import FILE
 from cluster.output.schema import OK, REJECTED, STATUSES
 from cluster.storage.hashing import sha256
@@ -66,7 +66,7 @@ def verify(
                 checked += 1
                 progress(checked)
         for key in output.files():
-            ours = key == FILE or key.split("/")[0] in (FOLDER, PARTIAL)
+            ours = key in (FILE, REPORT) or key.split("/")[0] in (FOLDER, PARTIAL)
             if ours or key in keys:
                 continue
             if is_of_desktop(key):

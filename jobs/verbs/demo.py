@@ -18,6 +18,7 @@ SIDE, EXTENT = 512, 256
 """Their side in pixels, and that of the part of it in which a defect lies."""
 REQUESTS, SEED = 32, 1
 WORKERS, BATCH_SIZE = 2, 4
+REPORT = "report.html"
 BAND = 1_000
 """First seed of the defective pictures, beyond those of the good ones."""
 
@@ -52,7 +53,8 @@ def run_demo(
     requests: int = REQUESTS,
     model: str = "embedded",
 ) -> Path:
-    """Draw, prepare, plan, generate, verify and show; the contact sheet's path.
+    """Draw, prepare, plan, generate, verify and show: the contact sheet's path, beside which the
+    report is (:data:`REPORT`).
 
     A folder that an earlier demo left, finished or not, is continued.
     Raises ``typer.Exit`` and :class:`~adabldm.core.faults.InputFault` as the verbs do.
@@ -62,7 +64,7 @@ def run_demo(
     from cluster.generate.flow import Pool
     from cluster.generate.job import GenerationSpec
     from jobs.sheets import contact_sheet
-    from jobs.verbs import generate, plan, prepare, verify
+    from jobs.verbs import generate, plan, prepare, report, verify
     from jobs.verbs.judge_options import CANDIDATES, RETRIES
 
     data = draw_data_set(folder / "data", SIDE, EXTENT)
@@ -93,6 +95,7 @@ def run_demo(
     verify.main(str(output))
     sheet = folder / "contact_sheet.png"
     contact_sheet.contact_sheet(str(output), sheet)
+    report.write_report(str(output), str(folder / REPORT))
     return sheet
 
 
@@ -100,11 +103,14 @@ def main(
     output: Annotated[
         Path,
         typer.Option(
-            callback=places.local, help="Folder for the data, the plan, the pairs and the sheet."
+            callback=places.local,
+            help="Folder for the data, the plan, the pairs, the sheet and the report.",
         ),
     ] = Path("demo"),
 ) -> None:
     """Draw a small data set, prepare it, plan 32 requests, make them here, verify, and show.
+
+    What was made is shown on a sheet of pictures and in a report for the browser.
 
     Needs no data, no network and no GPU; takes minutes. Run again, it continues or finds all done.
 
@@ -113,5 +119,7 @@ def main(
     """
     started = time.monotonic()
     places.refuse_unwritable("--output", places.of_file(output))
-    sheet = places.written(places.of_file(run_demo(output.absolute())))
-    typer.echo(f"look at {sheet} (done in {time.monotonic() - started:.0f} s)")
+    sheet = run_demo(output.absolute())
+    typer.echo(f"look at {places.written(places.of_file(sheet))}")
+    page = places.written(places.of_file(sheet.with_name(REPORT)))
+    typer.echo(f"open {page} in a browser (done in {time.monotonic() - started:.0f} s)")

@@ -30,7 +30,7 @@ INDEX_COLUMNS = [
     *("request_id", "object", "defect", "status", "reason", "image", "mask", "image_sha256"),
     *("mask_sha256", "extras", "seed", "prompt", "negative_prompt", "model", "top_up"),
     *("request_fingerprint", "source_sha256", "trimap_sha256", "model_fingerprint"),
-    *("config_fingerprint", "quality", "seconds"),
+    *("config_fingerprint", "quality", "seconds", "made_by", "made_at"),
 ]
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -146,6 +149,8 @@ def test_the_real_model_and_the_sleeping_one_are_called_alike(model: str, tmp_pa
     facts = worker(work(tmp_path / "in", model, 3)).to_pylist()
     assert [row["status"] for row in facts] == ["ok"] * 3
     assert all(row["quality"] and row["seconds"] for row in facts)
+    assert {row["made_by"] for row in facts} == {f"{socket.gethostname()}:{os.getpid()}"}
+    assert all(row["made_at"].utcoffset() == timedelta(0) for row in facts)
 
 
 @pytest.mark.parametrize("asked", [None, 8, "auto"])

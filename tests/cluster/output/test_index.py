@@ -126,6 +126,19 @@ def test_a_store_that_fails_in_passing_is_asked_again_and_not_for_ever(
             driver.append(rows("a"))
 
 
+def test_an_index_of_an_older_program_gets_rows_with_newer_columns(tmp_path: Path) -> None:
+    older = pa.schema([field for field in INDEX if not field.name.startswith("made_")])
+    ledger = Ledger(Location.of(str(tmp_path)))
+    ledger.claim(older)
+    ledger.append(pa.Table.from_pylist([{"request_id": "a", "status": "ok"}], older))
+    ledger = Ledger(Location.of(str(tmp_path)))
+    ledger.claim(INDEX)
+    newer = {"request_id": "b", "status": "ok", "made_by": "host:1"}
+    ledger.append(pa.Table.from_pylist([newer], INDEX))
+    found = [row for batch in ledger.read(["request_id", "made_by"]) for row in batch.to_pylist()]
+    assert {row["request_id"]: row["made_by"] for row in found} == {"a": None, "b": "host:1"}
+
+
 @pytest.mark.parametrize("how", [None, b"", b"x" * 50])
 @pytest.mark.parametrize("victim", ["*.parquet", "_delta_log/*0.json", "_delta_log/*2.json"])
 def test_an_index_that_is_broken_is_told_in_a_line(

@@ -25,6 +25,9 @@ def test_the_demo_ends_with_verified_pairs_and_a_sheet_and_a_second_one_finds_th
     assert "in mode fast" in said
     assert "7 rows, all as they should be" in said
     assert Image.open(first).size[0] > 1000
+    page = first.with_name(demo.REPORT).read_text()
+    assert '"base":"pairs/"' in page
+    assert "Each has a thumbnail" in page
     assert DeltaTable(str(tmp_path / "demo/pairs/index")).count() == 7
     (made,) = read_mvtec(str(add_good(tmp_path / "demo/pairs")))
     assert made.name == "brushed_metal"

@@ -28,6 +28,7 @@ PLACES = {
     "evaluate": {"dataset_uri", "scores", "json_file"},
     "export": {"output", "target", "good"},
     "sheet": {"output", "png"},
+    "report": {"output", "target", "evaluation"},
     "parity": {"recording"},
     "submit": set(),
 }
@@ -38,7 +39,8 @@ NO_PLACES = {
     "guidance", "judge", "keep", "layout", "learning_rate", "limit", "link", "look_every", "mask",
     "mask_rule", "masks", "min_snr", "mode", "object_name", "pairs", "price", "prompt_drop",
     "rank", "rate", "rejected", "resolution", "retries", "save_every", "seam", "seed", "shots",
-    "size", "split_seed", "steps", "strict", "surface", "wait", "where", "words", "workers",
+    "size", "split_seed", "steps", "strict", "surface", "thumbnails", "wait", "where",
+    "words", "workers",
 }  # fmt: skip
 """Options that are none, so that a new option is one or the other."""
 LOCAL = ("png", "recording", "where_sheet")

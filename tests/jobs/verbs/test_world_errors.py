@@ -130,6 +130,7 @@ def test_a_full_disk_is_named_with_the_file(verb: str, shell: Shell, tmp_path: P
         (("trimaps", "no", "--png", "x.png"), "manifest: '/.*/no'"),
         (("verify", "no"), "OUTPUT: '/.*/no'"),
         (("sheet", "no", "--png", "x.png"), "OUTPUT: '/.*/no'"),
+        (("report", "no"), "OUTPUT: '/.*/no'"),
         (("parity", "no"), "RECORDING: '/.*/no'"),
         (("submit", "--address", "no", "--", "verify", "x"), "--address: 'no'"),
     ],
