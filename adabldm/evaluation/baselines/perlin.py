@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
+from adabldm.core import images
 from adabldm.placement.transform import bounding_box
 
 COARSEST = 6
@@ -81,10 +82,12 @@ def blend(
     rng: np.random.Generator, good: np.ndarray, texture: np.ndarray, shape: np.ndarray
 ) -> np.ndarray:
     """``good``, uint8 (H, W, 3), with an augmented ``texture`` of its size over bool ``shape``
-    (H, W); some of the good picture shows through."""
+    (H, W); some of the good picture shows through, and a grey one gets a grey texture."""
     through = rng.uniform(0, MOST_SEEN_THROUGH)
-    spoiled = good.copy()
-    mixed = through * good[shape] + (1 - through) * augmented(rng, texture)[shape]
+    spoiled, changed = good.copy(), augmented(rng, texture)
+    if (good == good[..., :1]).all():
+        changed = images.coloured(images.grey(changed))
+    mixed = through * good[shape] + (1 - through) * changed[shape]
     spoiled[shape] = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return spoiled
 

@@ -18,7 +18,7 @@ from adabldm.core.devices import half_precision, make_repeatable
 from adabldm.core.progress import Progress
 from adabldm.evaluation.baselines import perlin
 from adabldm.evaluation.detectors import DetectorOptions
-from adabldm.evaluation.detectors.backbone import Backbone, open_backbone
+from adabldm.evaluation.detectors.backbone import LEVELS, Backbone, open_backbone
 from adabldm.evaluation.detectors.fitting import Fit, fit, focal_loss, planes
 from adabldm.evaluation.detectors.protocol import Model, Windows
 from adabldm.evaluation.detectors.tiles import score_in_tiles
@@ -81,15 +81,16 @@ class Student(nn.Module):
 
 class Head(nn.Module):
     """Two residual blocks and atrous spatial pyramid pooling (Chen et al., 2017): agreement
-    (N, C, h, w) to logits (N, h, w)."""
+    (N, C, h, w) to logits (N, h, w). ``side`` is h and w; no dilation reaches farther."""
 
-    def __init__(self, given: int, width: int) -> None:
+    def __init__(self, given: int, width: int, side: int) -> None:
         super().__init__()
         inner = 4 * width
+        reaches = [min(far, side - 1) for far in DILATIONS]
         self.blocks = nn.Sequential(Residual(given, inner), Residual(inner, inner))
         self.branches = nn.ModuleList(
             [nn.Conv2d(inner, inner, 1), *(
-                nn.Conv2d(inner, inner, 3, padding=far, dilation=far) for far in DILATIONS
+                nn.Conv2d(inner, inner, 3, padding=far, dilation=far) for far in reaches
             )]
         )  # fmt: skip
         joined = inner * (len(DILATIONS) + 1)
@@ -108,11 +109,11 @@ class Head(nn.Module):
 class Network(nn.Module):
     """Teacher, student and head: pictures (N, 3, S, S) to logits (N, S / 4, S / 4)."""
 
-    def __init__(self, teacher: Backbone, width: int) -> None:
+    def __init__(self, teacher: Backbone, width: int, window: int) -> None:
         super().__init__()
         self.teacher = teacher
         self.student = Student(width, teacher.channels)
-        self.head = Head(sum(teacher.channels), width)
+        self.head = Head(sum(teacher.channels), width, window // LEVELS[0])
 
     def student_loss(self, clean: torch.Tensor, spoiled: torch.Tensor) -> torch.Tensor:
         """One minus the cosine of both features, mean over places, summed over levels."""
@@ -154,7 +155,7 @@ class DeSTSeg:
         make_repeatable(place)
         torch.manual_seed(seed)
         teacher = open_backbone(self.options.backbone, place)
-        network = Network(teacher, self.options.width).to(place)
+        network = Network(teacher, self.options.width, self.options.window).to(place)
         first = max(1, round(STUDENT_SHARE * steps))
 
         def spoiled(step: int) -> tuple[np.ndarray, ...]:
