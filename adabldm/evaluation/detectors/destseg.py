@@ -28,6 +28,8 @@ STUDENT_SHARE = 0.2
 RATE = 1e-3
 GAMMA = 4.0
 DILATIONS = (6, 12, 18)
+LEAST_WIDTH = 8
+"""Of student and head: with narrower ones a CPU's convolutions were seen to corrupt memory."""
 
 
 class Residual(nn.Module):
@@ -155,7 +157,9 @@ class DeSTSeg:
         make_repeatable(place)
         torch.manual_seed(seed)
         teacher = open_backbone(self.options.backbone, place)
-        network = Network(teacher, self.options.width, self.options.window).to(place)
+        network = Network(teacher, max(LEAST_WIDTH, self.options.width), self.options.window).to(
+            place
+        )
         first = max(1, round(STUDENT_SHARE * steps))
 
         def spoiled(step: int) -> tuple[np.ndarray, ...]:
