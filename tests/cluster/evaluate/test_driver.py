@@ -28,17 +28,23 @@ STEPS = 3
 OPTIONS = DetectorOptions(steps=STEPS, window=32, batch=2, width=1)
 
 
+def at_ease(number: int) -> None:
+    """Nothing happens before the training of that number."""
+
+
 class Bright:
     """A detector that needs no training: what is bright is defective. It keeps what it saw."""
 
     def __init__(self) -> None:
         self.seen: list[set[str]] = []
-        self.before: Callable[[int], None] = lambda number: None
+        self.before: Callable[[int], None] = at_ease
 
     def __call__(self, name: str, options: DetectorOptions) -> Bright:
+        del name, options
         return self
 
     def train(self, windows: Windows, *, seed: int, device: str, progress: Progress) -> Bright:
+        del seed, device
         assert isinstance(windows, TrainingWindows)
         self.before(len(self.seen))
         self.seen.append({str(one.key) for group in windows._groups for t in group for one in t})
@@ -124,7 +130,7 @@ def test_an_interrupted_run_goes_on_and_does_nothing_twice(
         driver.run(asked, untold)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "trials").iterdir()}
     assert trials(tmp_path) == ["unet-few-seed0", "unet-ours-seed0"]
-    bright.before = lambda number: None
+    bright.before = at_ease
     told: list[tuple[int, int]] = []
     done = driver.run(asked, lambda *at: told.append(at))
     assert (done.trials, done.before) == (3, 2)
@@ -267,7 +273,9 @@ def test_a_tested_picture_that_is_learned_from_under_another_name_is_found(
     held = goods / "test/good/001.png"
     (goods / "train/good/002.png").write_bytes(held.read_bytes())
     make_pairs(tmp_path / "pairs", [goods / "train/good/000.png"], 2)
-    with pytest.raises(InputFault, match=r"is the same picture as .*good/00., which is tested on"):
+    with pytest.raises(
+        InputFault, match=r"is the same picture as .*good/001\.png, which is tested on"
+    ):
         driver.run(spec(tmp_path, tmp_path / "out", "few"), untold)
     assert not bright.seen
 
