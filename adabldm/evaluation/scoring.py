@@ -95,7 +95,7 @@ def evaluate(
     steps = iter(range(1, readings + 1))
 
     def counted(picture: TestPicture) -> Read:
-        return _read(picture, read)
+        return read_views(picture, read)
 
     def tick() -> None:
         progress(next(steps), readings)
@@ -111,7 +111,8 @@ def evaluate(
     )
 
 
-def _read(picture: TestPicture, read: ReadScores) -> Read:
+def read_views(picture: TestPicture, read: ReadScores) -> Read:
+    """The scores of ``picture`` with its masks. Raises as :func:`evaluate`."""
     scores = read(picture)
     marks: dict[str, np.ndarray] = {}
     for one in picture.defects:

@@ -22,7 +22,8 @@ does not keep for training."""
 @dataclass(frozen=True, kw_only=True)
 class TestPicture:
     """A picture (URI) of an ``object``, with all of its ``defects``, none of a good one; its
-    ``size`` (height, width) in pixels, None while nobody has looked."""
+    ``size`` (height, width) in pixels, None while nobody has looked, and the specimen that it shows
+    (``group``), where that is known."""
 
     __test__ = False  # for pytest
 
@@ -30,6 +31,12 @@ class TestPicture:
     image: str
     defects: tuple[DefectImage, ...] = ()
     size: tuple[int, int] | None = None
+    group: str | None = None
+
+    @property
+    def specimen(self) -> str:
+        """What it shows: pictures of one specimen are no independent samples."""
+        return f"{self.object} group {self.group}" if self.group is not None else self.image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +101,7 @@ def _of_prepared(tree: Tree) -> Found:
             image=image,
             defects=tuple(prepared.defect_of(row) for row in tested if row.defect and row.mask),
             size=None if None in size else size,  # type: ignore[arg-type]
+            group=some[0].group,
         )
         found.append((picture, bool(tested)))
     return found
@@ -119,6 +127,7 @@ def _test_picture(tree: Tree, listed: Sequence[Picture]) -> TestPicture:
     return TestPicture(
         object=listed[0].object,
         image=image,
+        group=listed[0].group,
         defects=tuple(
             DefectImage(
                 defect=one.defect,

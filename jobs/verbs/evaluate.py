@@ -1,4 +1,4 @@
-"""``adabldm evaluate``: how good is a detector, by its score maps?"""
+"""``adabldm evaluate``: how good is a detector, by its score maps; or by what it learned from?"""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import typer
 from adabldm.core.faults import InputFault
 from adabldm.core.mask_rule import AUTO as AUTO_RULE
 from adabldm.data.options import AUTO
+from adabldm.evaluation.detectors import DEFAULT_DETECTOR
 from cluster.storage.location import Location, location
 from jobs.progress import Tracker
+from jobs.verbs import arm_options as arms_given
 from jobs.verbs import dataset_options as given
-from jobs.verbs import places
+from jobs.verbs import evaluate_arms, places
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -159,38 +161,99 @@ def _cells(figures: dict[str, Any]) -> list[str]:
 def main(
     dataset_uri: given.Dataset,
     scores: Annotated[
-        str,
+        str | None,
         typer.Option(
             callback=places.uri,
             help="Folder of the detector's score maps, one a test picture (any URI): "
             "<test folder>/<stem>.npy (float), .tiff (float) or .png (16 bits).",
         ),
-    ],
+    ] = None,
     json_file: Annotated[
-        str, typer.Option("--json", callback=places.uri, help="File for the figures (any URI).")
-    ],
+        str | None,
+        typer.Option("--json", callback=places.uri, help="File for the figures (any URI)."),
+    ] = None,
     layout: Annotated[
         str, typer.Option(help="Of a raw data set: mvtec, btad, visa, coco, ...; auto detects it.")
     ] = AUTO,
     mask_rule: Annotated[
         str, typer.Option(help="Which pixels of a raw data set's masks are the defect.")
     ] = str(AUTO_RULE),
+    output: arms_given.Output = None,
+    pairs: arms_given.Pairs = None,
+    arms: arms_given.Arms = None,
+    detector: arms_given.Detector = DEFAULT_DETECTOR,
+    seeds: arms_given.Seeds = 3,
+    pairs_counts: arms_given.PairsCounts = None,
+    shots: arms_given.Shots = None,
+    steps: arms_given.Steps = None,
+    window: arms_given.Window = None,
+    width: arms_given.Width = None,
+    backbone: arms_given.Backbone = None,
+    workers: arms_given.Workers = None,
+    gpus_per_task: arms_given.Gpus = None,
 ) -> None:
-    """Score a detector, whoever made it, by the maps that it gives of the test pictures.
+    """Score a detector by its maps (--scores), or train some with and without pairs (--output).
 
-    Of a folder from `adabldm prepare` the held-out side is tested on; of a raw data set all
-    pictures that are not for training. A map may have any size of its picture's shape: it is
-    resized bilinearly to the mask's; another ratio of width to height is refused. Only the order of
-    scores counts, the higher the more defective. A picture's own score is the highest of its map.
-    By type: the type's pictures and all good ones; of several objects: the mean over them. All
-    figures are defined in docs/evaluation.md.
+    With --scores, whoever made the detector: of a folder from `adabldm prepare` the held-out side
+    is tested on; of a raw data set all pictures that are not for training. A map may have any size
+    of its picture's shape: it is resized bilinearly to the mask's; another ratio of width to height
+    is refused. Only the order of scores counts, the higher the more defective. A picture's own
+    score is the highest of its map. By type: the type's pictures and all good ones; of several
+    objects: the mean over them.
+
+    With --output, a prepared data set: the same detector is trained on the few real defects (few),
+    with pasted ones (cutpaste), Perlin textures (perlin) or blended patches (poisson) at the places
+    of the pairs, with the pairs (ours), both (ours+cutpaste), the pairs alone (ours-only), or all
+    real defects of the training side (all-real); each for as many steps, tested on the held-out
+    side after the last one. Interrupted and run again it goes on; other arms, detectors, seeds and
+    counts are added to what is there. All figures are defined in docs/evaluation.md.
 
     \b
     adabldm evaluate prepared --scores maps --json figures.json
+    adabldm evaluate prepared --pairs pairs --arms few,cutpaste,ours --output comparison
     """
+    places.refuse_missing("DATASET", dataset_uri)
+    if (scores is None) == (output is None):
+        rule = "one of both: --scores DIR --json FILE, or --pairs PAIRS --output URI"
+        raise InputFault(f"--scores, --output: {rule}")
+    if output is None:
+        assert scores is not None  # noqa: S101
+        _refuse_foreign({"--pairs": pairs, "--arms": arms}, "--output")
+        if json_file is None:
+            raise InputFault("--json: is missing: --scores needs a file for the figures")
+        _score(dataset_uri, scores, json_file, layout, mask_rule)
+        return
+    _refuse_foreign({"--json": json_file}, "--scores")
+    evaluate_arms.run(
+        arms_given.Asked(
+            dataset=dataset_uri,
+            output=output,
+            pairs=pairs,
+            arms=arms,
+            detector=detector,
+            seeds=seeds,
+            pairs_counts=pairs_counts,
+            shots=shots,
+            steps=steps,
+            window=window,
+            width=width,
+            backbone=backbone,
+            workers=workers,
+            gpus=gpus_per_task,
+        )
+    )
+
+
+def _refuse_foreign(said: dict[str, str | None], needs: str) -> None:
+    for option, value in said.items():
+        if value is not None:
+            raise InputFault.of(option, value, f"is for {needs}, which is not said")
+
+
+def _score(dataset_uri: str, scores: str, json_file: str, layout: str, mask_rule: str) -> None:
+    """Score the maps, write the figures and show them."""
     from rich.console import Console
 
-    places.refuse_missing("DATASET", dataset_uri)
     places.refuse_missing("--scores", scores)
     place = location("--json", json_file)
     places.refuse_unwritable("--json", place, folder=False)

@@ -1,0 +1,1 @@
+"""Comparisons of what a detector learns from: trials as tasks, each finished one kept."""
