@@ -177,6 +177,7 @@ def _claim(job: CheckedJob) -> _Claim:
         if bound_now and not job.ledger.exists:
             unbind(job.output)
         raise
+    job.binding.bind(job.output)  # A driver that gave the output up has taken its binding along.
     if job.ledger.version != seen + 1:  # Another driver committed while this one was checking.
         before = mark_committed(job.manifest, job.ledger, job.roster)
     return _Claim(bound_now=bound_now, before=before)
@@ -200,8 +201,7 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
             return driver.drive(windows)
     except (ModelFault, InputFault) as error:
         if claim.bound_now and driver.tally.committed == 0:
-            job.ledger.discard()
-            unbind(job.output)
+            job.ledger.discard(before=lambda: unbind(job.output))
         raise InputFault(str(error)) from error
 
 

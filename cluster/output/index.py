@@ -7,7 +7,9 @@ epoch; from then on no commit of the older one can succeed, whether it is dead, 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,7 +29,9 @@ from cluster.storage.location import Location, delta_options
 FOLDER = "index"
 SCHEMES = {"file": "file", "s3": "s3", "gcs": "gs", "gs": "gs", "abfs": "az", "az": "az"}
 """The Delta library's name for each fsspec protocol that it can write to."""
-EPOCH, COMMITS = "adabldm-driver", "adabldm-commits"
+EPOCH, COMMITS, GIVEN_UP = "adabldm-driver", "adabldm-commits", "adabldm-given-up"
+GOING_SECONDS = 20.0
+"""How long an index that its driver has given up is left to that driver to remove."""
 SPARE_BYTES = 1 << 20
 """Of a local disk, that are to be free before a commit."""
 COMMIT_ATTEMPTS = 5
@@ -35,6 +39,7 @@ FIRST_WAIT_SECONDS = 0.2
 BROKEN = (DeltaError, OSError, pa.ArrowException, ValueError)
 """What the libraries raise for an index that cannot be read."""
 MOST_LETTERS = 500
+TICK_SECONDS = 0.2
 
 
 class Superseded(JobFault):
@@ -115,15 +120,15 @@ class Ledger:
         Raises :class:`Superseded` if another driver claims it at the same moment.
         """
         self._refuse_full_disk(0)
+        self._table = self._open()
+        self._await_removal()
         if self._table is None:
             self._create(schema)
         table = self._refreshed()
         self._epoch = (table.transaction_version(EPOCH) or 0) + 1
         self._commits = table.transaction_version(COMMITS) or 0
         try:
-            table.create_write_transaction(
-                [], "append", table.schema(), commit_properties=self._properties()
-            )
+            self._mark(table)
         except CommitFailedError as error:
             raise Superseded("another driver has just started on this output") from error
         self._refreshed()
@@ -178,11 +183,41 @@ class Ledger:
         if len(table.file_uris()) > most_files:
             table.optimize.compact()
 
-    def discard(self) -> None:
-        """Remove the index if this driver made it and has committed nothing."""
-        if self._created and self._commits == 0:
+    def discard(self, before: Callable[[], None] = lambda: None) -> bool:
+        """Remove the index, if this driver made it, has committed nothing and is still its driver;
+        whether it did. ``before`` is called first, while no other driver can start."""
+        if not self._created or self._commits:
+            return False
+        table = self._refreshed()
+        if table.transaction_version(EPOCH) != self._epoch:
+            return False
+        try:
+            self._mark(table, Transaction(GIVEN_UP, self._epoch))
+        except CommitFailedError:  # another driver claimed it just now
+            return False
+        before()
+        self._remove()
+        return True
+
+    def _remove(self) -> None:
+        with suppress(FileNotFoundError):
             self._folder.fs.rm(self._folder.path, recursive=True)
-            self._table = None
+        self._table = None
+
+    def _await_removal(self) -> None:
+        """Wait for an index that was given up to be gone; if its driver died over that, remove
+        it."""
+        deadline = time.monotonic() + GOING_SECONDS
+        while self._table is not None and self._is_given_up(self._table):
+            if time.monotonic() > deadline:
+                self._remove()
+                return
+            time.sleep(TICK_SECONDS)
+            self._table = self._open()
+
+    @staticmethod
+    def _is_given_up(table: DeltaTable) -> bool:
+        return table.transaction_version(GIVEN_UP) is not None
 
     def _create(self, schema: pa.Schema) -> None:
         try:
@@ -198,8 +233,15 @@ class Ledger:
         self._table.update_incremental()
         return self._table
 
-    def _properties(self) -> CommitProperties:
-        marks = [Transaction(EPOCH, self._epoch)]
+    def _mark(self, table: DeltaTable, *more: Transaction) -> None:
+        """Commit no rows, as this driver. Raises ``CommitFailedError``."""
+        properties = self._properties(*more)
+        table.create_write_transaction(
+            [], "append", table.schema(), commit_properties=properties
+        )
+
+    def _properties(self, *more: Transaction) -> CommitProperties:
+        marks = [Transaction(EPOCH, self._epoch), *more]
         if self._commits:
             marks.append(Transaction(COMMITS, self._commits))
         return CommitProperties(app_transactions=marks)

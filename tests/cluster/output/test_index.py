@@ -147,3 +147,48 @@ def test_an_index_that_is_broken_is_told_in_a_line(
         told = str(fault)
     assert "\n" not in told
     assert "cannot be read" in told or "_delta_log" in victim
+
+
+def test_a_driver_that_was_overtaken_takes_nothing_back(output: Location) -> None:
+    old, new = Ledger(output), Ledger(output)
+    old.claim(INDEX)
+    new.claim(INDEX)
+    new.append(rows("a"))
+    unbound: list[bool] = []
+    assert not old.discard(before=lambda: unbound.append(True))
+    assert not unbound
+    assert ids(output) == ["a"]
+    new.append(rows("b"))
+    assert ids(output) == ["a", "b"]
+
+
+def test_a_driver_that_is_overtaken_while_it_takes_the_index_back_leaves_it(
+    output: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, mark = Ledger(output), Ledger._mark
+    old.claim(INDEX)
+
+    def overtaken(ledger: Ledger, *args: object) -> None:
+        monkeypatch.setattr(Ledger, "_mark", mark)
+        new = Ledger(output)
+        new.claim(INDEX)
+        new.append(rows("a"))
+        mark(ledger, *args)
+
+    monkeypatch.setattr(Ledger, "_mark", overtaken)
+    assert not old.discard()
+    assert ids(output) == ["a"]
+
+
+def test_a_driver_that_starts_while_an_index_is_taken_back_makes_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = Location.of(str(tmp_path))
+    monkeypatch.setattr(module, "GOING_SECONDS", 0.5)
+    old, new = Ledger(output), Ledger(output)
+    old.claim(INDEX)
+    monkeypatch.setattr(old, "_remove", lambda: None)  # it dies over it
+    assert old.discard()
+    new.claim(INDEX)
+    new.append(rows("a"))
+    assert ids(output) == ["a"]
