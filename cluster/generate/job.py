@@ -33,7 +33,8 @@ from cluster.models.row_models import NO_BRANCH, RowModels
 from cluster.output.index import Ledger
 from cluster.output.run_json import RunBinding, unbind
 from cluster.output.tally import OutputTally, tally_of
-from cluster.storage.location import PARTIAL, Location, location
+from cluster.output.unfinished import clear_unfinished
+from cluster.storage.location import Location, location
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +149,7 @@ def generate(
             claim = _claim(job)
             before = claim.before
             tally = _drive(spec, job, claim, progress)
-        _clear_partial(job.output)
+            clear_unfinished(job.output, job.ledger.epoch)
         return Outcome(
             output=job.output,
             requests=job.roster.count(),
@@ -190,7 +191,7 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         ledger=job.ledger,
         schema=job.schema,
         pool=spec.pool,
-        settings=worker_settings(spec, job.output),
+        settings=worker_settings(spec, job.output, job.ledger.epoch),
         model=spec.model,
         config_fingerprint=job.binding.config_fingerprint,
         progress=lambda tally, waiting: progress(roster.count(), before, tally, waiting),
@@ -235,8 +236,8 @@ def _judge_config(judge: JudgeOptions) -> dict[str, object]:
     return asdict(judge) | {"limits": limits}
 
 
-def worker_settings(spec: GenerationSpec, output: Location) -> WorkerSettings:
-    """How the job's workers work, writing to ``output``."""
+def worker_settings(spec: GenerationSpec, output: Location, epoch: int = 0) -> WorkerSettings:
+    """How the job's workers work, writing to ``output`` for the driver with ``epoch``."""
     return WorkerSettings(
         output=output,
         options=spec.options,
@@ -244,11 +245,5 @@ def worker_settings(spec: GenerationSpec, output: Location) -> WorkerSettings:
         judge=spec.judge,
         keep=spec.keep,
         compute_batch=spec.compute_batch,
+        epoch=epoch,
     )
-
-
-def _clear_partial(output: Location) -> None:
-    """Remove files that a killed worker left unfinished."""
-    partial = output.join(PARTIAL)
-    if output.is_local and partial.is_folder():
-        partial.fs.rm(partial.path, recursive=True)

@@ -51,7 +51,7 @@ TRANSFER_THREADS = 8
 class WorkerSettings:
     """Where and how a worker works; ``judge`` None: pairs are not judged; ``keep`` names of
     :data:`~cluster.generate.protocol.KEPT`; ``compute_batch`` requests are computed together, or
-    ``auto``: as many as fit in memory."""
+    ``auto``: as many as fit in memory; ``epoch`` is that of the driver they work for."""
 
     output: Location
     options: ModeOptions
@@ -59,6 +59,7 @@ class WorkerSettings:
     judge: JudgeOptions | None = None
     keep: tuple[str, ...] = ()
     compute_batch: ComputeBatch = None
+    epoch: int = 0
 
 
 class Worker:
@@ -74,7 +75,10 @@ class Worker:
         self._batches = ComputeBatches(settings.compute_batch, settings.device)
         self._in_place: tuple[str, str | None] | None = None
         self._store = Store(
-            output=settings.output, judge=settings.judge, keep_rejected=REJECTED in settings.keep
+            output=settings.output,
+            judge=settings.judge,
+            keep_rejected=REJECTED in settings.keep,
+            epoch=settings.epoch,
         )
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
         self._transfer = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")

@@ -78,6 +78,11 @@ class Ledger:
         """The index's version as last seen; -1 before there is one."""
         return -1 if self._table is None else self._table.version()
 
+    @property
+    def epoch(self) -> int:
+        """This driver's number; 0 before it has claimed the output."""
+        return self._epoch
+
     def columns(self) -> pa.Schema:
         """The index's columns, none before there is one."""
         return pa.schema([]) if self._table is None else pa.schema(self._table.schema())
@@ -236,9 +241,7 @@ class Ledger:
     def _mark(self, table: DeltaTable, *more: Transaction) -> None:
         """Commit no rows, as this driver. Raises ``CommitFailedError``."""
         properties = self._properties(*more)
-        table.create_write_transaction(
-            [], "append", table.schema(), commit_properties=properties
-        )
+        table.create_write_transaction([], "append", table.schema(), commit_properties=properties)
 
     def _properties(self, *more: Transaction) -> CommitProperties:
         marks = [Transaction(EPOCH, self._epoch), *more]
