@@ -34,6 +34,7 @@ from cluster.output.index import Ledger
 from cluster.output.run_json import RunBinding, unbind
 from cluster.output.tally import OutputTally, tally_of
 from cluster.output.unfinished import clear_unfinished
+from cluster.storage.conditional_put import refuse_without_conditional_put
 from cluster.storage.location import Location, location
 
 
@@ -170,6 +171,7 @@ class _Claim:
 
 def _claim(job: CheckedJob) -> _Claim:
     """Bind the output to the job and become its only driver."""
+    refuse_without_conditional_put(job.output)
     bound_now = job.binding.bind(job.output)
     before, seen = job.before, job.ledger.version
     try:

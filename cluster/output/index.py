@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -24,6 +25,7 @@ from tenacity import (
 )
 
 from adabldm.core.faults import InputFault, JobFault
+from cluster.storage.conditional_put import refuse_without_conditional_put
 from cluster.storage.location import Location, delta_options
 
 FOLDER = "index"
@@ -35,10 +37,13 @@ GOING_SECONDS = 20.0
 SPARE_BYTES = 1 << 20
 """Of a local disk, that are to be free before a commit."""
 COMMIT_ATTEMPTS = 5
+LOOKS = 8
+"""Attempts to see a remote index as it is now: about 25 s of a store that stays away."""
 FIRST_WAIT_SECONDS = 0.2
 BROKEN = (DeltaError, OSError, pa.ArrowException, ValueError)
 """What the libraries raise for an index that cannot be read."""
 MOST_LETTERS = 500
+T = TypeVar("T")
 TICK_SECONDS = 0.2
 
 
@@ -53,10 +58,10 @@ class Ledger:
         if output.protocol not in SCHEMES:
             rule = f"an output is at one of {', '.join(SCHEMES)}"
             raise InputFault.of("output", output.uri, rule)
-        self._folder = output.join(FOLDER)
+        self._output, self._folder = output, output.join(FOLDER)
         self._uri = f"{SCHEMES[output.protocol]}://{self._folder.path}"
         self._options = delta_options(output)
-        self._table = self._open()
+        self._table = self._insistently(self._open)
         self._epoch = 0
         self._commits = 0
         self._created = False
@@ -125,7 +130,8 @@ class Ledger:
         Raises :class:`Superseded` if another driver claims it at the same moment.
         """
         self._refuse_full_disk(0)
-        self._table = self._open()
+        refuse_without_conditional_put(self._output)
+        self._table = self._insistently(self._open)
         self._await_removal()
         if self._table is None:
             self._create(schema)
@@ -183,10 +189,12 @@ class Ledger:
         return table
 
     def tidy(self, most_files: int) -> None:
-        """Merge the index's files if there are more than ``most_files``."""
-        table = self._refreshed()
-        if len(table.file_uris()) > most_files:
-            table.optimize.compact()
+        """Merge the index's files if there are more than ``most_files``. A store that fails over
+        it fails nothing: a later driver merges them."""
+        with suppress(JobFault, *BROKEN):
+            table = self._refreshed()
+            if len(table.file_uris()) > most_files:
+                table.optimize.compact()
 
     def discard(self, before: Callable[[], None] = lambda: None) -> bool:
         """Remove the index, if this driver made it, has committed nothing and is still its driver;
@@ -235,8 +243,21 @@ class Ledger:
 
     def _refreshed(self) -> DeltaTable:
         assert self._table is not None  # noqa: S101
-        self._table.update_incremental()
+        try:
+            self._insistently(self._table.update_incremental)
+        except BROKEN as error:
+            raise self._unreadable(error) from error
         return self._table
+
+    def _insistently(self, look: Callable[[], T]) -> T:
+        """What ``look`` sees of the index; asked again where a store is away for a moment."""
+        attempts = Retrying(
+            stop=stop_after_attempt(1 if self._folder.is_local else LOOKS),
+            wait=wait_exponential(FIRST_WAIT_SECONDS, exp_base=2),
+            retry=retry_if_exception_type((DeltaError, OSError, JobFault)),
+            reraise=True,
+        )
+        return attempts(look)
 
     def _mark(self, table: DeltaTable, *more: Transaction) -> None:
         """Commit no rows, as this driver. Raises ``CommitFailedError``."""

@@ -192,3 +192,34 @@ def test_a_driver_that_starts_while_an_index_is_taken_back_makes_its_own(
     new.claim(INDEX)
     new.append(rows("a"))
     assert ids(output) == ["a"]
+
+
+@pytest.mark.parametrize("blips", [3, module.LOOKS])
+def test_a_store_that_is_away_for_a_moment_stops_no_driver(
+    blips: int, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever looks at the index is asked again: claim, commit and tidying up."""
+    output = Location.of(f"{s3}/out")
+    driver, left = Ledger(output), [0]
+    driver.claim(INDEX)
+    update = module.DeltaTable.update_incremental
+
+    def unsteady(table: object) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise OSError("Generic S3 error: connection reset")
+        update(table)
+
+    monkeypatch.setattr(module.DeltaTable, "update_incremental", unsteady)
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
+    left[0] = blips
+    if blips < module.LOOKS:
+        driver.append(rows("a"))
+        left[0] = blips
+        Ledger(output).claim(INDEX)
+        assert ids(output) == ["a"]
+    else:
+        with pytest.raises(JobFault, match="cannot be read: Generic S3 error: connection reset"):
+            driver.append(rows("a"))
+        left[0] = blips
+        driver.tidy(0)
