@@ -12,7 +12,7 @@ from cluster.manifest.picture_checks import PictureFault, PictureSource
 from cluster.manifest.recipe import placed_trimap
 from cluster.manifest.schema import Blob
 from cluster.storage.hashing import sha256
-from cluster.storage.location import Location
+from cluster.storage.location import Location, TooLargeError
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,16 @@ def _picture(blob: Blob) -> PictureSource:
 
 
 def _read(field: str, picture: PictureSource) -> bytes:
+    """The file's bytes. It was there when it was checked, so that it is not, or may not be read,
+    is an ``OSError`` here."""
+    if picture.place is None:
+        return picture.data or b""
     try:
-        return picture.read()
-    except PictureFault as error:
-        raise PictureFault(f"{field}: {picture.shown}: {error}") from error
+        return picture.place.read()
+    except (IsADirectoryError, TooLargeError) as error:
+        raise PictureFault(f"{field}: {picture.shown}: cannot be read ({error})") from error
+    except OSError as error:
+        raise OSError(f"{field}: {picture.shown}: {error.strerror or error}") from error
 
 
 def _pixels(field: str, picture: PictureSource, data: bytes, mode: str) -> np.ndarray:

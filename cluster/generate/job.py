@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
-from adabldm.core.faults import InputFault
+from adabldm.core.faults import InputFault, JobFault
 from adabldm.judging.options import JudgeOptions
 from adabldm.sampling.options import ModeOptions
 from cluster.generate.compute_batch import ComputeBatch
@@ -17,6 +17,7 @@ from cluster.generate.driver import Driver, Tally
 from cluster.generate.flow import Pool, window_rows
 from cluster.generate.index_columns import index_schema
 from cluster.generate.resume import mark_committed
+from cluster.generate.settling import Settling
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.launch.session import ray_session
@@ -32,6 +33,7 @@ from cluster.models.loading import ModelFault
 from cluster.models.row_models import NO_BRANCH, RowModels
 from cluster.output.index import Ledger
 from cluster.output.run_json import RunBinding, unbind
+from cluster.output.schema import OK, REJECTED
 from cluster.output.tally import OutputTally, tally_of
 from cluster.output.unfinished import clear_unfinished
 from cluster.storage.conditional_put import refuse_without_conditional_put
@@ -197,13 +199,17 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         model=spec.model,
         config_fingerprint=job.binding.config_fingerprint,
         progress=lambda tally, waiting: progress(roster.count(), before, tally, waiting),
+        settling=Settling(job.manifest.place, job.model.uri),
+        made_before=any(claim.before.get(status) for status in (OK, REJECTED)),
     )
     windows = pending_windows(job.manifest, job.checks, roster, window_rows(spec.pool))
     try:
         with ray_session(spec.pool.most, spec.pool.gpus):
             return driver.drive(windows)
     except (ModelFault, InputFault) as error:
-        if claim.bound_now and driver.tally.committed == 0:
+        if isinstance(error, ModelFault) and (before or driver.tally.committed):
+            raise JobFault(str(error)) from error
+        if claim.bound_now:
             job.ledger.discard(before=lambda: unbind(job.output))
         raise InputFault(str(error)) from error
 

@@ -21,15 +21,22 @@ from cluster.output.paths import ASKED_MASK, REFINED_MASK
 from cluster.output.schema import INDEX
 from cluster.storage.location import Location
 
-Status = Literal["ok", "rejected", "failed", "unloadable", "unstored", "no room"]
+Status = Literal[
+    "ok", "rejected", "failed", "unloadable", "unread", "unstored", "no room", "again", "hung"
+]
 OK: Status = schema.OK
 REJECTED: Status = schema.REJECTED
 FAILED: Status = schema.FAILED
 UNLOADABLE: Status = "unloadable"
+UNREAD: Status = "unread"
 UNSTORED: Status = "unstored"
 NO_ROOM: Status = "no room"
-"""The last three are troubles that are not the request's: the job stops, and the request has no
-place in the index."""
+AGAIN: Status = "again"
+HUNG: Status = "hung"
+FINAL = (OK, REJECTED, FAILED)
+"""What a request's row may say. The others tell of what may not be the request's own
+(:mod:`cluster.generate.troubles`): its model was not loaded, its pictures not read, its files not
+stored, it found no memory; or its worker had to leave it, or was in a call that took too long."""
 
 EXTRAS = ("source", "trimap", "blended")
 """Pictures that may be kept besides a pair."""
@@ -51,8 +58,13 @@ FACTS = pa.schema(
         *(INDEX.field(name) for name in ("request_id", "status", "reason", "image", "mask")),
         *(INDEX.field(name) for name in ("image_sha256", "mask_sha256", "extras")),
         *(INDEX.field(name) for name in ("quality", "seconds")),
+        pa.field("own", pa.bool_()),
+        pa.field("worker", pa.string()),
+        pa.field("node", pa.string()),
     ]
 )
+_OF_THE_WAY = ("own", "worker", "node")
+"""Fields of a fact that have no place in the index."""
 
 _KNOWN = frozenset(SCHEMA.names)
 
@@ -140,12 +152,16 @@ class Work:
     @property
     def inline_bytes(self) -> int:
         """Bytes of the pictures that are in the row itself."""
-        pictures: list[Blob | None] = [self.image, self.trimap]
+        return sum(len(picture["bytes"] or b"") for _, picture in self.pictures())
+
+    def pictures(self) -> list[tuple[str, Blob]]:
+        """Field and content of each picture that it is made of."""
+        found: list[tuple[str, Blob | None]] = [("image", self.image), ("trimap", self.trimap)]
         if self.placement is not None:
-            pictures.append(self.placement["foreground"])
+            found.append(("foreground", self.placement["foreground"]))
             set_down: list[SetDown] = [self.placement, *(self.placement["more"] or ())]
-            pictures += [part["mask"] for part in set_down]
-        return sum(len(picture["bytes"] or b"") for picture in pictures if picture)
+            found += [("mask", part["mask"]) for part in set_down]
+        return [(field, picture) for field, picture in found if picture]
 
 
 class Extra(TypedDict):
@@ -159,7 +175,8 @@ class Extra(TypedDict):
 @dataclass(frozen=True, kw_only=True)
 class Fact:
     """A row of :data:`FACTS`: what became of a request. Paths are inside the output; ``quality``
-    and ``seconds`` are pairs of a name and a figure."""
+    and ``seconds`` are pairs of a name and a figure. A failure that is certainly the request's
+    ``own`` lies in what it was made of. ``worker`` and ``node`` are who tells it."""
 
     request_id: str
     status: Status
@@ -171,6 +188,9 @@ class Fact:
     extras: list[Extra] | None = None
     quality: list[tuple[str, float]] | None = None
     seconds: list[tuple[str, float]] | None = None
+    own: bool = False
+    worker: str | None = None
+    node: str | None = None
 
 
 def work_table(works: Iterable[Work]) -> pa.Table:
@@ -211,7 +231,7 @@ def index_row(
         "trimap_sha256": prints.trimap,
         "model_fingerprint": prints.model,
         "config_fingerprint": config_fingerprint,
-        **vars(fact),
+        **{name: value for name, value in vars(fact).items() if name not in _OF_THE_WAY},
     }
 
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cluster.storage.location import Location
+from cluster.storage.location import Location, insistently
 
 
 def cache_folder(kind: str) -> Path:
@@ -48,6 +48,10 @@ class KeptFiles:
             Path(fresh).unlink(missing_ok=True)
 
 
+class FetchFault(OSError):
+    """What is kept elsewhere could not be brought here."""
+
+
 def fetched(
     kind: str,
     fingerprint: str,
@@ -57,7 +61,7 @@ def fetched(
     """The folder on this machine with the remote ``files``, by relative name.
 
     It is in the user's cache, under ``kind`` and the content's ``fingerprint``. A fresh copy is
-    kept only if ``check`` does not raise on it.
+    kept only if ``check`` does not raise on it. Raises :class:`FetchFault`.
     """
     cache = cache_folder(kind)
     kept = cache / fingerprint
@@ -69,7 +73,7 @@ def fetched(
         for name, file in files().items():
             target = fresh / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            file.fs.get_file(file.path, str(target))
+            _fetch(file, target)
         check(fresh)
         fresh.rename(kept)
     except OSError:
@@ -78,3 +82,10 @@ def fetched(
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return kept
+
+
+def _fetch(file: Location, target: Path) -> None:
+    try:
+        insistently(lambda: file.fs.get_file(file.path, str(target)))
+    except OSError as error:
+        raise FetchFault(f"{file.shown}: {error}") from error
