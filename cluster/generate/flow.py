@@ -133,7 +133,7 @@ class _Flow:
     def _final(
         self, rows: pa.Table, told: set[str], *, isolated: bool
     ) -> Generator[pa.Table, None, None]:
-        """One pass of ``rows``; what has no final fact stays. ``told`` gets those that came back."""
+        """One pass of ``rows``; what has no final fact stays. ``told`` gets what came back."""
         cut = False
         avoided = frozenset(self._troubles.avoided)
         with closing(_pass(rows, self._pool, self._settings, avoided, isolated)) as tables:

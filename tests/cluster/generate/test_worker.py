@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from threading import Timer
 
 import pyarrow as pa
 import pytest
@@ -202,3 +203,51 @@ def test_a_native_pair_has_its_pictures_size_and_channels_and_only_the_defect_ch
         for extra in row["extras"]:
             kept = images.decode((tmp_path / "out" / extra["path"]).read_bytes())
             assert kept.shape == images.decode(good).shape
+
+
+def test_a_request_that_takes_too_long_fails_and_its_neighbours_are_handed_back(
+    tmp_path: Path,
+) -> None:
+    """Of a batch it is not known which hangs: all of it is tried again, one at a time."""
+    table = work(tmp_path / "in", "sleep://1500", 2)
+    hung = by_id(Worker(settings(tmp_path / "a", time_limit=0.5))(table))
+    assert {row["status"] for row in hung.values()} == {"hung"}
+    alone = Worker(settings(tmp_path / "b", time_limit=0.5))
+    (row,) = alone(table.slice(0, 1)).to_pylist()
+    assert row["status"] == "failed"
+    assert row["reason"] == "computed for more than 0.5 s (--time-limit)"
+    (row,) = alone(table.slice(1, 1)).to_pylist()
+    assert row["status"] == "again"
+    enough = by_id(Worker(settings(tmp_path / "c", time_limit=3))(table))
+    assert {row["status"] for row in enough.values()} == {"ok"}
+
+
+def test_a_worker_under_notice_finishes_what_it_can_and_hands_back_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = work(tmp_path / "in", "sleep://700", 2)
+    worker = Worker(settings(tmp_path / "a"))
+    Timer(0.2, worker._notice.give).start()
+    assert {row["status"] for row in worker(table).to_pylist()} == {"ok"}
+    assert {row["status"] for row in worker(table).to_pylist()} == {"again"}
+    monkeypatch.setattr("cluster.generate.worker.NOTICE_SECONDS", 0.1)
+    worker = Worker(settings(tmp_path / "b"))
+    Timer(0.2, worker._notice.give).start()
+    assert {row["status"] for row in worker(table).to_pylist()} == {"again"}
+
+
+def test_a_picture_that_has_gone_is_told_apart_from_one_that_is_broken(tmp_path: Path) -> None:
+    table = work(tmp_path / "in", "sleep://0", 3)
+    (tmp_path / "in/files/good0.png").unlink()
+    (tmp_path / "in/files/good1.png").write_bytes(b"not a picture")
+    facts = by_id(Worker(settings(tmp_path / "out"))(table))
+    assert facts["r0000"]["status"] == "unread"
+    assert facts["r0000"]["reason"].endswith("good0.png: No such file or directory")
+    assert (facts["r0001"]["status"], facts["r0001"]["own"]) == ("failed", True)
+    assert facts["r0002"]["status"] == "ok"
+
+
+def test_a_worker_that_only_tries_writes_nothing(tmp_path: Path) -> None:
+    facts = Worker(settings(tmp_path / "out", stores=False))(work(tmp_path / "in", "sleep://0"))
+    assert set(facts["status"].to_pylist()) == {"ok"}
+    assert not (tmp_path / "out").exists()
