@@ -77,6 +77,7 @@ class Driver:
     tally: Tally = field(default_factory=Tally)
     _waiting: list[Row] = field(default_factory=list)
     _suspects: list[Row] = field(default_factory=list)
+    _seen: set[str | None] = field(default_factory=set)
     _since: float = 0.0
     _works: bool = False
 
@@ -141,6 +142,7 @@ class Driver:
 
     def _take(self, window: PendingWindow, fact: Fact | None) -> None:
         if fact is not None and fact.request_id in window.requests:
+            self._refuse_unseen(fact)
             row = self._index_row(window, fact)
             if fact.status != FAILED and not self._works:
                 self._works = True
@@ -153,6 +155,12 @@ class Driver:
         if len(self._waiting) >= COMMIT_ROWS or self._waited() >= COMMIT_SECONDS:
             self._commit()
         self.progress(self.tally, len(self._waiting))
+
+    def _refuse_unseen(self, fact: Fact) -> None:
+        """Stop if the first pair that a node has stored is not there for this program."""
+        if fact.image is not None and fact.node not in self._seen:
+            _refuse_lost(self.settings.output, [{"status": fact.status, "image": fact.image}])
+            self._seen.add(fact.node)
 
     def _wait_with(self, *rows: Row) -> None:
         if rows and not self._waiting:

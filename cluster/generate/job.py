@@ -14,10 +14,12 @@ from adabldm.judging.options import JudgeOptions
 from adabldm.sampling.options import ModeOptions
 from cluster.generate.compute_batch import ComputeBatch
 from cluster.generate.driver import Driver, Tally
-from cluster.generate.flow import Pool, window_rows
+from cluster.generate.flow import Pool, nodes_for, window_rows
 from cluster.generate.index_columns import index_schema
-from cluster.generate.resume import mark_committed
+from cluster.generate.resume import forget_failed, mark_committed
 from cluster.generate.settling import Settling
+from cluster.generate.shared_disk import ask_nodes, refuse_unshared
+from cluster.generate.time_limit import default_time_limit
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.launch.session import ray_session
@@ -27,8 +29,8 @@ from cluster.manifest.request_checks import RequestChecks
 from cluster.manifest.roster import Roster
 from cluster.manifest.validation import validate
 from cluster.models.catalog import open_branches
-from cluster.models.inspect import ModelFacts
-from cluster.models.kinds import inspect_model
+from cluster.models.inspect import EMBEDDED, ModelFacts, model_location
+from cluster.models.kinds import inspect_model, kind_of
 from cluster.models.loading import ModelFault
 from cluster.models.row_models import NO_BRANCH, RowModels
 from cluster.output.index import Ledger
@@ -46,7 +48,9 @@ class GenerationSpec:
 
     Without ``judge`` pairs are not judged. ``named_branches`` are ALIAS=URI, ``branches`` is a
     folder of them. A worker takes ``pool.batch_size`` requests a call and computes
-    ``compute_batch`` of them together. If ``strict``, a prompt that the model cuts is a fault.
+    ``compute_batch`` of them together. If ``strict``, a prompt that the model cuts is a fault. A
+    request is computed for ``time_limit`` seconds at most (None: the mode's). ``retry_failed``
+    makes requests again that have failed.
     """
 
     manifest: str
@@ -61,6 +65,15 @@ class GenerationSpec:
     branches: str | None = None
     compute_batch: ComputeBatch = None
     strict: bool = False
+    time_limit: float | None = None
+    retry_failed: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """What a request may take to be computed."""
+        if self.time_limit is not None:
+            return self.time_limit
+        return default_time_limit(self.options.mode, self.judge, self.pool.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +144,7 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
             checks=checks,
             schema=schema,
             roster=roster,
-            before=mark_committed(manifest, ledger, roster),
+            before=mark_committed(manifest, ledger, roster, retry_failed=spec.retry_failed),
             remarks=[*manifest.remarks, *remarks.lines()],
         )
 
@@ -149,7 +162,7 @@ def generate(
             remark(line)
         tally, before = Tally(), job.before
         if job.roster.count(done=False):
-            claim = _claim(job)
+            claim = _claim(job, retry_failed=spec.retry_failed)
             before = claim.before
             tally = _drive(spec, job, claim, progress)
             clear_unfinished(job.output, job.ledger.epoch)
@@ -171,7 +184,7 @@ class _Claim:
     before: Mapping[str, int]
 
 
-def _claim(job: CheckedJob) -> _Claim:
+def _claim(job: CheckedJob, *, retry_failed: bool) -> _Claim:
     """Bind the output to the job and become its only driver."""
     refuse_without_conditional_put(job.output)
     bound_now = job.binding.bind(job.output)
@@ -184,7 +197,9 @@ def _claim(job: CheckedJob) -> _Claim:
         raise
     job.binding.bind(job.output)  # A driver that gave the output up has taken its binding along.
     if job.ledger.version != seen + 1:  # Another driver committed while this one was checking.
-        before = mark_committed(job.manifest, job.ledger, job.roster)
+        before = mark_committed(job.manifest, job.ledger, job.roster, retry_failed=retry_failed)
+    if retry_failed:
+        forget_failed(job.ledger, job.roster)
     return _Claim(bound_now=bound_now, before=before)
 
 
@@ -205,6 +220,7 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
     windows = pending_windows(job.manifest, job.checks, roster, window_rows(spec.pool))
     try:
         with ray_session(spec.pool.most, spec.pool.gpus):
+            _refuse_unshared(spec, job)
             return driver.drive(windows)
     except (ModelFault, InputFault) as error:
         if isinstance(error, ModelFault) and (before or driver.tally.committed):
@@ -212,6 +228,14 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         if claim.bound_now:
             job.ledger.discard(before=lambda: unbind(job.output))
         raise InputFault(str(error)) from error
+
+
+def _refuse_unshared(spec: GenerationSpec, job: CheckedJob) -> None:
+    """A cluster's nodes need to see the job's places."""
+    files = kind_of(job.model.uri).has_files and job.model.uri != EMBEDDED
+    place = model_location(job.model.uri) if files else None
+    model = place.path if place is not None and place.is_local else None
+    refuse_unshared(job.output, job.manifest, model, ask_nodes(nodes_for(spec.pool.gpus)))
 
 
 def _refuse_without_branch(model: ModelFacts, manifest: Manifest) -> None:
@@ -254,4 +278,5 @@ def worker_settings(spec: GenerationSpec, output: Location, epoch: int = 0) -> W
         keep=spec.keep,
         compute_batch=spec.compute_batch,
         epoch=epoch,
+        time_limit=spec.seconds,
     )

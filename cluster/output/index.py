@@ -25,6 +25,7 @@ from tenacity import (
 )
 
 from adabldm.core.faults import InputFault, JobFault
+from cluster.output.schema import FAILED
 from cluster.storage.conditional_put import refuse_without_conditional_put
 from cluster.storage.location import Location, delta_options
 
@@ -44,11 +45,17 @@ BROKEN = (DeltaError, OSError, pa.ArrowException, ValueError)
 """What the libraries raise for an index that cannot be read."""
 MOST_LETTERS = 500
 T = TypeVar("T")
+IDS_A_QUERY = 500
 TICK_SECONDS = 0.2
 
 
 class Superseded(JobFault):
     """Another driver has taken this output over."""
+
+
+def quoted(text: str) -> str:
+    """``text`` as it is written in SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 class Ledger:
@@ -187,6 +194,22 @@ class Ledger:
         if table.transaction_version(EPOCH) != self._epoch:
             raise Superseded("another driver has taken this output over; it goes on there")
         return table
+
+    def forget_failed(self, ids: Sequence[str]) -> None:
+        """Take back the rows of those of ``ids`` that have failed: they are to be made again.
+
+        Raises :class:`Superseded`, :class:`JobFault`.
+        """
+        for start in range(0, len(ids), IDS_A_QUERY):
+            some = ", ".join(quoted(one) for one in ids[start : start + IDS_A_QUERY])
+            try:
+                self._mine().delete(
+                    f"status = '{FAILED}' AND request_id IN ({some})",
+                    commit_properties=self._properties(),
+                )
+            except BROKEN as error:
+                self._mine()
+                raise JobFault(f"{self._uri}: cannot be written: {error}") from error
 
     def tidy(self, most_files: int) -> None:
         """Merge the index's files if there are more than ``most_files``. A store that fails over

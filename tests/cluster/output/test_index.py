@@ -223,3 +223,18 @@ def test_a_store_that_is_away_for_a_moment_stops_no_driver(
             driver.append(rows("a"))
         left[0] = blips
         driver.tidy(0)
+
+
+def test_rows_that_have_failed_are_taken_back_and_no_others(output: Location) -> None:
+    names = ["a", "it's", "c", "d"]
+    statuses = ["failed", "failed", "ok", "rejected"]
+    pairs = [{"request_id": i, "status": s} for i, s in zip(names, statuses, strict=True)]
+    driver = Ledger(output)
+    driver.claim(INDEX)
+    driver.append(pa.Table.from_pylist(pairs, INDEX))
+    driver.forget_failed(["it's", "c", "d", "x"])
+    assert ids(output) == ["a", "c", "d"]
+    Ledger(output).claim(INDEX)
+    with pytest.raises(Superseded):
+        driver.forget_failed(["a"])
+    assert ids(output) == ["a", "c", "d"]
