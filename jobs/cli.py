@@ -23,6 +23,7 @@ try:
         plan,
         prepare,
         sheet,
+        status,
         submit,
         train,
         trimaps,
@@ -48,7 +49,7 @@ app = typer.Typer(
 )
 for verb in (
     demo, prepare, pairs, train, plan, trimaps, generate, verify, sheet, export, evaluate, parity,
-    submit,
+    submit, status,
 ):  # fmt: skip
     app.command(verb.__name__.rpartition(".")[2])(verb.main)
 

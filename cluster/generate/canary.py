@@ -38,6 +38,7 @@ def canary(work: Work) -> Work:
         prompt="a defect",
         negative_prompt="",
         source_sha256=sha256(image),
+        trimap_sha256="",
     )
 
 

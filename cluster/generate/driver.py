@@ -16,7 +16,7 @@ from threading import Event, Thread
 
 import pyarrow as pa
 
-from adabldm.core.faults import JobFault
+from adabldm.core.faults import JobFault, one_line
 from cluster.generate.flow import Pool, run
 from cluster.generate.protocol import (
     ALL_EXTRAS,
@@ -28,12 +28,14 @@ from cluster.generate.protocol import (
     index_row,
 )
 from cluster.generate.settling import Settling
+from cluster.generate.telling import Telling
 from cluster.generate.windows import PendingWindow
 from cluster.generate.worker import WorkerSettings
 from cluster.manifest.reader import Row
 from cluster.models.loading import ModelFault
 from cluster.output.index import Ledger, Superseded
 from cluster.output.paths import extra_key, image_key, mask_key
+from cluster.output.progress import State
 from cluster.storage.location import Location
 
 COMMIT_ROWS = 1000
@@ -62,7 +64,8 @@ class Driver:
     """Commits to ``ledger``, with columns ``schema``, what a pool of workers makes.
 
     ``progress`` is called often with what is committed and what waits to be; ``settling`` tells
-    whose fault a trouble is; ``made_before`` is whether earlier runs have made any request.
+    whose fault a trouble is; ``made_before`` is whether earlier runs have made any request;
+    ``telling`` tells others how far it is.
     """
 
     ledger: Ledger
@@ -74,6 +77,7 @@ class Driver:
     progress: Callable[[Tally, int], None]
     settling: Settling
     made_before: bool = False
+    telling: Telling | None = None
     tally: Tally = field(default_factory=Tally)
     _waiting: list[Row] = field(default_factory=list)
     _suspects: list[Row] = field(default_factory=list)
@@ -98,9 +102,11 @@ class Driver:
         except (JobFault, ModelFault, KeyboardInterrupt) as error:
             if not isinstance(error, Superseded):
                 self._commit()
+                self._tell("stopped", one_line(error))
             raise
         self._clear_suspects()
         self._commit()
+        self._tell("finished")
         self.ledger.tidy(INDEX_FILES)
         return self.tally
 
@@ -143,6 +149,8 @@ class Driver:
     def _take(self, window: PendingWindow, fact: Fact | None) -> None:
         if fact is not None and fact.request_id in window.requests:
             self._refuse_unseen(fact)
+            if self.telling is not None:
+                self.telling.take(fact)
             row = self._index_row(window, fact)
             if fact.status != FAILED and not self._works:
                 self._works = True
@@ -155,6 +163,11 @@ class Driver:
         if len(self._waiting) >= COMMIT_ROWS or self._waited() >= COMMIT_SECONDS:
             self._commit()
         self.progress(self.tally, len(self._waiting))
+        self._tell("running")
+
+    def _tell(self, state: State, reason: str | None = None) -> None:
+        if self.telling is not None:
+            self.telling.tell(self.tally.committed, state, reason)
 
     def _refuse_unseen(self, fact: Fact) -> None:
         """Stop if the first pair that a node has stored is not there for this program."""

@@ -19,6 +19,7 @@ from cluster.generate.index_columns import index_schema
 from cluster.generate.resume import forget_failed, mark_committed
 from cluster.generate.settling import Settling
 from cluster.generate.shared_disk import ask_nodes, refuse_unshared
+from cluster.generate.telling import Telling
 from cluster.generate.time_limit import default_time_limit
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
@@ -215,6 +216,7 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         config_fingerprint=job.binding.config_fingerprint,
         progress=lambda tally, waiting: progress(roster.count(), before, tally, waiting),
         settling=Settling(job.manifest.place, job.model.uri),
+        telling=Telling(job.output, roster.count(done=False)),
         made_before=any(claim.before.get(status) for status in (OK, REJECTED)),
     )
     windows = pending_windows(job.manifest, job.checks, roster, window_rows(spec.pool))

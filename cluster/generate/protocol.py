@@ -51,6 +51,7 @@ WORK = pa.schema(
         pa.field("branch", pa.string()),
         pa.field("branch_fingerprint", pa.string()),
         INDEX.field("source_sha256"),
+        INDEX.field("trimap_sha256"),
     ]
 )
 FACTS = pa.schema(
@@ -108,7 +109,8 @@ class Work:
     """A row of :data:`WORK`: all that a worker needs to make a request. Paths are URIs.
 
     ``model`` is a whole model's URI; ``branch``, the URI of a branch's folder, is None where the
-    whole model makes the request; ``source_sha256`` is of the good image's file as it was checked.
+    whole model makes the request; ``source_sha256`` is of the good image's file as it was checked,
+    ``trimap_sha256`` of the trimap's, or of the recipe with its masks (empty: any).
     """
 
     request_id: str
@@ -125,10 +127,16 @@ class Work:
     branch: str | None
     branch_fingerprint: str | None
     source_sha256: str
+    trimap_sha256: str = ""
 
     @classmethod
     def of(
-        cls, row: Row, model: RowModel, source_sha256: str, resolve: Callable[[str], Location]
+        cls,
+        row: Row,
+        model: RowModel,
+        source_sha256: str,
+        resolve: Callable[[str], Location],
+        trimap_sha256: str = "",
     ) -> Work:
         """The work of a row that was checked, whose paths ``resolve`` finds."""
         request, given, recipe = Request.of(row), row.get("trimap"), row.get("placement")
@@ -147,6 +155,7 @@ class Work:
             branch=model.branch,
             branch_fingerprint=model.branch_fingerprint,
             source_sha256=source_sha256,
+            trimap_sha256=trimap_sha256,
         )
 
     @property

@@ -18,6 +18,7 @@ from jobs.verbs import (
     plan,
     prepare,
     sheet,
+    status,
     train,
     verify,
 )
@@ -29,6 +30,7 @@ VERBS: Mapping[str, ModuleType] = {
     "generate": generate,
     "verify": verify,
     "sheet": sheet,
+    "status": status,
     "export": export,
     "evaluate": evaluate,
     "parity": parity,

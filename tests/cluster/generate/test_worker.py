@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from adabldm.core import images
+from adabldm.core.faults import JobFault
 from adabldm.sampling.options import ExactOptions
 from cluster.generate.protocol import EXTRAS
 from cluster.generate.windows import pending_windows
@@ -251,3 +252,31 @@ def test_a_worker_that_only_tries_writes_nothing(tmp_path: Path) -> None:
     facts = Worker(settings(tmp_path / "out", stores=False))(work(tmp_path / "in", "sleep://0"))
     assert set(facts["status"].to_pylist()) == {"ok"}
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("victim", "row", "told"),
+    [("trimap0", "r0000", "trimap0.png: is not"), ("mask", "r0002", "placement: a mask is not")],
+)
+def test_a_trimap_or_mask_that_is_replaced_after_the_check_fails_its_row(
+    victim: str, row: str, told: str, tmp_path: Path
+) -> None:
+    table = work(tmp_path / "in", "sleep://0", 3)
+    path = tmp_path / f"in/files/{victim}.png"
+    path.write_bytes(images.encode_png(images.decode(path.read_bytes(), "L")[::-1].copy()))
+    facts = by_id(Worker(settings(tmp_path / "out"))(table))
+    failed = {name: one["reason"] for name, one in facts.items() if one["status"] == "failed"}
+    assert list(failed) == [row]
+    assert told in failed[row]
+    assert failed[row].endswith("the file that was checked")
+
+
+@pytest.mark.parametrize("change", [{"seed": 99}, {"prompt": "another"}, {"request_id": "new"}])
+def test_a_manifest_that_is_rewritten_in_mid_run_stops_the_job(change: Row, tmp_path: Path) -> None:
+    manifest = Manifest(str(write_manifest(tmp_path, 6)))
+    checks = checks_of(manifest)
+    roster = validate(manifest, checks)
+    write_manifest(tmp_path, 6, lambda rows: rows[4].update(change))
+    with pytest.raises(JobFault, match="the manifest has changed since it was checked"):
+        list(pending_windows(manifest, checks, roster, 6))
+    roster.close()
