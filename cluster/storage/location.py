@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import fsspec
@@ -214,7 +214,7 @@ class Location:
                     yield f"{inner}/{name}" if inner else name
 
 
-def _refuse_without_its_own_address(kind: type) -> None:
+def _refuse_without_its_own_address(kind: Any) -> None:
     """Raise ``ValueError`` for a file system that needs more than a URI to be reached."""
     needed = [
         name
