@@ -7,11 +7,12 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from threading import Event, Timer, current_thread, main_thread
 
 try:
     import typer
 
-    from adabldm.core.faults import ExitCode, InputFault, JobFault, one_line
+    from adabldm.core.faults import ExitCode, InputFault, JobFault, Terminated, one_line
     from jobs.verbs import (
         demo,
         evaluate,
@@ -23,6 +24,7 @@ try:
         prepare,
         report,
         sheet,
+        status,
         submit,
         train,
         trimaps,
@@ -36,6 +38,9 @@ TRACEBACK = "ADABLDM_TRACEBACK"
 INTERRUPTED = 130
 """What the library that reads the command line makes of Ctrl-C."""
 
+GRACE_SECONDS = 20.0
+"""From SIGTERM to the program's end at the latest."""
+
 app = typer.Typer(
     name="adabldm",
     help="Make industrial defect images with exact masks, by the thousand.",
@@ -44,8 +49,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for verb in (
-    demo, prepare, pairs, train, plan, trimaps, generate, verify, sheet, report, export, evaluate,
-    parity, submit,
+    demo, prepare, pairs, train, plan, trimaps, generate, status, verify, sheet, report, export,
+    evaluate, parity, submit,
 ):  # fmt: skip
     app.command(verb.__name__.rpartition(".")[2])(verb.main)
 
@@ -57,6 +62,8 @@ def main() -> None:
     with one line and 1: a job that cannot go on, trouble with a disk, Ctrl-C, the unforeseen. Where
     nobody reads any more (``| head``), it ends with 1 and says nothing.
     """
+    before = signal.getsignal(signal.SIGTERM)
+    terminated = _end_in_order_when_told()
     code = _code_of_run()
     try:
         for stream in (sys.stdout, sys.stderr):
@@ -64,9 +71,32 @@ def main() -> None:
                 stream.flush()
     except OSError as error:
         code = _stopped(error)
+    if terminated.is_set():
+        # Threads of the libraries may still be busy with what nobody waits for any more.
+        os._exit(code)
+    signal.signal(signal.SIGTERM, before)
     # From here on Ctrl-C ends the program at once, without a word.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
+
+
+def _end_in_order_when_told() -> Event:
+    """From now on the first SIGTERM ends the verb as Ctrl-C does, within :data:`GRACE_SECONDS`;
+    what is returned is set by it."""
+    told = Event()
+
+    def end(*_: object) -> None:
+        if told.is_set():
+            return
+        told.set()
+        last = Timer(GRACE_SECONDS, os._exit, (ExitCode.STOPPED,))
+        last.daemon = True
+        last.start()
+        raise Terminated
+
+    if current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, end)
+    return told
 
 
 def _code_of_run() -> int:

@@ -66,10 +66,11 @@ class Tracker:
             return ""
         rate = (done - self._first[1]) / (now - self._first[0])
         left = (self._total - done) / rate
-        return f"{rate:.2f}/s, {_duration(left)} left"
+        return f"{rate:.2f}/s, {duration(left)} left"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """``seconds`` as a person says it."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

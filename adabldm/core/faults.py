@@ -37,6 +37,11 @@ class InputFault(ValueError):
         return cls(f"{field}: {value!r}: {rule}")
 
 
+class Terminated(KeyboardInterrupt):
+    """The program was asked to end by SIGTERM, as schedulers and clouds do before they take a
+    machine away."""
+
+
 def one_line(error: BaseException) -> str:
     """What an error says, on one line and without a terminal's colours."""
     return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()) or type(error).__name__

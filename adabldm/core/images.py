@@ -146,7 +146,8 @@ def _is_turned(image: Image.Image, data: bytes) -> bool:
 
 def is_upright(data: bytes) -> bool:
     """Whether a picture's pixels are stored as they are to be seen. Raises :class:`ImageFault`."""
-    with _open(data) as image:
+    with _open(data) as image, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             if image.format == "PNG" and not any(mark in data for mark in MARKS_OF_ORIENTATION):
                 return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from adabldm.core.json_text import load_json
 from adabldm.networks import ldm_checkpoint
 from adabldm.pipeline import AdaBLDMPipeline
 from adabldm.sampling.ddim import cumulative_alphas
@@ -118,7 +118,12 @@ def _require(folder: Path, name: str) -> Path:
 
 def _read_meta(folder: Path) -> dict[str, Any]:
     path, _ = _require(folder, META), _require(folder, WEIGHTS)
-    meta = json.loads(path.read_text())
+    try:
+        meta = load_json(path.read_text())
+    except ValueError as error:
+        raise RecordingFault(f"{path}: is not JSON: {error}") from error
+    if not isinstance(meta, dict):
+        raise RecordingFault(f"{path}: must be an object")
     for key in ("config", "image_hw", "runs"):
         if key not in meta:
             raise RecordingFault(f"{path}: has no {key!r}")

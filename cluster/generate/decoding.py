@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,12 @@ import numpy as np
 from adabldm.core import images, masks, trimap
 from cluster.generate.protocol import Work
 from cluster.manifest.picture_checks import PictureFault, PictureSource
-from cluster.manifest.recipe import placed_trimap
+from cluster.manifest.recipe import placed_trimap, recipe_sha256
 from cluster.manifest.schema import Blob
 from cluster.storage.hashing import sha256
-from cluster.storage.location import Location
+from cluster.storage.location import Location, TooLargeError
+
+OTHER_FILE = "is not the file that was checked"
 
 
 @dataclass(frozen=True)
@@ -31,24 +34,34 @@ def decode(work: Work) -> Decoded:
     source = _picture(work.image)
     data = _read("image", source)
     if sha256(data) != work.source_sha256:
-        raise PictureFault(f"image: {source.shown}: is not the file that was checked")
+        raise PictureFault(f"image: {source.shown}: {OTHER_FILE}")
     image = _pixels("image", source, data, "RGB")
     if work.trimap is not None:
         given = _picture(work.trimap)
-        marks = _pixels("trimap", given, _read("trimap", given), "L")
+        held = _read("trimap", given)
+        if work.trimap_sha256 not in ("", sha256(held)):
+            raise PictureFault(f"trimap: {given.shown}: {OTHER_FILE}")
+        marks = _pixels("trimap", given, held, "L")
         if marks.shape != image.shape[:2]:
             raise PictureFault(f"trimap: {given.shown}: is not of the image's size")
     else:
         assert work.placement is not None  # noqa: S101
-        marks = placed_trimap(work.placement, drawn, *image.shape[:2])
+        shas: list[str] = []
+        marks = placed_trimap(
+            work.placement, lambda field, blob: drawn(field, blob, shas.append), *image.shape[:2]
+        )
+        if work.trimap_sha256 not in ("", recipe_sha256(work.placement, shas)):
+            raise PictureFault(f"placement: a mask {OTHER_FILE}")
     trimap.check(marks)
     return Decoded(work, image, marks, images.read_header(data).is_grey)
 
 
-def drawn(field: str, blob: Blob) -> np.ndarray:
-    """The mask in ``blob``, uint8 (H, W) of 0 / 255. Raises :class:`PictureFault`, ``OSError``."""
+def drawn(field: str, blob: Blob, tell: Callable[[str], None] = lambda _: None) -> np.ndarray:
+    """The mask in ``blob``, uint8 (H, W) of 0 / 255; ``tell`` gets its SHA-256. Raises
+    :class:`PictureFault`, ``OSError``."""
     picture = _picture(blob)
     data = _read(field, picture)
+    tell(sha256(data))
     try:
         return masks.decode_mask(data).pixels
     except images.ImageFault as error:
@@ -62,10 +75,16 @@ def _picture(blob: Blob) -> PictureSource:
 
 
 def _read(field: str, picture: PictureSource) -> bytes:
+    """The file's bytes. It was there when it was checked, so that it is not, or may not be read,
+    is an ``OSError`` here."""
+    if picture.place is None:
+        return picture.data or b""
     try:
-        return picture.read()
-    except PictureFault as error:
-        raise PictureFault(f"{field}: {picture.shown}: {error}") from error
+        return picture.place.read()
+    except (IsADirectoryError, TooLargeError) as error:
+        raise PictureFault(f"{field}: {picture.shown}: cannot be read ({error})") from error
+    except OSError as error:
+        raise OSError(f"{field}: {picture.shown}: {error.strerror or error}") from error
 
 
 def _pixels(field: str, picture: PictureSource, data: bytes, mode: str) -> np.ndarray:

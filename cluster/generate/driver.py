@@ -16,26 +16,26 @@ from threading import Event, Thread
 
 import pyarrow as pa
 
-from adabldm.core.faults import JobFault
+from adabldm.core.faults import JobFault, one_line
 from cluster.generate.flow import Pool, run
 from cluster.generate.protocol import (
     ALL_EXTRAS,
     FAILED,
-    NO_ROOM,
     OK,
     REJECTED,
-    UNLOADABLE,
-    UNSTORED,
     Fact,
     facts_of,
     index_row,
 )
+from cluster.generate.settling import Settling
+from cluster.generate.telling import Telling
 from cluster.generate.windows import PendingWindow
 from cluster.generate.worker import WorkerSettings
 from cluster.manifest.reader import Row
 from cluster.models.loading import ModelFault
 from cluster.output.index import Ledger, Superseded
 from cluster.output.paths import extra_key, image_key, mask_key
+from cluster.output.progress import State
 from cluster.storage.location import Location
 
 COMMIT_ROWS = 1000
@@ -63,7 +63,9 @@ class Tally:
 class Driver:
     """Commits to ``ledger``, with columns ``schema``, what a pool of workers makes.
 
-    ``progress`` is called often with what is committed and what waits to be.
+    ``progress`` is called often with what is committed and what waits to be; ``settling`` tells
+    whose fault a trouble is; ``made_before`` is whether earlier runs have made any request;
+    ``telling`` tells others how far it is.
     """
 
     ledger: Ledger
@@ -73,10 +75,18 @@ class Driver:
     model: str
     config_fingerprint: str
     progress: Callable[[Tally, int], None]
+    settling: Settling
+    made_before: bool = False
+    telling: Telling | None = None
     tally: Tally = field(default_factory=Tally)
     _waiting: list[Row] = field(default_factory=list)
+    _suspects: list[Row] = field(default_factory=list)
+    _seen: set[str | None] = field(default_factory=set)
     _since: float = 0.0
-    _hopeless: bool = False
+    _works: bool = False
+
+    def __post_init__(self) -> None:
+        self._works = self.made_before
 
     def drive(self, windows: Iterator[PendingWindow]) -> Tally:
         """Work through ``windows``.
@@ -90,10 +100,13 @@ class Driver:
                     for fact in facts:
                         self._take(window, fact)
         except (JobFault, ModelFault, KeyboardInterrupt) as error:
-            if not isinstance(error, Superseded) and not self._hopeless:
+            if not isinstance(error, Superseded):
                 self._commit()
+                self._tell("stopped", one_line(error))
             raise
+        self._clear_suspects()
         self._commit()
+        self._tell("finished")
         self.ledger.tidy(INDEX_FILES)
         return self.tally
 
@@ -101,10 +114,14 @@ class Driver:
         """Facts of the window's requests as they come, None when time passes without any."""
         arrived: SimpleQueue[pa.Table | BaseException | None] = SimpleQueue()
         stopped = Event()
+        works = {work.request_id: work for work in window.work}
+
+        def settle(fact: Fact) -> Fact | None:
+            return self.settling(fact, works[fact.request_id])
 
         def collect() -> None:
             try:
-                with closing(run(window.table(), self.pool, self.settings)) as results:
+                with closing(run(window.table(), self.pool, self.settings, settle)) as results:
                     for table in results:
                         arrived.put(table)
                         if stopped.is_set():
@@ -131,37 +148,53 @@ class Driver:
 
     def _take(self, window: PendingWindow, fact: Fact | None) -> None:
         if fact is not None and fact.request_id in window.requests:
-            self._refuse_trouble(fact)
-            if not self._waiting:
-                self._since = time.monotonic()
-            self._waiting.append(self._index_row(window, fact))
-        worked = self.tally.made + self.tally.rejected
-        if not worked and all(row["status"] == FAILED for row in self._waiting):
-            self._refuse_hopelessness()
-        elif len(self._waiting) >= COMMIT_ROWS or self._waited() >= COMMIT_SECONDS:
+            self._refuse_unseen(fact)
+            if self.telling is not None:
+                self.telling.take(fact)
+            row = self._index_row(window, fact)
+            if fact.status != FAILED and not self._works:
+                self._works = True
+                self._clear_suspects()
+            if self._works or fact.own:
+                self._wait_with(row)
+            else:
+                self._suspects.append(row)
+                self._refuse_hopelessness()
+        if len(self._waiting) >= COMMIT_ROWS or self._waited() >= COMMIT_SECONDS:
             self._commit()
         self.progress(self.tally, len(self._waiting))
+        self._tell("running")
+
+    def _tell(self, state: State, reason: str | None = None) -> None:
+        if self.telling is not None:
+            self.telling.tell(self.tally.committed, state, reason)
+
+    def _refuse_unseen(self, fact: Fact) -> None:
+        """Stop if the first pair that a node has stored is not there for this program."""
+        if fact.image is not None and fact.node not in self._seen:
+            _refuse_lost(self.settings.output, [{"status": fact.status, "image": fact.image}])
+            self._seen.add(fact.node)
+
+    def _wait_with(self, *rows: Row) -> None:
+        if rows and not self._waiting:
+            self._since = time.monotonic()
+        self._waiting += rows
+
+    def _clear_suspects(self) -> None:
+        """Failures that may have been the model's are the requests', now that one was made."""
+        self._wait_with(*self._suspects)
+        self._suspects = []
 
     def _waited(self) -> float:
         """Seconds since the first row that waits came."""
         return time.monotonic() - self._since if self._waiting else 0.0
 
     def _refuse_hopelessness(self) -> None:
-        """Stop, and condemn no request, when too many have failed and none has not."""
-        if len(self._waiting) >= HOPELESS_FAILURES:
-            self._hopeless = True
-            reason = self._waiting[-1]["reason"]
-            raise JobFault(f"the first {len(self._waiting)} requests all failed: {reason}")
-
-    def _refuse_trouble(self, fact: Fact) -> None:
-        """Stop for what is no fault of the request's."""
-        if fact.status == UNLOADABLE:
-            raise ModelFault(fact.reason)
-        if fact.status == NO_ROOM:
-            rule = "one request by itself does not fit in a worker's memory"
-            raise JobFault(f"{fact.request_id}: {rule} ({fact.reason})")
-        if fact.status == UNSTORED:
-            raise JobFault(f"{fact.request_id}: {fact.reason}")
+        """Stop, and condemn no request, when too many have failed that are sound and none has been
+        made."""
+        if len(self._suspects) >= HOPELESS_FAILURES:
+            reason = self._suspects[-1]["reason"]
+            raise JobFault(f"the first {len(self._suspects)} requests all failed: {reason}")
 
     def _index_row(self, window: PendingWindow, fact: Fact) -> Row:
         """The request's row of the index; the window forgets it, so there is one only."""
@@ -188,7 +221,7 @@ class Driver:
 
 def _told(error: BaseException) -> BaseException:
     """What went wrong in the flow, in the words of a job that cannot go on."""
-    if isinstance(error, JobFault):
+    if isinstance(error, (JobFault, ModelFault)):
         return error
     lines = str(error).splitlines() or [""]
     fault = JobFault(f"Ray: {type(error).__name__}: {lines[0]}")

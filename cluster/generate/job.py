@@ -9,17 +9,21 @@ from dataclasses import asdict, dataclass, replace
 
 import pyarrow as pa
 
-from adabldm.core.faults import InputFault
+from adabldm.core.faults import InputFault, JobFault
 from adabldm.judging.likeness import RealDefects
 from adabldm.judging.limits import OFF
 from adabldm.judging.options import JudgeOptions
 from adabldm.sampling.options import ModeOptions
 from cluster.generate.compute_batch import ComputeBatch
 from cluster.generate.driver import Driver, Tally
-from cluster.generate.flow import Pool, window_rows
+from cluster.generate.flow import Pool, nodes_for, window_rows
 from cluster.generate.index_columns import index_schema
 from cluster.generate.meters import DriverMeters
-from cluster.generate.resume import mark_committed
+from cluster.generate.resume import forget_failed, mark_committed
+from cluster.generate.settling import Settling
+from cluster.generate.shared_disk import ask_nodes, refuse_unshared
+from cluster.generate.telling import Telling
+from cluster.generate.time_limit import default_time_limit
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.launch.session import ray_session
@@ -33,14 +37,17 @@ from cluster.manifest.request_checks import RequestChecks
 from cluster.manifest.roster import Roster
 from cluster.manifest.validation import validate
 from cluster.models.catalog import open_branches
-from cluster.models.inspect import ModelFacts
-from cluster.models.kinds import inspect_model
+from cluster.models.inspect import EMBEDDED, ModelFacts, model_location
+from cluster.models.kinds import inspect_model, kind_of
 from cluster.models.loading import ModelFault
 from cluster.models.row_models import NO_BRANCH, RowModels
 from cluster.output.index import Ledger
 from cluster.output.run_json import RunBinding, unbind
+from cluster.output.schema import OK, REJECTED
 from cluster.output.tally import OutputTally, tally_of
-from cluster.storage.location import PARTIAL, Location, location
+from cluster.output.unfinished import clear_unfinished
+from cluster.storage.conditional_put import refuse_without_conditional_put
+from cluster.storage.location import Location, location
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +56,9 @@ class GenerationSpec:
 
     Without ``judge`` pairs are not judged. ``named_branches`` are ALIAS=URI, ``branches`` is a
     folder of them. A worker takes ``pool.batch_size`` requests a call and computes
-    ``compute_batch`` of them together. If ``strict``, a prompt that the model cuts is a fault.
+    ``compute_batch`` of them together. If ``strict``, a prompt that the model cuts is a fault. A
+    request is computed for ``time_limit`` seconds at most (None: the mode's). ``retry_failed``
+    makes requests again that have failed.
     """
 
     manifest: str
@@ -64,6 +73,15 @@ class GenerationSpec:
     branches: str | None = None
     compute_batch: ComputeBatch = None
     strict: bool = False
+    time_limit: float | None = None
+    retry_failed: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """What a request may take to be computed."""
+        if self.time_limit is not None:
+            return self.time_limit
+        return default_time_limit(self.options.mode, self.judge, self.pool.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +157,7 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
             checks=checks,
             schema=schema,
             roster=roster,
-            before=mark_committed(manifest, ledger, roster),
+            before=mark_committed(manifest, ledger, roster, retry_failed=spec.retry_failed),
             real=real,
             remarks=[*manifest.remarks, *remarks.lines()],
         )
@@ -158,10 +176,10 @@ def generate(
             remark(line)
         tally, before = Tally(), job.before
         if job.roster.count(done=False):
-            claim = _claim(job)
+            claim = _claim(job, retry_failed=spec.retry_failed)
             before = claim.before
             tally = _drive(spec, job, claim, progress)
-        _clear_partial(job.output)
+            clear_unfinished(job.output, job.ledger.epoch)
         return Outcome(
             output=job.output,
             requests=job.roster.count(),
@@ -180,8 +198,9 @@ class _Claim:
     before: Mapping[str, int]
 
 
-def _claim(job: CheckedJob) -> _Claim:
+def _claim(job: CheckedJob, *, retry_failed: bool) -> _Claim:
     """Bind the output to the job and become its only driver."""
+    refuse_without_conditional_put(job.output)
     bound_now = job.binding.bind(job.output)
     before, seen = job.before, job.ledger.version
     try:
@@ -190,8 +209,11 @@ def _claim(job: CheckedJob) -> _Claim:
         if bound_now and not job.ledger.exists:
             unbind(job.output)
         raise
+    job.binding.bind(job.output)  # A driver that gave the output up has taken its binding along.
     if job.ledger.version != seen + 1:  # Another driver committed while this one was checking.
-        before = mark_committed(job.manifest, job.ledger, job.roster)
+        before = mark_committed(job.manifest, job.ledger, job.roster, retry_failed=retry_failed)
+    if retry_failed:
+        forget_failed(job.ledger, job.roster)
     return _Claim(bound_now=bound_now, before=before)
 
 
@@ -209,23 +231,36 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         ledger=job.ledger,
         schema=job.schema,
         pool=spec.pool,
-        settings=replace(worker_settings(spec, job.output), real=job.real),
+        settings=replace(worker_settings(spec, job.output, job.ledger.epoch), real=job.real),
         model=spec.model,
         config_fingerprint=job.binding.config_fingerprint,
         progress=told,
+        settling=Settling(job.manifest.place, job.model.uri),
+        telling=Telling(job.output, roster.count(done=False)),
+        made_before=any(claim.before.get(status) for status in (OK, REJECTED)),
     )
     windows = pending_windows(job.manifest, job.checks, roster, window_rows(spec.pool))
     try:
         with ray_session(spec.pool.most, spec.pool.gpus):
+            _refuse_unshared(spec, job)
             meters = DriverMeters()
             tally = driver.drive(windows)
             told(tally, 0)
             return tally
     except (ModelFault, InputFault) as error:
-        if claim.bound_now and driver.tally.committed == 0:
-            job.ledger.discard()
-            unbind(job.output)
+        if isinstance(error, ModelFault) and (before or driver.tally.committed):
+            raise JobFault(str(error)) from error
+        if claim.bound_now:
+            job.ledger.discard(before=lambda: unbind(job.output))
         raise InputFault(str(error)) from error
+
+
+def _refuse_unshared(spec: GenerationSpec, job: CheckedJob) -> None:
+    """A cluster's nodes need to see the job's places."""
+    files = kind_of(job.model.uri).has_files and job.model.uri != EMBEDDED
+    place = model_location(job.model.uri) if files else None
+    model = place.path if place is not None and place.is_local else None
+    refuse_unshared(job.output, job.manifest, model, ask_nodes(nodes_for(spec.pool.gpus)))
 
 
 def _refuse_without_branch(model: ModelFacts, manifest: Manifest) -> None:
@@ -274,8 +309,8 @@ def _judge_config(judge: JudgeOptions) -> dict[str, object]:
     return asdict(judge) | {"limits": limits}
 
 
-def worker_settings(spec: GenerationSpec, output: Location) -> WorkerSettings:
-    """How the job's workers work, writing to ``output``."""
+def worker_settings(spec: GenerationSpec, output: Location, epoch: int = 0) -> WorkerSettings:
+    """How the job's workers work, writing to ``output`` for the driver with ``epoch``."""
     return WorkerSettings(
         output=output,
         options=spec.options,
@@ -283,11 +318,6 @@ def worker_settings(spec: GenerationSpec, output: Location) -> WorkerSettings:
         judge=spec.judge,
         keep=spec.keep,
         compute_batch=spec.compute_batch,
+        epoch=epoch,
+        time_limit=spec.seconds,
     )
-
-
-def _clear_partial(output: Location) -> None:
-    """Remove files that a killed worker left unfinished."""
-    partial = output.join(PARTIAL)
-    if output.is_local and partial.is_folder():
-        partial.fs.rm(partial.path, recursive=True)

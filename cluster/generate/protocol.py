@@ -22,15 +22,22 @@ from cluster.output.paths import ASKED_MASK, REFINED_MASK
 from cluster.output.schema import INDEX
 from cluster.storage.location import Location
 
-Status = Literal["ok", "rejected", "failed", "unloadable", "unstored", "no room"]
+Status = Literal[
+    "ok", "rejected", "failed", "unloadable", "unread", "unstored", "no room", "again", "hung"
+]
 OK: Status = schema.OK
 REJECTED: Status = schema.REJECTED
 FAILED: Status = schema.FAILED
 UNLOADABLE: Status = "unloadable"
+UNREAD: Status = "unread"
 UNSTORED: Status = "unstored"
 NO_ROOM: Status = "no room"
-"""The last three are troubles that are not the request's: the job stops, and the request has no
-place in the index."""
+AGAIN: Status = "again"
+HUNG: Status = "hung"
+FINAL = (OK, REJECTED, FAILED)
+"""What a request's row may say. The others tell of what may not be the request's own
+(:mod:`cluster.generate.troubles`): its model was not loaded, its pictures not read, its files not
+stored, it found no memory; or its worker had to leave it, or was in a call that took too long."""
 
 EXTRAS = ("source", "trimap", "blended")
 """Pictures that may be kept besides a pair."""
@@ -45,6 +52,7 @@ WORK = pa.schema(
         pa.field("branch", pa.string()),
         pa.field("branch_fingerprint", pa.string()),
         INDEX.field("source_sha256"),
+        INDEX.field("trimap_sha256"),
     ]
 )
 FACTS = pa.schema(
@@ -52,8 +60,12 @@ FACTS = pa.schema(
         *(INDEX.field(name) for name in ("request_id", "status", "reason", "image", "mask")),
         *(INDEX.field(name) for name in ("image_sha256", "mask_sha256", "extras")),
         *(INDEX.field(name) for name in ("quality", "seconds", "made_by", "made_at")),
+        pa.field("own", pa.bool_()),
+        pa.field("node", pa.string()),
     ]
 )
+_OF_THE_WAY = ("own", "node")
+"""Fields of a fact that have no place in the index."""
 
 _KNOWN = frozenset(SCHEMA.names)
 
@@ -97,7 +109,8 @@ class Work:
     """A row of :data:`WORK`: all that a worker needs to make a request. Paths are URIs.
 
     ``model`` is a whole model's URI; ``branch``, the URI of a branch's folder, is None where the
-    whole model makes the request; ``source_sha256`` is of the good image's file as it was checked.
+    whole model makes the request; ``source_sha256`` is of the good image's file as it was checked,
+    ``trimap_sha256`` of the trimap's, or of the recipe with its masks (empty: any).
     """
 
     request_id: str
@@ -114,10 +127,16 @@ class Work:
     branch: str | None
     branch_fingerprint: str | None
     source_sha256: str
+    trimap_sha256: str = ""
 
     @classmethod
     def of(
-        cls, row: Row, model: RowModel, source_sha256: str, resolve: Callable[[str], Location]
+        cls,
+        row: Row,
+        model: RowModel,
+        source_sha256: str,
+        resolve: Callable[[str], Location],
+        trimap_sha256: str = "",
     ) -> Work:
         """The work of a row that was checked, whose paths ``resolve`` finds."""
         request, given, recipe = Request.of(row), row.get("trimap"), row.get("placement")
@@ -136,17 +155,22 @@ class Work:
             branch=model.branch,
             branch_fingerprint=model.branch_fingerprint,
             source_sha256=source_sha256,
+            trimap_sha256=trimap_sha256,
         )
 
     @property
     def inline_bytes(self) -> int:
         """Bytes of the pictures that are in the row itself."""
-        pictures: list[Blob | None] = [self.image, self.trimap]
+        return sum(len(picture["bytes"] or b"") for _, picture in self.pictures())
+
+    def pictures(self) -> list[tuple[str, Blob]]:
+        """Field and content of each picture that it is made of."""
+        found: list[tuple[str, Blob | None]] = [("image", self.image), ("trimap", self.trimap)]
         if self.placement is not None:
-            pictures.append(self.placement["foreground"])
+            found.append(("foreground", self.placement["foreground"]))
             set_down: list[SetDown] = [self.placement, *(self.placement["more"] or ())]
-            pictures += [part["mask"] for part in set_down]
-        return sum(len(picture["bytes"] or b"") for picture in pictures if picture)
+            found += [("mask", part["mask"]) for part in set_down]
+        return [(field, picture) for field, picture in found if picture]
 
 
 class Extra(TypedDict):
@@ -161,7 +185,8 @@ class Extra(TypedDict):
 class Fact:
     """A row of :data:`FACTS`: what became of a request. Paths are inside the output; ``quality``
     and ``seconds`` are pairs of a name and a figure; the index says of ``made_by`` and ``made_at``
-    what they are."""
+    what they are. A failure that is certainly the request's ``own`` lies in what it was made of;
+    ``node`` is where it was made."""
 
     request_id: str
     status: Status
@@ -175,6 +200,8 @@ class Fact:
     seconds: list[tuple[str, float]] | None = None
     made_by: str | None = None
     made_at: datetime | None = None
+    own: bool = False
+    node: str | None = None
 
 
 def work_table(works: Iterable[Work]) -> pa.Table:
@@ -215,7 +242,7 @@ def index_row(
         "trimap_sha256": prints.trimap,
         "model_fingerprint": prints.model,
         "config_fingerprint": config_fingerprint,
-        **vars(fact),
+        **{name: value for name, value in vars(fact).items() if name not in _OF_THE_WAY},
     }
 
 

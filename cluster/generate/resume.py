@@ -7,7 +7,8 @@ from collections import Counter
 from adabldm.core.faults import InputFault
 from cluster.manifest.reader import Manifest
 from cluster.manifest.roster import Roster
-from cluster.output.index import Ledger
+from cluster.output.index import Ledger, quoted
+from cluster.output.schema import FAILED
 
 SHOWN_FAULTS = 50
 PLAIN_FIELDS = ("object", "defect", "prompt", "negative_prompt", "seed")
@@ -20,8 +21,11 @@ INDEX_HASHES = {
 }
 
 
-def mark_committed(manifest: Manifest, ledger: Ledger, roster: Roster) -> Counter[str]:
-    """Mark in ``roster`` what ``ledger`` holds; returns how many of these have which status.
+def mark_committed(
+    manifest: Manifest, ledger: Ledger, roster: Roster, *, retry_failed: bool = False
+) -> Counter[str]:
+    """Mark in ``roster`` what ``ledger`` holds; returns how many of these have which status. With
+    ``retry_failed`` those that have failed count as if they were not there.
 
     Raises :class:`InputFault` for a committed id whose request is another one now.
     """
@@ -30,25 +34,35 @@ def mark_committed(manifest: Manifest, ledger: Ledger, roster: Roster) -> Counte
     for batch in ledger.read(["request_id", "request_fingerprint", "status"]):
         ids, prints, statuses = (column.to_pylist() for column in batch.columns)
         known = roster.find(ids)
-        roster.mark_done(known)
+        done: list[str] = []
         for request_id, fingerprint, status in zip(ids, prints, statuses, strict=True):
-            if request_id in known:
+            if request_id in known and not (retry_failed and status == FAILED):
+                done.append(request_id)
                 found[status] += 1
                 if fingerprint != known[request_id].request:
                     changed.append(request_id)
+        roster.mark_done(done)
     if changed:
         raise InputFault(*_changes(manifest, ledger, roster, changed))
     return found
 
 
+def forget_failed(ledger: Ledger, roster: Roster) -> None:
+    """Take the rows of requests that have failed out of ``ledger``."""
+    ids: list[str] = []
+    for batch in ledger.read(["request_id"], f"status = '{FAILED}'"):
+        ids += roster.find(batch["request_id"].to_pylist())
+    ledger.forget_failed(ids)
+
+
 def _changes(manifest: Manifest, ledger: Ledger, roster: Roster, changed: list[str]) -> list[str]:
     """A line for each field in which a committed request differs from the manifest's."""
     shown = changed[:SHOWN_FAULTS]
-    quoted = ", ".join("'" + request_id.replace("'", "''") + "'" for request_id in shown)
+    ids = ", ".join(map(quoted, shown))
     columns = ["request_id", *PLAIN_FIELDS, *INDEX_HASHES.values()]
     held = {
         row["request_id"]: row
-        for batch in ledger.read(columns, f"request_id IN ({quoted})")
+        for batch in ledger.read(columns, f"request_id IN ({ids})")
         for row in batch.to_pylist()
     }
     prints = roster.find(shown)

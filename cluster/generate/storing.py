@@ -17,8 +17,9 @@ from adabldm.judging.options import JudgeOptions
 from adabldm.sampling.options import RequestTrace
 from cluster.generate.protocol import OK, REJECTED, Extra, Fact, Work
 from cluster.output.paths import ASKED_MASK, REFINED_MASK, extra_key, image_key, mask_key
+from cluster.output.unfinished import unfinished
 from cluster.storage.hashing import sha256
-from cluster.storage.location import PARTIAL, Location
+from cluster.storage.location import Location
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +42,13 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Writes to ``output``: of a judged pair the mask that ``judge`` says; of a rejected one
-    nothing, unless ``keep_rejected``."""
+    """Writes to ``output``, for the driver with ``epoch``: of a judged pair the mask that ``judge``
+    says; of a rejected one nothing, unless ``keep_rejected``."""
 
     output: Location
     judge: JudgeOptions | None
     keep_rejected: bool
+    epoch: int = 0
 
     def __call__(self, made: Made) -> Fact:
         """Write the files of ``made`` and return the request's fact. Raises ``OSError``."""
@@ -96,5 +98,5 @@ class Store:
 
     def _write(self, key: str, pixels: np.ndarray) -> str:
         data = images.encode_png(pixels)
-        self.output.join(key).write(data, partial=self.output.join(PARTIAL))
+        self.output.join(key).write(data, partial=unfinished(self.output, self.epoch))
         return sha256(data)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from adabldm.core.faults import InputFault, JobFault
 from cluster.generate.protocol import Request, Work, work_table
-from cluster.manifest.reader import Manifest
-from cluster.manifest.request_checks import Fingerprints, RequestChecks
+from cluster.manifest.reader import Manifest, Row
+from cluster.manifest.request_checks import Fingerprints, RequestChecks, fingerprints
 from cluster.manifest.roster import Roster
 
+CHANGED = "the manifest has changed since it was checked"
 MAX_INLINE_BYTES = 512 * 1024 * 1024
 
 
@@ -39,18 +41,41 @@ class PendingWindow:
 def pending_windows(
     manifest: Manifest, checks: RequestChecks, roster: Roster, rows: int
 ) -> Iterator[PendingWindow]:
-    """Windows of at most about ``rows`` requests that are not committed."""
-    window = PendingWindow()
-    for _, chunk in manifest.chunks():
+    """Windows of at most about ``rows`` requests that are not committed.
+
+    Raises :class:`JobFault` for a manifest that is not the checked one any more.
+    """
+    window, given, asked = PendingWindow(), 0, roster.count(done=False)
+    for _, chunk in _as_checked(manifest):
         pending = roster.pending(row["request_id"] for row in chunk)
         for row in chunk:
             prints = pending.get(row["request_id"])
             if prints is not None:
                 model = checks.models.of(row.get("model"))
-                work = Work.of(row, model, prints.source, manifest.resolve)
+                _refuse_changed(manifest, row, prints, model.fingerprint)
+                work = Work.of(row, model, prints.source, manifest.resolve, prints.trimap)
+                given += 1
                 window.add(Request.of(row), work, prints)
         if len(window.work) >= rows or window.inline_bytes >= MAX_INLINE_BYTES:
             yield window
             window = PendingWindow()
     if window.work:
         yield window
+    if given != asked:
+        raise JobFault(f"{manifest.place.shown}: {CHANGED} ({asked - given} requests are gone)")
+
+
+def _as_checked(manifest: Manifest) -> Iterator[tuple[int, list[Row]]]:
+    """The chunks of a manifest that was in order when it was checked."""
+    try:
+        yield from manifest.chunks()
+    except InputFault as fault:
+        raise JobFault(f"{fault.lines[0]}; {CHANGED}") from fault
+
+
+def _refuse_changed(manifest: Manifest, row: Row, prints: Fingerprints, model: str) -> None:
+    """Stop at a row that is another request than was checked; its pictures' files are looked at by
+    its worker."""
+    if fingerprints(row, prints.source, prints.trimap, model).request != prints.request:
+        which = f"request_id {row['request_id']!r}"
+        raise JobFault(f"{manifest.place.shown}: {which}: {CHANGED}")

@@ -1,70 +1,62 @@
 """The actor: holds the pipeline, turns work into stored pairs, and tells the facts.
 
 A request is planned -> sampled -> judged -> stored -> committed. Its work has what was planned; the
-pipeline samples and judges it (:meth:`Worker._sample`); its files are stored
+pipeline samples and judges it (:mod:`cluster.generate.making`); its files are stored
 (:mod:`cluster.generate.storing`); the driver commits the facts (:mod:`cluster.generate.driver`).
 
 One thread computes; decoding, coding and uploads happen beside it. A request's files depend on the
 request alone, so work that is done twice writes the same bytes to the same places.
+
+A worker that hangs, or whose machine is about to be taken away, tells what it has, hands the rest
+back and ends; Ray starts another.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 import time
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import groupby
+from threading import Event, Timer
 
-import numpy as np
 import pyarrow as pa
 
 from adabldm.core import images, trimap
-from adabldm.judging.likeness import RealDefects
-from adabldm.judging.options import JudgeOptions
 from adabldm.placement import transform
-from adabldm.sampling.options import ModeOptions
-from adabldm.sampling.output import AdaBLDMOutput
-from cluster.generate.compute_batch import ComputeBatch, ComputeBatches, is_out_of_memory
 from cluster.generate.decoding import Decoded, decode
+from cluster.generate.identity import identity
+from cluster.generate.making import Maker, Result, fact
 from cluster.generate.meters import worker_meters
+from cluster.generate.notice import Notice
 from cluster.generate.protocol import (
+    AGAIN,
     FAILED,
-    NO_ROOM,
+    HUNG,
+    OK,
     REJECTED,
-    UNLOADABLE,
+    UNREAD,
     UNSTORED,
     Fact,
-    Status,
     Work,
     fact_table,
     works_of,
 )
+from cluster.generate.settings import WorkerSettings
 from cluster.generate.storing import Made, Store
+from cluster.generate.watch import Watch
 from cluster.manifest.picture_checks import PictureFault
-from cluster.models.kinds import Backend
-from cluster.models.loading import Backends, ModelFault
-from cluster.storage.location import Location
+
+__all__ = ["Worker", "WorkerSettings"]
 
 TRANSFER_THREADS = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerSettings:
-    """Where and how a worker works; ``judge`` None: pairs are not judged; ``keep`` names of
-    :data:`~cluster.generate.protocol.KEPT`; ``compute_batch`` requests are computed together, or
-    ``auto``: as many as fit in memory; ``real`` has the real defects by object and type."""
-
-    output: Location
-    options: ModeOptions
-    device: str
-    judge: JudgeOptions | None = None
-    keep: tuple[str, ...] = ()
-    compute_batch: ComputeBatch = None
-    real: Mapping[tuple[str, str], RealDefects] = field(default_factory=dict)
+TICK_SECONDS = 0.5
+LEAVE_SECONDS = 3.0
+"""From a worker's last word to its end: time for the word to arrive."""
+NOTICE_SECONDS = 12.0
+"""How long what is under way may still take on a machine that is about to be taken away."""
+HANDED_BACK = "handed back"
 
 
 class Worker:
@@ -76,158 +68,109 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
-        self._backends = Backends(settings.device)
-        self._batches = ComputeBatches(settings.compute_batch, settings.device)
-        self._distances = {pair: of.distance for pair, of in settings.real.items()}
-        self._in_place: tuple[str, str | None] | None = None
+        self._who = identity()
+        self._watch, self._notice = Watch(settings.time_limit), Notice(self._who)
+        self._make = Maker(settings, self._watch)
         self._store = Store(
-            output=settings.output, judge=settings.judge, keep_rejected=REJECTED in settings.keep
+            output=settings.output,
+            judge=settings.judge,
+            keep_rejected=REJECTED in settings.keep,
+            epoch=settings.epoch,
         )
         self._meters = worker_meters()
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
         self._transfer = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
+        self._ending = Event()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        decoded: list[Decoded] = []
-        facts: list[Fact] = []
         works = works_of(batch)
-        for work, future in [(work, self._transfer.submit(decode, work)) for work in works]:
-            try:
-                decoded.append(future.result())
-            except (PictureFault, images.ImageFault, trimap.TrimapFault) as error:
-                facts.append(_fact(work, FAILED, reason=str(error)))
-            except transform.PlacementFault as error:
-                facts.append(_fact(work, FAILED, reason=f"placement: {error}"))
-            except OSError as error:
-                facts.append(_fact(work, UNSTORED, reason=f"reading: {error}"))
+        if self._notice.seconds() is not None:
+            self._end()
+        if self._ending.is_set():
+            return self._told(works, [fact(work, AGAIN, HANDED_BACK) for work in works])
+        decoded, facts = self._decoded(works)
+        made, lost = self._computed(decoded)
+        facts += lost
         stored: list[tuple[Work, Future[Fact]]] = []
-        for result in self._compute.submit(self._sample_all, decoded).result():
-            if isinstance(result, Made):
-                stored.append((result.work, self._transfer.submit(self._store, result)))
+        for one in made:
+            if isinstance(one, Made):
+                stored.append((one.work, self._transfer.submit(self._stored, one)))
             else:
-                facts.append(result)
+                facts.append(one)
         for work, done in stored:
             try:
                 facts.append(done.result())
             except OSError as error:
-                facts.append(_fact(work, UNSTORED, reason=f"writing: {error}"))
+                facts.append(fact(work, UNSTORED, reason=f"writing: {error}"))
+        return self._told(works, facts)
+
+    def _decoded(self, works: list[Work]) -> tuple[list[Decoded], list[Fact]]:
+        """The pictures of ``works``, and what became of those that have none."""
+        decoded: list[Decoded] = []
+        facts: list[Fact] = []
+        for work, future in [(work, self._transfer.submit(decode, work)) for work in works]:
+            try:
+                decoded.append(future.result())
+            except (PictureFault, images.ImageFault, trimap.TrimapFault) as error:
+                facts.append(fact(work, FAILED, reason=str(error), own=True))
+            except transform.PlacementFault as error:
+                facts.append(fact(work, FAILED, reason=f"placement: {error}", own=True))
+            except OSError as error:
+                facts.append(fact(work, UNREAD, reason=f"reading: {error}"))
+        return decoded, facts
+
+    def _computed(self, decoded: list[Decoded]) -> tuple[list[Result], list[Fact]]:
+        """What is made of ``decoded``, and what became of those that are not waited for."""
+        results: list[Result] = []
+        computing = self._compute.submit(self._make, decoded, results.append)
+        while not wait([computing], TICK_SECONDS).done:
+            if hung := self._watch.overdue():
+                return self._left(decoded, results, hung)
+            under_notice = self._notice.seconds()
+            if self._ending.is_set() or (under_notice or 0) > NOTICE_SECONDS:
+                return self._left(decoded, results, ())
+        computing.result()
+        return results, []
+
+    def _left(
+        self, decoded: list[Decoded], results: list[Result], hung: Collection[str]
+    ) -> tuple[list[Result], list[Fact]]:
+        """Wait no longer: what there is, and the rest, of which ``hung`` took too long."""
+        self._end()
+        made = list(results)
+        there = {one.work.request_id if isinstance(one, Made) else one.request_id for one in made}
+        reason = f"computed for more than {self._settings.time_limit:g} s" if hung else ""
+        lost = []
+        for work in [one.work for one in decoded if one.work.request_id not in there]:
+            if work.request_id not in hung:
+                lost.append(fact(work, AGAIN, HANDED_BACK))
+            elif len(hung) > 1:
+                lost.append(fact(work, HUNG, reason))
+            else:
+                lost.append(fact(work, FAILED, f"{reason} (--time-limit)"))
+        return made, lost
+
+    def _stored(self, made: Made) -> Fact:
+        if self._settings.stores:
+            return self._store(made)
+        status = OK if made.reason is None else REJECTED
+        return Fact(request_id=made.work.request_id, status=status, reason=made.reason)
+
+    def _told(self, works: list[Work], facts: list[Fact]) -> pa.Table:
         if self._meters is not None:
             self._meters.tell(works, facts)
-        now = datetime.now(UTC)
-        return fact_table(replace(fact, made_by=self._name, made_at=now) for fact in facts)
-
-    def _sample_all(self, decoded: list[Decoded]) -> list[Made | Fact]:
-        """Run the pipeline of each row's model and branch."""
-        results: list[Made | Fact] = []
-        for _, group in groupby(decoded, key=_model_of):
-            results += self._sample(list(group))
-        return results
-
-    def _sample(self, decoded: list[Decoded]) -> list[Made | Fact]:
-        """Run one model's pipeline; a batch that raises is halved until the culprits stand
-        alone. When memory runs out, fewer are computed together and no row is blamed."""
-        try:
-            return list(self._run(decoded))
-        except ModelFault as error:
-            return [_fact(one.work, UNLOADABLE, reason=str(error)) for one in decoded]
-        except Exception as error:
-            _leave_a_broken_gpu(error)
-            status = NO_ROOM if is_out_of_memory(error) else FAILED
-            lines = str(error).splitlines() or [""]
-            reason = f"{type(error).__name__}: {lines[0]}"
-        if status == NO_ROOM and self._batches.halve(decoded[0].work.model):
-            return self._sample(decoded)
-        if len(decoded) == 1:
-            return [_fact(decoded[0].work, status, reason=reason)]
-        middle = len(decoded) // 2
-        return self._sample(decoded[:middle]) + self._sample(decoded[middle:])
-
-    def _run(self, decoded: list[Decoded]) -> list[Made]:
-        settings = self._settings
-        backend, seconds = self._backend_of(decoded[0])
-
-        def trial(size: int) -> None:
-            from adabldm.sampling.modes import mode_of
-
-            chosen = [decoded[i % len(decoded)] for i in range(size)]
-            self._call(
-                backend, chosen, mode_of(settings.options).trial(settings.options), None, size
-            )
-
-        compute_batch = self._batches.of(decoded[0].work.model, trial)
-        judge = settings.judge
-        out = self._call(backend, decoded, settings.options, judge, compute_batch)
-        kept = {"source": out.sources, "trimap": out.trimaps, "blended": out.blended}
-        return [
-            Made(
-                work=one.work,
-                image=_in_channels_of(one, out.images[i], settings.options),
-                asked=out.masks[i],
-                refined=out.refined[i] if judge else None,
-                reason=out.reasons[i],
-                extras={
-                    name: _in_channels_of(one, kept[name][i], settings.options)
-                    for name in settings.keep
-                    if name in kept
-                },
-                trace=out.traces[i],
-                seconds={} if i else seconds,
-            )
-            for i, one in enumerate(decoded)
-        ]
-
-    def _call(
-        self,
-        backend: Backend,
-        decoded: list[Decoded],
-        options: ModeOptions,
-        judge: JudgeOptions | None,
-        compute_batch: int | None,
-    ) -> AdaBLDMOutput:
-        works = [one.work for one in decoded]
-        return backend(
-            images=[one.image for one in decoded],
-            trimaps=[one.trimap for one in decoded],
-            prompts=[work.prompt for work in works],
-            negative_prompts=[work.negative_prompt for work in works],
-            seeds=[work.seed for work in works],
-            options=options,
-            judge=judge,
-            real=[self._distances.get((work.object, work.defect)) for work in works],
-            compute_batch=compute_batch,
+        who, now = self._who, datetime.now(UTC)
+        return fact_table(
+            replace(one, made_by=who.worker, made_at=now, node=who.node) for one in facts
         )
 
-    def _backend_of(self, one: Decoded) -> tuple[Backend, dict[str, float]]:
-        """The pipeline of a row with its branch in place, and the seconds of a ``swap``, if it took
-        one. Raises :class:`ModelFault`."""
-        began, work, wanted = time.perf_counter(), one.work, _model_of(one)
-        backend = self._backends.get(
-            work.model, work.model_fingerprint, work.branch, work.branch_fingerprint
-        )
-        if self._in_place == wanted:
-            return backend, {}
-        self._in_place = wanted
-        return backend, {"swap": time.perf_counter() - began}
-
-
-def _in_channels_of(one: Decoded, picture: np.ndarray, options: ModeOptions) -> np.ndarray:
-    """A picture of a pair with as many channels as its good image's file; at the model's size
-    always three."""
-    if options.resolution == "model" or not one.is_grey or picture.ndim == 2:
-        return picture
-    return images.grey(picture)
-
-
-def _model_of(one: Decoded) -> tuple[str, str | None]:
-    return one.work.model, one.work.branch
-
-
-def _leave_a_broken_gpu(error: Exception) -> None:
-    """End this process after an error that leaves its CUDA context unusable; Ray starts another."""
-    if "CUDA error" in str(error):
-        os._exit(1)
-
-
-def _fact(work: Work, status: Status, reason: str) -> Fact:
-    return Fact(request_id=work.request_id, status=status, reason=reason)
+    def _end(self) -> None:
+        """End this process soon, if Ray starts another one then."""
+        if not self._ending.is_set():
+            self._ending.set()
+            if self._who.is_actor:
+                timer = Timer(LEAVE_SECONDS, os._exit, (1,))
+                timer.daemon = True
+                timer.start()
+        elif self._who.is_actor:
+            time.sleep(LEAVE_SECONDS)

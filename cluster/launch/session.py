@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import current_thread, main_thread
 
 from adabldm.core.faults import InputFault, JobFault
 
@@ -22,8 +24,8 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
     """A connection to the cluster at ``RAY_ADDRESS``, or else to a Ray of this machine's own with
     room for ``workers``, closed at the end. A connection that is there already is used and kept.
 
-    Raises :class:`InputFault` if workers need GPUs and this machine has none, :class:`JobFault` if
-    there is no connection.
+    Raises :class:`InputFault` if workers need GPUs and this machine has none, or if a cluster is to
+    be joined without a token and nobody said so; :class:`JobFault` if there is no connection.
     """
     joins = bool(os.environ.get("RAY_ADDRESS"))
     _guard_doors(joins)
@@ -33,7 +35,7 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
         yield
         return
     try:
-        with _silence():
+        with _silence(), _own_sigterm():
             _connect(joins, workers)
     except Exception as error:
         ray.shutdown()
@@ -99,6 +101,17 @@ def _silence() -> Iterator[None]:
             os.close(kept)
 
 
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray would end the program on SIGTERM, wherever it is; this program ends in good order."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if current_thread() is main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
 def _guard_doors(joins: bool) -> None:
     """Every connection needs a token, and a Ray of our own is seen by this machine only; its
     workers matter as much as other programs.
@@ -116,7 +129,11 @@ def _guard_doors(joins: bool) -> None:
             or "RAY_AUTH_TOKEN_PATH" in os.environ
             or TOKEN_FILE.expanduser().exists()
         )
-        os.environ["RAY_AUTH_MODE"] = "token" if has_token else "disabled"
+        if not has_token:
+            rule = "there is no token for it (RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or "
+            rule += f"{TOKEN_FILE}); RAY_AUTH_MODE=disabled joins a Ray that asks for none"
+            raise InputFault.of("RAY_ADDRESS", os.environ["RAY_ADDRESS"], rule)
+        os.environ["RAY_AUTH_MODE"] = "token"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     # Ray would let workers give way to every other program of the machine.
     os.environ.setdefault("RAY_worker_niceness", "0")

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from adabldm.core.faults import InputFault
 from cluster.manifest.arrow_message import extension_columns
+from cluster.manifest.bounds import text_columns
 from cluster.storage.location import Location
 
 MAGIC, ENCRYPTED = b"PAR1", b"PARE"
@@ -34,14 +35,23 @@ THRIFT_STRING = 0x18
 RULE = "columns are plain: no Arrow extension types (cast it to text or to numbers)"
 
 
-def open_parquet(file: Location) -> pq.ParquetFile:
-    """Open ``file`` once it is known to hold plain columns only. Raises :class:`InputFault`."""
+def open_parquet(file: Location, *, texts_once: bool = False) -> pq.ParquetFile:
+    """Open ``file`` once it is known to hold plain columns only; with ``texts_once`` columns of
+    texts come as dictionaries, as they are stored. Raises :class:`InputFault`."""
     refuse_extension_types(file)
     try:
         parquet = pq.ParquetFile(
             file.fs.open(file.path, "rb"), buffer_size=1 << 20, pre_buffer=False
         )
         schema = parquet.schema_arrow
+        if texts_once and (names := text_columns(schema)):
+            parquet.close()
+            parquet = pq.ParquetFile(
+                file.fs.open(file.path, "rb"),
+                buffer_size=1 << 20,
+                pre_buffer=False,
+                read_dictionary=names,
+            )
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _refusal(file, f"not a readable Parquet file ({reason})") from error

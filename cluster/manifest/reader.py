@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from adabldm.core.faults import InputFault, one_line
+from cluster.manifest.bounds import refuse_long_texts, rows_together
 from cluster.manifest.columns import Columns
 from cluster.manifest.conform import conform, whole
 from cluster.manifest.parquet_guard import open_parquet
@@ -88,11 +89,13 @@ class Manifest:
         start = 0
         for part, constants in zip(self.parts, self._constants, strict=True):
             file = part.file
-            with open_parquet(file) as parquet:
+            with open_parquet(file, texts_once=True) as parquet:
                 end = start + parquet.metadata.num_rows
                 try:
-                    for batch in parquet.iter_batches(CHUNK_ROWS, use_threads=False):
+                    some = rows_together(parquet.metadata, CHUNK_ROWS)
+                    for batch in parquet.iter_batches(some, use_threads=False):
                         batch.validate(full=True)
+                        refuse_long_texts(batch)
                         rows = self._rows(batch, constants, part.partition)
                         yield start, rows
                         start += len(rows)

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from adabldm.core import trimap
 from adabldm.placement import transform
 from cluster.manifest.schema import Blob, Recipe, SetDown
+from cluster.storage.hashing import sha256
+
+PLACEMENT_FIELDS = ("angle", "scale", "top", "left")
+
+
+def recipe_sha256(recipe: Recipe, shas: Sequence[str]) -> str:
+    """SHA-256 of ``recipe`` with those of its files: the masks' in order, then the foreground's if
+    it has one."""
+    set_down: list[SetDown] = [recipe, *(recipe.get("more") or ())]
+    parts: list[dict[str, Any]] = [
+        {**{name: part[name] for name in PLACEMENT_FIELDS}, "mask": sha}  # type: ignore[literal-required]
+        for part, sha in zip(set_down, shas, strict=False)
+    ]
+    content = {**parts[0], "foreground": shas[-1] if recipe.get("foreground") else None}
+    return digest(content | ({"more": parts[1:]} if parts[1:] else {}))
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of what a request is made of."""
+    return sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
 
 
 def placed_trimap(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +11,12 @@ from adabldm.core.names import defect_fault, name_fault, object_fault
 from adabldm.placement import transform
 from cluster.manifest.picture_checks import PictureChecks, PictureFacts, PictureFault, PictureSource
 from cluster.manifest.reader import Manifest, Row
+from cluster.manifest.recipe import PLACEMENT_FIELDS, digest
 from cluster.models.row_models import RowModels
-from cluster.storage.hashing import sha256
 
 T = TypeVar("T")
 INT64 = range(-(2**63), 2**63)
 TOP_UPS = range(1, 10**9)
-PLACEMENT_FIELDS = ("angle", "scale", "top", "left")
 
 
 class RowFault(NamedTuple):
@@ -59,6 +57,21 @@ class RequestFaults(ValueError):
         self.faults = faults
 
 
+def fingerprints(row: Row, source: str, trimap: str, model: str) -> Fingerprints:
+    """Of ``row``, made of a good image, a trimap and a model with these SHA-256."""
+    made_of = {
+        "object": row["object"],
+        "defect": row["defect"],
+        "image": source,
+        "trimap": trimap,
+        "prompt": row["prompt"],
+        "negative_prompt": row.get("negative_prompt") or "",
+        "seed": row["seed"],
+        "model": model,
+    }
+    return Fingerprints(digest(made_of), source, trimap, model)
+
+
 class RequestChecks:
     """Checks rows of ``manifest``, whose models are found by ``models``.
 
@@ -83,17 +96,7 @@ class RequestChecks:
         model = self._model_fingerprint(faults, row)
         if faults or source is None:
             raise RequestFaults(faults)
-        made_of = {
-            "object": row["object"],
-            "defect": row["defect"],
-            "image": source.sha256,
-            "trimap": trimap,
-            "prompt": row["prompt"],
-            "negative_prompt": row.get("negative_prompt") or "",
-            "seed": row["seed"],
-            "model": model,
-        }
-        prints = Fingerprints(_digest(made_of), source.sha256, trimap, model)
+        prints = fingerprints(row, source.sha256, trimap, model)
         return CheckedRequest(prints, source.height, source.width, source.deep)
 
     def _picture(self, blob: Any) -> PictureSource:
@@ -156,7 +159,7 @@ class RequestChecks:
         content["foreground"] = foreground and foreground.sha256
         if more:
             content["more"] = more
-        return _digest(content)
+        return digest(content)
 
     def _set_down(
         self, faults: list[RowFault], field: str, part: Any, source: PictureFacts | None
@@ -213,10 +216,6 @@ def _plain_faults(row: Row) -> list[RowFault]:
     rule = f"must be null, or a whole number in 1..{TOP_UPS[-1]}"
     found.append(("top_up", None if legal_top_up else rule))
     return [RowFault(field, row.get(field), rule) for field, rule in found if rule]
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
 
 
 def _sides(facts: PictureFacts) -> str:

@@ -70,18 +70,24 @@ def inspect_files(uri: str) -> ModelFacts:
         files, index = _listed(place)
         for file in files.values():
             _check_file(uri, place, file)
-        with ThreadPoolExecutor(READERS) as pool:
-            digests = list(pool.map(file_sha256, files.values()))
+        fingerprint = files_fingerprint(files)
         has_control = _file_has_control(place) if index is None else index_has_control(index)
     except (OSError, CheckpointFault) as error:
         raise InputFault.of("model", uri, f"cannot be read ({error})") from error
-    listing = [[name, digest] for name, digest in zip(files, digests, strict=True)]
     return ModelFacts(
         uri=uri,
-        fingerprint=hashlib.sha256(json.dumps(listing).encode()).hexdigest(),
+        fingerprint=fingerprint,
         has_control_branch=has_control,
         image_size=None if index is None else _image_size(place, index),
     )
+
+
+def files_fingerprint(files: Mapping[str, Location]) -> str:
+    """SHA-256 over the names and bytes of a model's ``files``, in order. Raises ``OSError``."""
+    with ThreadPoolExecutor(READERS) as pool:
+        digests = list(pool.map(file_sha256, files.values()))
+    listing = [[name, digest] for name, digest in zip(files, digests, strict=True)]
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
 
 
 def model_files(place: Location) -> Mapping[str, Location]:

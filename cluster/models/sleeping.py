@@ -1,11 +1,11 @@
 """A pipeline that only sleeps: the same call as the real one, for tests and for ceilings.
 
-``sleep://MS?spread=R&accept=P&reject=WORD&raise=WORD&crash=WORD&fail=TEXT&room=N&size=S&version=V``:
+``sleep://MS?spread=R&accept=P&reject=WORD&raise=WORD&crash=WORD&hang=WORD&fail=TEXT&room=N&size=S&version=V``:
 MS milliseconds a draw, or with ``spread`` MS on average and by its seed up to R times the shortest;
 where there is a judge, a share P of the draws, by their seed and number, nearly covers its mask and
 the others hardly, as all do whose prompt contains the WORD of ``reject``; a prompt that contains a
-WORD raises, or ends the process; ``fail`` is an error while loading; memory runs out when more than
-N requests are computed together.
+WORD raises, ends the process, or takes an hour; ``fail`` is an error while loading; memory runs out
+when more than N requests are computed together.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from adabldm.judging.options import JudgeOptions
 from adabldm.judging.verdict import RealDistance
 from adabldm.sampling.options import ModeOptions, RequestTrace
 from adabldm.sampling.output import AdaBLDMOutput
+
+HANG_SECONDS = 3600.0
 
 
 def sleeping_fingerprint(uri: str) -> str:
@@ -62,6 +64,7 @@ class SleepingPipeline:
         if not self._spread >= 1:
             raise ValueError(f"spread: {self._spread}: must be 1 or more")
         self._raise, self._crash = query.get("raise"), query.get("crash")
+        self._hang = query.get("hang")
         self._reject, self._accept = query.get("reject"), float(query.get("accept", 1))
         self._room = int(query["room"]) if "room" in query else None
         self.image_size = int(query.get("size", 64))
@@ -85,6 +88,8 @@ class SleepingPipeline:
         for prompt in prompts:
             if self._crash is not None and self._crash in prompt:
                 os._exit(1)
+            if self._hang is not None and self._hang in prompt:
+                time.sleep(HANG_SECONDS)
             if self._raise is not None and self._raise in prompt:
                 raise RuntimeError(f"asked to raise by {prompt!r}")
         drawn = [self._draw(*one, judge) for one in zip(prompts, seeds, strict=True)]

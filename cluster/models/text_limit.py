@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from adabldm.core.faults import InputFault
+from adabldm.core.json_text import load_json
 from cluster.models.inspect import model_location, single_file_companions
 from cluster.storage.location import Location
 
@@ -82,7 +82,7 @@ def text_limit(uri: str) -> TextLimit:
         return TextLimit(CLIP_TOKENS, single_file_companions(place)[0])
     config = place.join("text_encoder/config.json")
     try:
-        tokens = int(json.loads(config.read()).get("max_position_embeddings", CLIP_TOKENS))
+        tokens = int(load_json(config.read()).get("max_position_embeddings", CLIP_TOKENS))
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise InputFault.of("model", config.shown, f"cannot be read ({error})") from error
     return TextLimit(tokens, place.join("tokenizer"))

@@ -7,8 +7,11 @@ epoch; from then on no commit of the older one can succeed, whether it is dead, 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -22,23 +25,37 @@ from tenacity import (
 )
 
 from adabldm.core.faults import InputFault, JobFault
+from cluster.output.schema import FAILED
+from cluster.storage.conditional_put import refuse_without_conditional_put
 from cluster.storage.location import Location, delta_options
 
 FOLDER = "index"
 SCHEMES = {"file": "file", "s3": "s3", "gcs": "gs", "gs": "gs", "abfs": "az", "az": "az"}
 """The Delta library's name for each fsspec protocol that it can write to."""
-EPOCH, COMMITS = "adabldm-driver", "adabldm-commits"
+EPOCH, COMMITS, GIVEN_UP = "adabldm-driver", "adabldm-commits", "adabldm-given-up"
+GOING_SECONDS = 20.0
+"""How long an index that its driver has given up is left to that driver to remove."""
 SPARE_BYTES = 1 << 20
 """Of a local disk, that are to be free before a commit."""
 COMMIT_ATTEMPTS = 5
+LOOKS = 8
+"""Attempts to see a remote index as it is now: about 25 s of a store that stays away."""
 FIRST_WAIT_SECONDS = 0.2
 BROKEN = (DeltaError, OSError, pa.ArrowException, ValueError)
 """What the libraries raise for an index that cannot be read."""
 MOST_LETTERS = 500
+T = TypeVar("T")
+IDS_A_QUERY = 500
+TICK_SECONDS = 0.2
 
 
 class Superseded(JobFault):
     """Another driver has taken this output over."""
+
+
+def quoted(text: str) -> str:
+    """``text`` as it is written in SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 class Ledger:
@@ -48,10 +65,10 @@ class Ledger:
         if output.protocol not in SCHEMES:
             rule = f"an output is at one of {', '.join(SCHEMES)}"
             raise InputFault.of("output", output.uri, rule)
-        self._folder = output.join(FOLDER)
+        self._output, self._folder = output, output.join(FOLDER)
         self._uri = f"{SCHEMES[output.protocol]}://{self._folder.path}"
         self._options = delta_options(output)
-        self._table = self._open()
+        self._table = self._insistently(self._open)
         self._epoch = 0
         self._commits = 0
         self._created = False
@@ -72,6 +89,11 @@ class Ledger:
     def version(self) -> int:
         """The index's version as last seen; -1 before there is one."""
         return -1 if self._table is None else self._table.version()
+
+    @property
+    def epoch(self) -> int:
+        """This driver's number; 0 before it has claimed the output."""
+        return self._epoch
 
     def columns(self) -> pa.Schema:
         """The index's columns, none before there is one."""
@@ -115,15 +137,16 @@ class Ledger:
         Raises :class:`Superseded` if another driver claims it at the same moment.
         """
         self._refuse_full_disk(0)
+        refuse_without_conditional_put(self._output)
+        self._table = self._insistently(self._open)
+        self._await_removal()
         if self._table is None:
             self._create(schema)
         table = self._refreshed()
         self._epoch = (table.transaction_version(EPOCH) or 0) + 1
         self._commits = table.transaction_version(COMMITS) or 0
         try:
-            table.create_write_transaction(
-                [], "append", table.schema(), commit_properties=self._properties()
-            )
+            self._mark(table)
         except CommitFailedError as error:
             raise Superseded("another driver has just started on this output") from error
         self._refreshed()
@@ -172,17 +195,65 @@ class Ledger:
             raise Superseded("another driver has taken this output over; it goes on there")
         return table
 
-    def tidy(self, most_files: int) -> None:
-        """Merge the index's files if there are more than ``most_files``."""
-        table = self._refreshed()
-        if len(table.file_uris()) > most_files:
-            table.optimize.compact()
+    def forget_failed(self, ids: Sequence[str]) -> None:
+        """Take back the rows of those of ``ids`` that have failed: they are to be made again.
 
-    def discard(self) -> None:
-        """Remove the index if this driver made it and has committed nothing."""
-        if self._created and self._commits == 0:
+        Raises :class:`Superseded`, :class:`JobFault`.
+        """
+        for start in range(0, len(ids), IDS_A_QUERY):
+            some = ", ".join(quoted(one) for one in ids[start : start + IDS_A_QUERY])
+            try:
+                self._mine().delete(
+                    f"status = '{FAILED}' AND request_id IN ({some})",
+                    commit_properties=self._properties(),
+                )
+            except BROKEN as error:
+                self._mine()
+                raise JobFault(f"{self._uri}: cannot be written: {error}") from error
+
+    def tidy(self, most_files: int) -> None:
+        """Merge the index's files if there are more than ``most_files``. A store that fails over
+        it fails nothing: a later driver merges them."""
+        with suppress(JobFault, *BROKEN):
+            table = self._refreshed()
+            if len(table.file_uris()) > most_files:
+                table.optimize.compact()
+
+    def discard(self, before: Callable[[], None] = lambda: None) -> bool:
+        """Remove the index, if this driver made it, has committed nothing and is still its driver;
+        whether it did. ``before`` is called first, while no other driver can start."""
+        if not self._created or self._commits:
+            return False
+        table = self._refreshed()
+        if table.transaction_version(EPOCH) != self._epoch:
+            return False
+        try:
+            self._mark(table, Transaction(GIVEN_UP, self._epoch))
+        except CommitFailedError:  # another driver claimed it just now
+            return False
+        before()
+        self._remove()
+        return True
+
+    def _remove(self) -> None:
+        with suppress(FileNotFoundError):
             self._folder.fs.rm(self._folder.path, recursive=True)
-            self._table = None
+        self._table = None
+
+    def _await_removal(self) -> None:
+        """Wait for an index that was given up to be gone; if its driver died over that, remove
+        it."""
+        deadline = time.monotonic() + GOING_SECONDS
+        while self._table is not None and self._is_given_up(self._table):
+            if time.monotonic() > deadline:
+                self._remove()
+                return
+            time.sleep(TICK_SECONDS)
+            self._table = self._open()
+
+    @staticmethod
+    def _is_given_up(table: DeltaTable) -> bool:
+        return table.transaction_version(GIVEN_UP) is not None
 
     def _create(self, schema: pa.Schema) -> None:
         try:
@@ -195,11 +266,29 @@ class Ledger:
 
     def _refreshed(self) -> DeltaTable:
         assert self._table is not None  # noqa: S101
-        self._table.update_incremental()
+        try:
+            self._insistently(self._table.update_incremental)
+        except BROKEN as error:
+            raise self._unreadable(error) from error
         return self._table
 
-    def _properties(self) -> CommitProperties:
-        marks = [Transaction(EPOCH, self._epoch)]
+    def _insistently(self, look: Callable[[], T]) -> T:
+        """What ``look`` sees of the index; asked again where a store is away for a moment."""
+        attempts = Retrying(
+            stop=stop_after_attempt(1 if self._folder.is_local else LOOKS),
+            wait=wait_exponential(FIRST_WAIT_SECONDS, exp_base=2),
+            retry=retry_if_exception_type((DeltaError, OSError, JobFault)),
+            reraise=True,
+        )
+        return attempts(look)
+
+    def _mark(self, table: DeltaTable, *more: Transaction) -> None:
+        """Commit no rows, as this driver. Raises ``CommitFailedError``."""
+        properties = self._properties(*more)
+        table.create_write_transaction([], "append", table.schema(), commit_properties=properties)
+
+    def _properties(self, *more: Transaction) -> CommitProperties:
+        marks = [Transaction(EPOCH, self._epoch), *more]
         if self._commits:
             marks.append(Transaction(COMMITS, self._commits))
         return CommitProperties(app_transactions=marks)

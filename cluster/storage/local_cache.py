@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from cluster.storage.location import Location
+from cluster.storage.location import Location, insistently
 
 
 def cache_folder(kind: str) -> Path:
@@ -48,6 +50,10 @@ class KeptFiles:
             Path(fresh).unlink(missing_ok=True)
 
 
+class FetchFault(OSError):
+    """What is kept elsewhere could not be brought here."""
+
+
 def fetched(
     kind: str,
     fingerprint: str,
@@ -56,20 +62,26 @@ def fetched(
 ) -> Path:
     """The folder on this machine with the remote ``files``, by relative name.
 
-    It is in the user's cache, under ``kind`` and the content's ``fingerprint``. A fresh copy is
-    kept only if ``check`` does not raise on it.
+    It is in the user's cache, under ``kind`` and the content's ``fingerprint``. A copy is kept only
+    while ``check`` does not raise on it: one that was changed in the cache is fetched again.
+    Raises :class:`FetchFault`, and what ``check`` raises on a fresh copy.
     """
     cache = cache_folder(kind)
     kept = cache / fingerprint
     if kept.exists():
-        return kept
+        try:
+            check(kept)
+        except (OSError, ValueError):
+            _give_up(kept)
+        else:
+            return kept
     cache.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=cache))
     try:
         for name, file in files().items():
             target = fresh / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            file.fs.get_file(file.path, str(target))
+            _fetch(file, target)
         check(fresh)
         fresh.rename(kept)
     except OSError:
@@ -78,3 +90,18 @@ def fetched(
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return kept
+
+
+def _give_up(kept: Path) -> None:
+    """Take a spoilt copy out of the way of those that come; who has it open keeps it."""
+    away = kept.with_name(f".spoilt-{uuid.uuid4().hex}")
+    with suppress(FileNotFoundError):  # another worker was faster
+        kept.rename(away)
+        shutil.rmtree(away, ignore_errors=True)
+
+
+def _fetch(file: Location, target: Path) -> None:
+    try:
+        insistently(lambda: file.fs.get_file(file.path, str(target)))
+    except OSError as error:
+        raise FetchFault(f"{file.shown}: {error}") from error

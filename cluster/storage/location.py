@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import fsspec
@@ -35,6 +36,12 @@ FINAL_ERRORS = (
     IsADirectoryError,
     NotADirectoryError,
 )
+
+WRAPPERS = (
+    *("generic", "reference", "dir", "data", "dask", "asyncwrapper", "zip", "tar", "libarchive"),
+    *("simplecache", "blockcache", "filecache", "cached"),
+)
+"""What fsspec has for looking at other places' files in another way."""
 
 T = TypeVar("T")
 
@@ -91,9 +98,12 @@ class Location:
             return cls.of(f"{base.protocol}://{base.path}/{bare}")
         if protocol in web.HTTP:
             return cls(protocol, web.path_of(uri))
+        if protocol in WRAPPERS:
+            raise ValueError(f"{protocol}:// has no files of its own")
         try:
             kind = fsspec.get_filesystem_class(protocol or "file")
-        except (ValueError, ImportError) as error:
+            _refuse_without_its_own_address(kind)
+        except (ValueError, ImportError, TypeError) as error:
             raise ValueError(f"{protocol}:// cannot be used: {error}") from error
         name = kind.protocol if isinstance(kind.protocol, str) else kind.protocol[0]
         path = kind._strip_protocol(uri)
@@ -202,6 +212,17 @@ class Location:
             for name in names:
                 if name:
                     yield f"{inner}/{name}" if inner else name
+
+
+def _refuse_without_its_own_address(kind: Any) -> None:
+    """Raise ``ValueError`` for a file system that needs more than a URI to be reached."""
+    needed = [
+        name
+        for name, one in list(signature(kind.__init__).parameters.items())[1:]
+        if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD
+    ]
+    if needed:
+        raise ValueError(f"it needs more than a URI: {', '.join(needed)}")
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adabldm.core.faults import ExitCode, InputFault, JobFault, one_line
+from adabldm.core.faults import ExitCode, InputFault, JobFault, Terminated, one_line
 from adabldm.sampling.options import ExactOptions, FastOptions, options_of
 from cluster.storage.location import location
 from jobs.verbs import judge_options as judging
@@ -117,6 +118,19 @@ def main(
             help="A folder besides the manifest's that pictures may be in (repeatable).",
         ),
     ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            show_default="10 times what the mode takes at Stable Diffusion's size",
+            help="How long one request may be computed; one that takes longer has failed, and its "
+            "worker is replaced.",
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Make requests again that have failed before."),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -161,6 +175,8 @@ def main(
     forecast.check_figures(dry_run, rate, price)
     least, most = parse_workers(workers)
     gpus = default_gpus() if gpus_per_worker is None else gpus_per_worker
+    if time_limit is not None and not 0 < time_limit < math.inf:
+        raise InputFault.of("--time-limit", time_limit, "must be a number of seconds above 0")
     if gpus < 0:
         raise InputFault.of("--gpus-per-worker", gpus_per_worker, "must be 0 or more")
     taken, compute_batch = parse_batch_size(batch_size, gpu=gpus > 0)
@@ -192,6 +208,8 @@ def main(
         branches=branches,
         compute_batch=compute_batch,
         strict=strict,
+        time_limit=time_limit,
+        retry_failed=retry_failed,
     )
     places.refuse_missing("--branches", branches)
     if dry_run:
@@ -233,8 +251,9 @@ def run(spec: GenerationSpec) -> None:
     except JobFault as fault:
         print(f"stopped: {one_line(fault)}. The same command continues.", file=sys.stderr)
         raise typer.Exit(ExitCode.STOPPED) from fault
-    except KeyboardInterrupt:
-        print("interrupted. The same command continues.", file=sys.stderr)
+    except KeyboardInterrupt as ended:
+        word = "terminated" if isinstance(ended, Terminated) else "interrupted"
+        print(f"{word}. The same command continues.", file=sys.stderr)
         raise typer.Exit(ExitCode.STOPPED) from None
     finally:
         if tracker is not None:

@@ -20,6 +20,7 @@ from jobs.verbs import (
     prepare,
     report,
     sheet,
+    status,
     train,
     verify,
 )
@@ -33,6 +34,7 @@ VERBS: Mapping[str, ModuleType] = {
     "verify": verify,
     "sheet": sheet,
     "report": report,
+    "status": status,
     "export": export,
     "evaluate": evaluate,
     "parity": parity,

@@ -7,7 +7,6 @@ run lengths; a category is a defect type; a picture that is listed without annot
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from adabldm.core.json_text import load_json
 from adabldm.core.picture_uri import DatasetFault
 from adabldm.data.layouts import shapes
 from adabldm.data.layouts.annotated import (
@@ -49,7 +49,7 @@ def _candidates(tree: Tree) -> Iterator[str]:
 def _content(tree: Tree, path: str) -> dict[str, list[Any]] | None:
     """The three lists of a COCO file, None for another JSON."""
     try:
-        content = json.loads(tree.read_text(path))
+        content = load_json(tree.read_text(path))
     except (DatasetFault, ValueError):
         return None
     if isinstance(content, dict) and all(isinstance(content.get(key), list) for key in KEYS):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import itertools
-import json
 import posixpath
 from collections import defaultdict
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from adabldm.core import masks
 from adabldm.core.images import ImageFault
+from adabldm.core.json_text import load_json
 from adabldm.core.mask_rule import MaskRule
 from adabldm.core.picture_uri import DatasetFault
 from adabldm.data.layouts import shapes
@@ -42,7 +42,7 @@ def _jsons(tree: Tree) -> list[str]:
 def _content(tree: Tree, path: str) -> dict[str, Any] | str:
     """What the file holds, or why it is none of LabelMe's."""
     try:
-        content = json.loads(tree.read_text(path))
+        content = load_json(tree.read_text(path))
     except DatasetFault as fault:
         return str(fault).removeprefix(f"{path}: ")
     except ValueError as error:

@@ -7,11 +7,13 @@ import os
 import socket
 from datetime import timedelta
 from pathlib import Path
+from threading import Timer
 
 import pyarrow as pa
 import pytest
 
 from adabldm.core import images
+from adabldm.core.faults import JobFault
 from adabldm.sampling.options import ExactOptions
 from cluster.generate.protocol import EXTRAS
 from cluster.generate.windows import pending_windows
@@ -207,3 +209,79 @@ def test_a_native_pair_has_its_pictures_size_and_channels_and_only_the_defect_ch
         for extra in row["extras"]:
             kept = images.decode((tmp_path / "out" / extra["path"]).read_bytes())
             assert kept.shape == images.decode(good).shape
+
+
+def test_a_request_that_takes_too_long_fails_and_its_neighbours_are_handed_back(
+    tmp_path: Path,
+) -> None:
+    """Of a batch it is not known which hangs: all of it is tried again, one at a time."""
+    table = work(tmp_path / "in", "sleep://1500", 2)
+    hung = by_id(Worker(settings(tmp_path / "a", time_limit=0.5))(table))
+    assert {row["status"] for row in hung.values()} == {"hung"}
+    alone = Worker(settings(tmp_path / "b", time_limit=0.5))
+    (row,) = alone(table.slice(0, 1)).to_pylist()
+    assert row["status"] == "failed"
+    assert row["reason"] == "computed for more than 0.5 s (--time-limit)"
+    (row,) = alone(table.slice(1, 1)).to_pylist()
+    assert row["status"] == "again"
+    enough = by_id(Worker(settings(tmp_path / "c", time_limit=3))(table))
+    assert {row["status"] for row in enough.values()} == {"ok"}
+
+
+def test_a_worker_under_notice_finishes_what_it_can_and_hands_back_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = work(tmp_path / "in", "sleep://700", 2)
+    worker = Worker(settings(tmp_path / "a"))
+    Timer(0.2, worker._notice.give).start()
+    assert {row["status"] for row in worker(table).to_pylist()} == {"ok"}
+    assert {row["status"] for row in worker(table).to_pylist()} == {"again"}
+    monkeypatch.setattr("cluster.generate.worker.NOTICE_SECONDS", 0.1)
+    worker = Worker(settings(tmp_path / "b"))
+    Timer(0.2, worker._notice.give).start()
+    assert {row["status"] for row in worker(table).to_pylist()} == {"again"}
+
+
+def test_a_picture_that_has_gone_is_told_apart_from_one_that_is_broken(tmp_path: Path) -> None:
+    table = work(tmp_path / "in", "sleep://0", 3)
+    (tmp_path / "in/files/good0.png").unlink()
+    (tmp_path / "in/files/good1.png").write_bytes(b"not a picture")
+    facts = by_id(Worker(settings(tmp_path / "out"))(table))
+    assert facts["r0000"]["status"] == "unread"
+    assert facts["r0000"]["reason"].endswith("good0.png: No such file or directory")
+    assert (facts["r0001"]["status"], facts["r0001"]["own"]) == ("failed", True)
+    assert facts["r0002"]["status"] == "ok"
+
+
+def test_a_worker_that_only_tries_writes_nothing(tmp_path: Path) -> None:
+    facts = Worker(settings(tmp_path / "out", stores=False))(work(tmp_path / "in", "sleep://0"))
+    assert set(facts["status"].to_pylist()) == {"ok"}
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("victim", "row", "told"),
+    [("trimap0", "r0000", "trimap0.png: is not"), ("mask", "r0002", "placement: a mask is not")],
+)
+def test_a_trimap_or_mask_that_is_replaced_after_the_check_fails_its_row(
+    victim: str, row: str, told: str, tmp_path: Path
+) -> None:
+    table = work(tmp_path / "in", "sleep://0", 3)
+    path = tmp_path / f"in/files/{victim}.png"
+    path.write_bytes(images.encode_png(images.decode(path.read_bytes(), "L")[::-1].copy()))
+    facts = by_id(Worker(settings(tmp_path / "out"))(table))
+    failed = {name: one["reason"] for name, one in facts.items() if one["status"] == "failed"}
+    assert list(failed) == [row]
+    assert told in failed[row]
+    assert failed[row].endswith("the file that was checked")
+
+
+@pytest.mark.parametrize("change", [{"seed": 99}, {"prompt": "another"}, {"request_id": "new"}])
+def test_a_manifest_that_is_rewritten_in_mid_run_stops_the_job(change: Row, tmp_path: Path) -> None:
+    manifest = Manifest(str(write_manifest(tmp_path, 6)))
+    checks = checks_of(manifest)
+    roster = validate(manifest, checks)
+    write_manifest(tmp_path, 6, lambda rows: rows[4].update(change))
+    with pytest.raises(JobFault, match="the manifest has changed since it was checked"):
+        list(pending_windows(manifest, checks, roster, 6))
+    roster.close()

@@ -3,10 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tenacity.nap
 
 from cluster.models.inspect import model_location
 from cluster.models.kinds import inspect_model
 from cluster.models.loading import MODELS_KEPT, Backends, ModelFault, load_backend
+from cluster.storage.hashing import file_sha256
+from cluster.storage.local_cache import FetchFault, fetched
 from cluster.storage.location import Location
 from tests.support.tiny import SIDE, tiny_pipeline
 
@@ -67,3 +70,60 @@ def test_a_model_that_cannot_be_loaded_is_told_in_one_line(model: Path, tmp_path
         load_backend(str(tmp_path), "cpu", "")
     assert str(refused.value).startswith(f"model: {str(tmp_path)!r}: cannot be loaded: ")
     assert "\n" not in str(refused.value)
+
+
+def test_a_model_that_changes_after_the_check_is_not_loaded_nor_kept(
+    s3: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = Location.of(f"{s3}/model")
+    upload(model, place)
+    checked = inspect_model(place.uri).fingerprint
+    config = place.join("unet/config.json")
+    held = config.read()
+    config.write(held + b"\n")
+    with pytest.raises(ModelFault, match="is not the model that was checked"):
+        load_backend(place.uri, "cpu", checked)
+    assert not [one for one in (tmp_path / "cache").rglob("*") if one.is_file()]
+    config.write(held)
+    assert load_backend(place.uri, "cpu", checked).image_size == SIDE
+
+
+def test_a_copy_that_was_changed_in_the_cache_is_fetched_again(
+    model: Path, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    place = Location.of(f"{s3}/model")
+    upload(model, place)
+    checked = inspect_model(place.uri).fingerprint
+    load_backend(place.uri, "cpu", checked)
+    (weights,) = tmp_path.glob("adabldm/models/*/unet/*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert load_backend(place.uri, "cpu", checked).image_size == SIDE
+    (kept,) = (tmp_path / "adabldm/models").iterdir()
+    assert kept.name == checked
+    assert file_sha256(Location.of(str(weights))) == file_sha256(place.join(f"unet/{weights.name}"))
+
+
+def test_a_fetch_that_fails_for_a_moment_is_tried_again(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
+    file = Location.of(f"{s3}/a")
+    file.write(b"whole")
+    left = [2]
+    get = file.fs.get_file
+
+    def unsteady(*args: object) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise OSError("503 slow down")
+        get(*args)
+
+    monkeypatch.setattr(file.fs, "get_file", unsteady)
+    folder = fetched("models", "print", lambda: {"a": file})
+    assert (folder / "a").read_bytes() == b"whole"
+    left[0] = 3
+    with pytest.raises(FetchFault, match="503 slow down"):
+        fetched("models", "other", lambda: {"a": file})

@@ -160,3 +160,94 @@ def test_an_index_that_is_broken_is_told_in_a_line(
         told = str(fault)
     assert "\n" not in told
     assert "cannot be read" in told or "_delta_log" in victim
+
+
+def test_a_driver_that_was_overtaken_takes_nothing_back(output: Location) -> None:
+    old, new = Ledger(output), Ledger(output)
+    old.claim(INDEX)
+    new.claim(INDEX)
+    new.append(rows("a"))
+    unbound: list[bool] = []
+    assert not old.discard(before=lambda: unbound.append(True))
+    assert not unbound
+    assert ids(output) == ["a"]
+    new.append(rows("b"))
+    assert ids(output) == ["a", "b"]
+
+
+def test_a_driver_that_is_overtaken_while_it_takes_the_index_back_leaves_it(
+    output: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, mark = Ledger(output), Ledger._mark
+    old.claim(INDEX)
+
+    def overtaken(ledger: Ledger, *args: object) -> None:
+        monkeypatch.setattr(Ledger, "_mark", mark)
+        new = Ledger(output)
+        new.claim(INDEX)
+        new.append(rows("a"))
+        mark(ledger, *args)
+
+    monkeypatch.setattr(Ledger, "_mark", overtaken)
+    assert not old.discard()
+    assert ids(output) == ["a"]
+
+
+def test_a_driver_that_starts_while_an_index_is_taken_back_makes_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = Location.of(str(tmp_path))
+    monkeypatch.setattr(module, "GOING_SECONDS", 0.5)
+    old, new = Ledger(output), Ledger(output)
+    old.claim(INDEX)
+    monkeypatch.setattr(old, "_remove", lambda: None)  # it dies over it
+    assert old.discard()
+    new.claim(INDEX)
+    new.append(rows("a"))
+    assert ids(output) == ["a"]
+
+
+@pytest.mark.parametrize("blips", [3, module.LOOKS])
+def test_a_store_that_is_away_for_a_moment_stops_no_driver(
+    blips: int, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever looks at the index is asked again: claim, commit and tidying up."""
+    output = Location.of(f"{s3}/out")
+    driver, left = Ledger(output), [0]
+    driver.claim(INDEX)
+    update = module.DeltaTable.update_incremental
+
+    def unsteady(table: object) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise OSError("Generic S3 error: connection reset")
+        update(table)
+
+    monkeypatch.setattr(module.DeltaTable, "update_incremental", unsteady)
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
+    left[0] = blips
+    if blips < module.LOOKS:
+        driver.append(rows("a"))
+        left[0] = blips
+        Ledger(output).claim(INDEX)
+        assert ids(output) == ["a"]
+    else:
+        with pytest.raises(JobFault, match="cannot be read: Generic S3 error: connection reset"):
+            driver.append(rows("a"))
+        left[0] = blips
+        driver.tidy(0)
+
+
+def test_rows_that_have_failed_are_taken_back_and_no_others(output: Location) -> None:
+    names = ["a", "it's", "c", "d"]
+    statuses = ["failed", "failed", "ok", "rejected"]
+    pairs = [{"request_id": i, "status": s} for i, s in zip(names, statuses, strict=True)]
+    driver = Ledger(output)
+    driver.claim(INDEX)
+    driver.append(pa.Table.from_pylist(pairs, INDEX))
+    driver.forget_failed(["it's", "c", "d", "x"])
+    assert ids(output) == ["a", "c", "d"]
+    Ledger(output).claim(INDEX)
+    with pytest.raises(Superseded):
+        driver.forget_failed(["a"])
+    assert ids(output) == ["a", "c", "d"]

@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,20 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "good.png")
     with pytest.raises(PermissionError, match="pipe"):
         Location.of(str(tmp_path / "good.png")).read()
+
+
+@pytest.mark.parametrize(
+    ("uri", "rule"),
+    [
+        ("generic://a/b", "generic:// has no files of its own"),
+        ("reference://a", "reference:// has no files of its own"),
+        ("simplecache://a", "simplecache:// has no files of its own"),
+        ("zip://a", "zip:// has no files of its own"),
+        ("github://a/b", "github:// cannot be used: it needs more than a URI: org, repo"),
+        ("ftp://host/a", "ftp:// cannot be used: it needs more than a URI: host"),
+        ("nothing://a", "nothing:// cannot be used: Protocol not known: nothing"),
+    ],
+)
+def test_a_scheme_that_leads_nowhere_is_refused_by_name(uri: str, rule: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(rule)}"):
+        Location.of(uri)

@@ -1,0 +1,53 @@
+"""Whose fault a trouble on a worker is, as the driver sees it from where it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cluster.generate.protocol import FAILED, UNLOADABLE, UNREAD, Fact, Work
+from cluster.storage.location import Location
+
+
+class Settling:
+    """Of requests of the manifest at ``manifest`` whose job has the model ``model`` (a URI)."""
+
+    def __init__(self, manifest: Location, model: str) -> None:
+        self._manifest, self._model = manifest, model
+
+    def __call__(self, fact: Fact, work: Work) -> Fact | None:
+        """The request's failure if the trouble is its own: a model of its own that cannot be
+        loaded, or a picture that has gone. None where it may be a node's or a store's."""
+        if fact.status == UNLOADABLE:
+            own = work.branch is not None or work.model != self._model
+            return _failed(fact, str(fact.reason)) if own else None
+        if fact.status != UNREAD:
+            return None
+        gone = self._gone(work)
+        return _failed(fact, gone) if gone is not None else None
+
+    def _gone(self, work: Work) -> str | None:
+        """What of ``work`` is not there from here either, though the manifest is."""
+        for field, blob in work.pictures():
+            if blob["bytes"] is not None:
+                continue
+            place = Location.of(blob["path"] or "")
+            try:
+                place.read()
+            except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+                if self._manifest_is_there():
+                    rule = error.strerror or "there is no such file"
+                    return f"{field}: {place.shown}: {rule}"
+                return None
+            except OSError:
+                return None
+        return None
+
+    def _manifest_is_there(self) -> bool:
+        try:
+            return self._manifest.exists()
+        except OSError:
+            return False
+
+
+def _failed(fact: Fact, reason: str) -> Fact:
+    return replace(fact, status=FAILED, reason=reason, own=True)
