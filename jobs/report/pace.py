@@ -16,12 +16,13 @@ WIDTHS = (
 """Seconds that a bin may have."""
 MOST_BINS = 50_000
 """Bins of all workers that are held while counting."""
-MOST_COLUMNS = 96
-"""Of the chart."""
+MOST_COLUMNS, LEAST_COLUMNS = 96, 8
+"""Of the chart; of few rows it has half as many as there are rows, or it would be mostly gaps."""
 TICKS = 5
 MINUTE, HOUR, DAY = 60, 3600, 86400
-PAUSE = 8
-"""Columns without anything that are drawn as they are; of a longer pause only a gap is."""
+PAUSE, PAUSE_SECONDS = 8, 600
+"""Columns without anything, and seconds, that are drawn as they are; of a longer pause only a gap
+is."""
 MOST_WORKERS = 32
 """That have a line of their own."""
 
@@ -173,10 +174,11 @@ def chart_of(pace: Pace) -> Chart | None:
     """The chart, None where no row says when it was made."""
     if not pace.bins:
         return None
+    most = min(MOST_COLUMNS, max(LEAST_COLUMNS, pace.bins.total() // 2))
     for width in (one for one in WIDTHS if one >= pace.width and one % pace.width == 0):
         bins = _regrouped(pace.bins, pace.width, width)
-        columns = _columns({number for _, number in bins})
-        if len(columns) <= MOST_COLUMNS:
+        columns = _columns({number for _, number in bins}, width)
+        if len(columns) <= most:
             break
     place = {number: at for at, number in enumerate(columns) if number is not None}
     by_worker: dict[str, list[int]] = {}
@@ -196,14 +198,15 @@ def chart_of(pace: Pace) -> Chart | None:
     )
 
 
-def _columns(numbers: set[int]) -> list[int | None]:
+def _columns(numbers: set[int], width: int) -> list[int | None]:
     """The bins from the first to the last, long pauses as one None."""
+    longest = max(PAUSE, PAUSE_SECONDS // width)
     found: list[int | None] = []
     before: int | None = None
     for number in sorted(numbers):
         if before is not None:
             gap = number - before - 1
-            found += [None] if gap > PAUSE else list(range(before + 1, number))
+            found += [None] if gap > longest else list(range(before + 1, number))
         found.append(number)
         before = number
     return found

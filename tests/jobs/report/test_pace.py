@@ -51,6 +51,14 @@ def test_a_long_run_of_many_workers_is_counted_in_wider_bins(
     assert chart.total == 900
 
 
+def test_batches_that_come_now_and_then_are_no_pauses() -> None:
+    chart = chart_of(counted([second for second in range(0, 120, 15) for _ in range(4)]))
+    assert chart is not None
+    assert chart.pauses == []
+    assert len(chart.starts) <= 16
+    assert chart.active == pytest.approx(105, abs=chart.width)
+
+
 @pytest.mark.parametrize("span", [0, 10**6, 10**9])
 def test_any_span_fits(span: int) -> None:
     chart = chart_of(counted([0, span // 3, span]))
