@@ -100,8 +100,10 @@ def _opened(name: str) -> Any:
     from transformers import AutoBackbone, AutoConfig
 
     try:
-        stages = AutoConfig.from_pretrained(name).stage_names[1:]
-        return AutoBackbone.from_pretrained(name, out_features=list(stages))
+        config = AutoConfig.from_pretrained(name)
+        # AutoBackbone's own from_pretrained asks a hub even for a folder.
+        kind = type(AutoBackbone.from_config(config))
+        return kind.from_pretrained(name, out_features=list(config.stage_names[1:]))
     except Exception as error:  # the library raises whatever a name leads it to
         reason = next((line for line in str(error).splitlines() if line), type(error).__name__)
         raise BackboneFault(f"backbone: {name!r}: cannot be opened: {reason}") from error

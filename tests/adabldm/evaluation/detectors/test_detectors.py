@@ -87,18 +87,18 @@ def test_the_weights_are_those_after_the_last_step_not_the_best() -> None:
 
     def loss(wanted: torch.Tensor) -> torch.Tensor:
         away = (network.weight - wanted).abs().sum()
-        losses.append(float(away))
+        losses.append(away.item())
         return away
 
     def batches(step: int) -> tuple[np.ndarray, ...]:  # what is wanted runs away
         return (np.array([step], np.float32),)
 
     def note(done: int, total: int) -> None:
-        after.append(float(network.weight))
+        after.append(network.weight.item())
 
     fit(network, loss, batches, Fit(steps=12, rate=0.1), CPU, note)
     assert losses[-1] > min(losses)
-    assert float(network.weight) == after[-1] != after[int(np.argmin(losses))]
+    assert network.weight.item() == after[-1] != after[int(np.argmin(losses))]
 
 
 @pytest.mark.parametrize("name", ["nowhere/at-all", "lite1"])
@@ -117,13 +117,19 @@ def test_a_backbone_of_transformers_gives_the_three_levels(tmp_path_factory) -> 
     config = ResNetConfig(
         embedding_size=4, hidden_sizes=[4, 6, 8, 10], depths=[1] * 4, layer_type="basic"
     )
-    ResNetModel(config).save_pretrained(folder)
+    model = ResNetModel(config).eval()
+    model.save_pretrained(folder)
     backbone = open_backbone(str(folder), CPU)
-    levels = backbone(torch.rand(2, 3, 64, 64))
+    pictures = torch.rand(2, 3, 64, 64)
+    levels = backbone(pictures)
     assert backbone.channels == (4, 6, 8)
     assert [tuple(one.shape) for one in levels] == [
         (2, 4, 16, 16), (2, 6, 8, 8), (2, 8, 4, 4)
     ]  # fmt: skip
+    with torch.no_grad():
+        seen = (pictures - backbone.mean) / backbone.spread
+        wanted = model(seen, output_hidden_states=True).hidden_states[1:4]
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(levels, wanted, strict=True))
 
 
 @pytest.mark.parametrize(
