@@ -78,13 +78,27 @@ class Worker:
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
         self._transfer = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
         self._ending = Event()
+        self._under_way = 0
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         works = works_of(batch)
-        if self._notice.seconds() is not None:
+        if self._ending.is_set() or self._notice.seconds() is not None:
+            return self._handed_back(works)
+        self._under_way += 1
+        try:
+            return self._told(self._facts(works))
+        finally:
+            self._under_way -= 1
+
+    def _handed_back(self, works: list[Work]) -> pa.Table:
+        """Nothing of ``works`` is begun; the worker ends when nothing is under way any more."""
+        if self._ending.is_set() or not self._under_way:
             self._end()
-        if self._ending.is_set():
-            return self._told([fact(work, AGAIN, HANDED_BACK) for work in works])
+        elif self._who.is_actor:
+            time.sleep(LEAVE_SECONDS)
+        return self._told([fact(work, AGAIN, HANDED_BACK) for work in works])
+
+    def _facts(self, works: list[Work]) -> list[Fact]:
         decoded, facts = self._decoded(works)
         made, lost = self._computed(decoded)
         facts += lost
@@ -99,7 +113,7 @@ class Worker:
                 facts.append(done.result())
             except OSError as error:
                 facts.append(fact(work, UNSTORED, reason=f"writing: {error}"))
-        return self._told(facts)
+        return facts
 
     def _decoded(self, works: list[Work]) -> tuple[list[Decoded], list[Fact]]:
         """The pictures of ``works``, and what became of those that have none."""
