@@ -18,7 +18,7 @@ import time
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from threading import Event, Timer
+from threading import Event, Lock, Timer
 
 import pyarrow as pa
 
@@ -78,17 +78,19 @@ class Worker:
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
         self._transfer = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
         self._ending = Event()
-        self._under_way = 0
+        self._lock, self._under_way = Lock(), 0
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         works = works_of(batch)
         if self._ending.is_set() or self._notice.seconds() is not None:
             return self._handed_back(works)
-        self._under_way += 1
+        with self._lock:
+            self._under_way += 1
         try:
             return self._told(self._facts(works))
         finally:
-            self._under_way -= 1
+            with self._lock:
+                self._under_way -= 1
 
     def _handed_back(self, works: list[Work]) -> pa.Table:
         """Nothing of ``works`` is begun; the worker ends when nothing is under way any more."""
