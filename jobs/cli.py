@@ -62,7 +62,7 @@ def main() -> None:
     with one line and 1: a job that cannot go on, trouble with a disk, Ctrl-C, the unforeseen. Where
     nobody reads any more (``| head``), it ends with 1 and says nothing.
     """
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(signal.SIGTERM) or signal.SIG_DFL
     terminated = _end_in_order_when_told()
     code = _code_of_run()
     try:

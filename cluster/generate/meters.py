@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
-from cluster.generate.protocol import Fact, Work
+from cluster.generate.protocol import FAILED, OK, REJECTED, Fact, Work
 
 SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
 LEAST_SECONDS = 1.0
+FINAL = (OK, REJECTED, FAILED)
 JUDGED = ("coverage", "agreement", "cl_dice")
 """Figures of the judge, 0..1, that are told."""
 
@@ -49,6 +50,8 @@ class WorkerMeters:
         """Tell what became of ``works``."""
         types = {work.request_id: (work.object, work.defect) for work in works}
         for fact in facts:
+            if fact.status not in FINAL:
+                continue
             item, defect = types[fact.request_id]
             tags = {"status": fact.status, "object": item, "defect": defect}
             self._requests.inc(1, tags)

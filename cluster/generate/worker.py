@@ -19,7 +19,7 @@ from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
-from threading import Event, Timer
+from threading import Event, Lock, Timer
 
 import pyarrow as pa
 
@@ -81,13 +81,32 @@ class Worker:
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
         self._transfer = ThreadPoolExecutor(TRANSFER_THREADS, thread_name_prefix="transfer")
         self._ending = Event()
+        self._lock, self._under_way = Lock(), 0
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         works = works_of(batch)
-        if self._notice.seconds() is not None:
+        if self._ending.is_set() or self._notice.seconds() is not None:
+            return self._handed_back(works)
+        with self._lock:
+            self._under_way += 1
+        try:
+            facts = self._facts(works)
+            if self._meters is not None:
+                self._meters.tell(works, facts)
+            return self._told(facts)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _handed_back(self, works: list[Work]) -> pa.Table:
+        """Nothing of ``works`` is begun; the worker ends when nothing is under way any more."""
+        if self._ending.is_set() or not self._under_way:
             self._end()
-        if self._ending.is_set():
-            return self._told(works, [fact(work, AGAIN, HANDED_BACK) for work in works])
+        elif self._who.is_actor:
+            time.sleep(LEAVE_SECONDS)
+        return self._told([fact(work, AGAIN, HANDED_BACK) for work in works])
+
+    def _facts(self, works: list[Work]) -> list[Fact]:
         decoded, facts = self._decoded(works)
         made, lost = self._computed(decoded)
         facts += lost
@@ -102,7 +121,7 @@ class Worker:
                 facts.append(done.result())
             except OSError as error:
                 facts.append(fact(work, UNSTORED, reason=f"writing: {error}"))
-        return self._told(works, facts)
+        return facts
 
     def _decoded(self, works: list[Work]) -> tuple[list[Decoded], list[Fact]]:
         """The pictures of ``works``, and what became of those that have none."""
@@ -156,9 +175,7 @@ class Worker:
         status = OK if made.reason is None else REJECTED
         return Fact(request_id=made.work.request_id, status=status, reason=made.reason)
 
-    def _told(self, works: list[Work], facts: list[Fact]) -> pa.Table:
-        if self._meters is not None:
-            self._meters.tell(works, facts)
+    def _told(self, facts: list[Fact]) -> pa.Table:
         who, now = self._who, datetime.now(UTC)
         return fact_table(
             replace(one, made_by=who.worker, made_at=now, node=who.node) for one in facts

@@ -104,7 +104,7 @@ def _silence() -> Iterator[None]:
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
     """Ray would end the program on SIGTERM, wherever it is; this program ends in good order."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(signal.SIGTERM) or signal.SIG_DFL
     try:
         yield
     finally:

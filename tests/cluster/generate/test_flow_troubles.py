@@ -8,7 +8,7 @@ import pytest
 
 from adabldm.core.faults import JobFault
 from adabldm.sampling.options import ExactOptions
-from cluster.generate import flow
+from cluster.generate import flow, troubles
 from cluster.generate.flow import Pool, run
 from cluster.generate.worker import WorkerSettings
 from cluster.storage.location import Location
@@ -56,3 +56,14 @@ def test_workers_that_die_on_a_canary_too_condemn_no_request(
     monkeypatch.setattr(flow, "HOPELESS", 2)
     with pytest.raises(JobFault, match="every worker died on every request that it was given"):
         facts_of_run(tmp_path, "sleep://0?crash=a", 3)
+
+
+def test_a_store_that_stays_away_stops_the_job_and_condemns_no_request(
+    ray_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pass is cut short and begun again, a few times."""
+    monkeypatch.setattr(troubles, "NODE_TROUBLES", 2)
+    monkeypatch.setattr(troubles, "WAITS", (0.1, 0.1))
+    (tmp_path / "out").write_text("a file where the output's folder should be")
+    with pytest.raises(JobFault, match=r"^r\d+: writing: "):
+        facts_of_run(tmp_path, "sleep://0", 8)
