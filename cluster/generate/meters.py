@@ -10,11 +10,10 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
-from cluster.generate.protocol import FAILED, OK, REJECTED, Fact, Work
+from cluster.generate.protocol import FINAL, Fact, Work
 
 SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
 LEAST_SECONDS = 1.0
-FINAL = (OK, REJECTED, FAILED)
 JUDGED = ("coverage", "agreement", "cl_dice")
 """Figures of the judge, 0..1, that are told."""
 
