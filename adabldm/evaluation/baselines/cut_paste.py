@@ -18,7 +18,7 @@ TURNS = 12
 """Angles that are tried for a mask whose axes do not tell."""
 ALIKE = 0.8
 """Overlap (IoU) at which no other angle or defect is tried."""
-SMALLER = (1.0, 0.7, 0.5, 0.3)
+SMALLER = (1.0, 0.7, 0.5, 0.3, 0.15, 0.08, 0.04)
 """What a real defect's scale is multiplied by until one fits into the picture."""
 
 
