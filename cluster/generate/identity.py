@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """``worker`` as ``host/process``; ``node`` as Ray names it, None where there is no actor."""
+    """``worker`` as ``host:process``; ``node`` as Ray names it, None where there is no actor."""
 
     worker: str
     node: str | None
@@ -24,7 +24,7 @@ class Identity:
 
 def identity() -> Identity:
     """This process's."""
-    worker = f"{socket.gethostname()}/{os.getpid()}"
+    worker = f"{socket.gethostname()}:{os.getpid()}"
     ray: Any = sys.modules.get("ray")
     if ray is None or not ray.is_initialized():
         return Identity(worker=worker, node=None)

@@ -28,9 +28,10 @@ def text_columns(schema: pa.Schema) -> list[str]:
 def refuse_long_texts(batch: pa.RecordBatch) -> None:
     """Raise ``ValueError`` for a text of more bytes than a cell may have."""
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if not kinds.is_dictionary(column.type) or not len(column.dictionary):
+        texts = column.dictionary if kinds.is_dictionary(column.type) else column
+        if not kinds.is_string(texts.type) or not len(texts):
             continue
-        longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+        longest = pc.max(pc.binary_length(texts)).as_py() or 0
         if longest > MAX_TEXT_BYTES:
             rule = f"a text of {longest} bytes, at most {MAX_TEXT_BYTES} are read"
             raise ValueError(f"column {name!r}: {rule}")

@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 import struct
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,6 +33,8 @@ MAX_FOOTER_BYTES = 256 * 1024 * 1024
 SCHEMA_KEY = b"ARROW:schema"
 EXTENSION_KEY = b"ARROW:extension:name"
 THRIFT_STRING = 0x18
+FOR_DICTIONARIES = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+"""Encodings of columns that Arrow can read as dictionaries."""
 RULE = "columns are plain: no Arrow extension types (cast it to text or to numbers)"
 
 
@@ -44,7 +47,8 @@ def open_parquet(file: Location, *, texts_once: bool = False) -> pq.ParquetFile:
             file.fs.open(file.path, "rb"), buffer_size=1 << 20, pre_buffer=False
         )
         schema = parquet.schema_arrow
-        if texts_once and (names := text_columns(schema)):
+        names = _as_dictionaries(parquet.metadata, text_columns(schema)) if texts_once else []
+        if names:
             parquet.close()
             parquet = pq.ParquetFile(
                 file.fs.open(file.path, "rb"),
@@ -58,6 +62,19 @@ def open_parquet(file: Location, *, texts_once: bool = False) -> pq.ParquetFile:
     for field in schema:
         _refuse_extension_field(file, field.name, field.type)
     return parquet
+
+
+def _as_dictionaries(metadata: pq.FileMetaData, names: Sequence[str]) -> list[str]:
+    """Those of the columns ``names`` that Arrow can read as dictionaries: it cannot where any part
+    of one is delta-coded, and there a text is stored as often as it is used."""
+    others = set()
+    for group in range(metadata.num_row_groups):
+        parts = metadata.row_group(group)
+        for number in range(metadata.num_columns):
+            part = parts.column(number)
+            if not set(part.encodings) <= FOR_DICTIONARIES:
+                others.add(part.path_in_schema)
+    return [name for name in names if name not in others]
 
 
 def refuse_extension_types(file: Location) -> None:

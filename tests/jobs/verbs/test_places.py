@@ -25,25 +25,27 @@ PLACES = {
     "trimaps": {"manifest", "png", "allow_root"},
     "generate": {"manifest", "model", "output", "branch", "branches", "allow_root"},
     "verify": {"output"},
-    "evaluate": {"dataset_uri", "scores", "json_file"},
+    "evaluate": {"dataset_uri", "scores", "json_file", "backbone", "output", "pairs"},
     "export": {"output", "target", "good"},
     "sheet": {"output", "png"},
     "report": {"output", "target", "evaluation"},
     "parity": {"recording"},
-    "submit": set(),
+    "status": {"output"},
+    "submit": {"spec"},
 }
 NO_PLACES = {
-    "accumulate", "adaptation_steps", "address", "again", "batch_size", "candidates",
-    "caption_prompts", "count", "decoder_half", "defect", "defect_weight", "defects_per_image",
-    "dry_run", "each", "ema", "foreground", "format_name", "from_scratch", "gpus_per_worker",
-    "guidance", "judge", "keep", "layout", "learning_rate", "limit", "link", "look_every", "mask",
-    "mask_rule", "masks", "min_snr", "mode", "object_name", "pairs", "price", "prompt_drop",
-    "rank", "rate", "rejected", "resolution", "retries", "save_every", "seam", "seed", "shots",
-    "size", "split_seed", "steps", "strict", "surface", "thumbnails", "wait", "where",
-    "words", "workers",
+    "accumulate", "adaptation_steps", "address", "again", "arms", "as_json", "batch_size",
+    "candidates", "caption_prompts", "count", "decoder_half", "defect", "defect_weight",
+    "defects_per_image", "detector", "dry_run", "each", "ema", "foreground", "format_name",
+    "from_scratch", "gpus_per_task", "gpus_per_worker", "guidance", "judge", "keep", "layout",
+    "learning_rate", "limit", "link", "logs", "look_every", "mask", "mask_rule", "masks",
+    "min_snr", "mode", "object_name", "pairs", "pairs_counts", "price", "prompt_drop", "rank",
+    "rate", "rejected", "resolution", "retries", "retry_failed", "save_every", "seam", "seed",
+    "seeds", "shots", "size", "split_seed", "steps", "stop", "strict", "surface", "thumbnails",
+    "time_limit", "wait", "watch", "where", "width", "window", "words", "workers",
 }  # fmt: skip
 """Options that are none, so that a new option is one or the other."""
-LOCAL = ("png", "recording", "where_sheet")
+LOCAL = ("png", "recording", "where_sheet", "spec")
 TEMPLATES = {("plan", "model")}
 
 COMMANDS = {command.name: command.callback for command in cli.app.registered_commands}
