@@ -91,7 +91,9 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, max_size=4), st.lists(JSON, max_size=4), JSON)
-def test_no_content_fails_the_page_and_what_is_sound_is_drawn(arms: list[Any], table: list[Any], more: Any) -> None:
+def test_no_content_fails_the_page_and_what_is_sound_is_drawn(
+    arms: list[Any], table: list[Any], more: Any
+) -> None:
     shown = shown_of({"arms": [*arms, *ARMS[:3]], "table": [*table, *TABLE[:1]]}, "here")
     assert shown.trials >= 3
     assert shown.tables or shown.by_type
