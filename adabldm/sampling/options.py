@@ -68,8 +68,10 @@ class FastOptions:
     * ``solver``: ``dpm-solver++`` (second order, multistep), ``unipc`` (the same with each step
       corrected by the next one's prediction) or ``ddim`` (its first order).
     * ``latent_editing_start`` and ``image_editing_start`` are fractions of the diffusion's time and
-      stand for the noise level there, whatever the number of steps.
+      stand for the noise level there, whatever the number of steps. Latents are edited from the
+      first step on, so that a defect is drawn for the ground it lies on.
     * ``image_edits``: the last steps, all of which edit the image; the paper's 50 steps have 5.
+      Each cuts what was decoded to the mask and encodes it again, which wears thin defects away.
     * ``guided_edits``: whether these steps are guided; else the prompt's prediction is taken alone.
     * ``smoothness``: of the correction that takes the place of decoder training
       (:func:`~adabldm.sampling.closed_form.smooth_correction`), in squared pixels; None: none.
@@ -79,16 +81,16 @@ class FastOptions:
     """
 
     mode: Literal["fast"] = "fast"
-    steps: int = 15
+    steps: int = 10
     guidance: float = 9.0
     eta: float = 0.0
-    latent_editing_start: float = 0.52
+    latent_editing_start: float = 0.0
     image_editing_start: float = 0.9
     adaptation_steps: int = 0
     adaptation_rate: float = 1e-4
     background_weight: float = 100.0
     solver: Solver = "dpm-solver++"
-    image_edits: int = 5
+    image_edits: int = 1
     guided_edits: bool = False
     smoothness: float | None = 20.0
     resolution: Resolution = "native"

@@ -42,10 +42,10 @@ def test_exact_makes_the_papers_calls_and_the_control_branch_one_a_step():
 
 def test_fast_makes_one_call_a_step_where_it_edits_images_and_trains_nothing():
     assert calls(FastOptions()) == {
-        UNET: 2 * 10 + 5,
-        CONTROL: 15,
-        ENCODER: 1 + 5,
-        DECODER: 5 + 1,
+        UNET: 2 * 9 + 1,
+        CONTROL: 10,
+        ENCODER: 1 + 1,
+        DECODER: 1 + 1,
         CORRECTION: 1,
     }
 

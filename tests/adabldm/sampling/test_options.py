@@ -32,10 +32,11 @@ def test_what_an_output_records_of_its_options_does_not_change():
     assert asdict(FastOptions()) == {
         **STAGES,
         "mode": "fast",
-        "steps": 15,
+        "steps": 10,
+        "latent_editing_start": 0.0,
         "adaptation_steps": 0,
         "solver": "dpm-solver++",
-        "image_edits": 5,
+        "image_edits": 1,
         "guided_edits": False,
         "smoothness": 20.0,
     }
@@ -87,7 +88,7 @@ def test_an_illegal_option_is_named_with_its_value(field, value):
         ("steps", 201),
         ("eta", 1.0),
         ("solver", "euler"),
-        ("steps", 5),
+        ("steps", 1),
         ("image_edits", -1),
         ("smoothness", -1.0),
         ("smoothness", float("nan")),
