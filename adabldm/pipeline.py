@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from adabldm.core.devices import align, to_device
 from adabldm.core.timing import StageTimer
 from adabldm.judging.options import JudgeOptions
 from adabldm.judging.verdict import RealDistance
-from adabldm.networks.autoencoder import decode, from_uint8, to_uint8
+from adabldm.networks.autoencoder import decode, encode, from_uint8, to_uint8
 from adabldm.placement.canvas import View, canvas
 from adabldm.sampling import keep_masks
 from adabldm.sampling.blending import GoodImages
@@ -103,6 +103,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         compute_batch: int | None = None,
         judge: JudgeOptions | None = None,
         real: Sequence[RealDistance | None] | None = None,
+        starts: Sequence[np.ndarray | None] | None = None,
     ) -> AdaBLDMOutput:
         """Make one pair a request.
 
@@ -115,7 +116,9 @@ class AdaBLDMPipeline(DiffusionPipeline):
         With ``judge`` several candidates of a request are drawn, and drawn again while none is
         accepted, as its options say; the best one is kept, a rejected one with its reason. Of one
         candidate without retries a pair has the same bytes as without ``judge``. ``real`` has the
-        distance to real defects that the judge asks for, a request each.
+        distance to real defects that the judge asks for, a request each. ``starts`` are pictures
+        like ``images`` that show such a defect in its place already, None for none: ``fast`` starts
+        from them as its ``strength`` says, ``exact`` always from noise, as in the paper.
 
         Raises ``ValueError`` for sequences of different lengths or an illegal trimap, and
         :class:`SamplingFault` if the model's values are not finite.
@@ -124,7 +127,8 @@ class AdaBLDMPipeline(DiffusionPipeline):
         negative_prompts = negative_prompts or [""] * len(images)
         # 1. Check
         real = real or [None] * len(images)
-        given = (images, trimaps, prompts, seeds, negative_prompts, real)
+        starts = starts or [None] * len(images)
+        given = (images, trimaps, prompts, seeds, negative_prompts, real, starts)
         lengths = {len(one) for one in given}
         if len(lengths) != 1:
             raise ValueError(f"lengths: {sorted(lengths)}: one of each is needed a request")
@@ -132,9 +136,16 @@ class AdaBLDMPipeline(DiffusionPipeline):
             trimap.check(one)
         # 2. To the model's size
         native = options.resolution == "native"
+        if options.mode == "exact" or options.strength == 1:
+            starts = [None] * len(images)
+        cut = zip(images, trimaps, seeds, starts, strict=True)
+        canvases = [
+            canvas(image, marks, seed, self.image_size, native=native, start=start)
+            for image, marks, seed, start in cut
+        ]
         contests = [
-            Contest(canvas(image, marks, seed, self.image_size, native=native), seed, judge, away)
-            for image, marks, seed, away in zip(images, trimaps, seeds, real, strict=True)
+            Contest(one, seed, judge, away)
+            for one, seed, away in zip(canvases, seeds, real, strict=True)
         ]
         requests = list(zip(contests, prompts, negative_prompts, strict=True))
         while still := [request for request in requests if request[0].is_open]:
@@ -167,10 +178,10 @@ class AdaBLDMPipeline(DiffusionPipeline):
         options: ModeOptions,
         compute_batch: int | None,
     ) -> Iterator[Drawn]:
-        """Views with their prompt and negative prompt, drawn in their order."""
+        """Views with their prompt and negative prompt, drawn in their order; those with a start
+        and those without never share a batch."""
         together = compute_batch or (1 if self.device.type == "cpu" else max(1, len(asked)))
-        for start in range(0, len(asked), together):
-            chosen = asked[start : start + together]
+        for chosen in _batches(asked, together):
             padded = [*chosen, *[chosen[-1]] * (together - len(chosen))]
             views, prompts, negative_prompts = zip(*padded, strict=True)
             yield from self._generate(views, prompts, negative_prompts, options, len(chosen))
@@ -199,11 +210,13 @@ class AdaBLDMPipeline(DiffusionPipeline):
             shape = (len(seeds), self.vae.config.latent_channels, latent_side, latent_side)
             drawn = noise.draw("init_encode_posterior", None, shape)
             latents = self.encodings.posterior(self.vae, sources).draw(drawn)
+            start = self._start(views, noise, shape)
         good = GoodImages(
             images=images,
             latents=latents,
             pixel_keep=keep_masks.pixel_keep_mask(marks),
             latent_keep=keep_masks.latent_keep_mask(marks, self.factor),
+            start=start,
         )
         # 4. Stages 1 and 2
         with timer.stage("sample", device), mode.precision(device):
@@ -218,6 +231,16 @@ class AdaBLDMPipeline(DiffusionPipeline):
             adapted = mode.adapt(self.vae, final[asked], blended[asked], part, options)
         return _finished(blended, part, adapted, timer)
 
+    def _start(
+        self, views: Sequence[View], noise: CounterNoise, shape: tuple[int, ...]
+    ) -> torch.Tensor | None:
+        """The latents that the drawing of ``views`` starts from, None for noise alone."""
+        pictures = [view.start for view in views if view.start is not None]
+        if not pictures:
+            return None
+        pixels = from_uint8(to_device(np.stack(pictures), self.device)).to(self.vae.dtype)
+        return encode(self.vae, pixels, noise.draw("start_encode_posterior", None, shape))
+
     def _predictor(
         self, marks: torch.Tensor, texts: TextEmbeddings, guidance: float
     ) -> NoisePredictor:
@@ -228,6 +251,16 @@ class AdaBLDMPipeline(DiffusionPipeline):
             texts=texts,
             guidance=guidance,
         )
+
+
+def _batches(
+    asked: Sequence[tuple[View, str, str]], size: int
+) -> Iterator[list[tuple[View, str, str]]]:
+    """Batches of at most ``size`` that follow each other, all with a start or all without."""
+    for _, run in groupby(asked, key=lambda one: one[0].start is not None):
+        alike = list(run)
+        for first in range(0, len(alike), size):
+            yield alike[first : first + size]
 
 
 def _finished(

@@ -14,12 +14,13 @@ from adabldm.placement import windows
 
 @dataclass(frozen=True)
 class View:
-    """What the model sees: ``image`` uint8 (S, S, 3), ``trimap`` uint8 (S, S), and the ``seed`` of
-    its noise."""
+    """What the model sees: ``image`` uint8 (S, S, 3), ``trimap`` uint8 (S, S), the ``seed`` of its
+    noise, and the ``start`` uint8 (S, S, 3) that the drawing starts from, None: noise alone."""
 
     image: np.ndarray
     trimap: np.ndarray
     seed: int
+    start: np.ndarray | None = None
 
 
 class Canvas(Protocol):
@@ -45,13 +46,16 @@ class Canvas(Protocol):
 class SqueezedCanvas:
     """The whole picture at the model's size; the result is what the model drew."""
 
-    def __init__(self, image: np.ndarray, marks: np.ndarray, seed: int, size: int) -> None:
+    def __init__(
+        self, image: np.ndarray, marks: np.ndarray, seed: int, size: int, start: np.ndarray | None
+    ) -> None:
         self.source = images.resize(image, size, size)
         self.trimap = trimap.resize(marks, size, size)
         self._seed = seed
+        self._start = None if start is None else images.resize(start, size, size)
 
     def views(self) -> list[View]:
-        return [View(self.source, self.trimap, self._seed)]
+        return [View(self.source, self.trimap, self._seed, self._start)]
 
     def composed(self, drawn: Sequence[np.ndarray]) -> np.ndarray:
         (only,) = drawn
@@ -64,8 +68,10 @@ class SqueezedCanvas:
 class WindowedCanvas:
     """The picture at its own size, and the windows around its defects."""
 
-    def __init__(self, image: np.ndarray, marks: np.ndarray, seed: int, size: int) -> None:
-        self.source, self.trimap = image, marks
+    def __init__(
+        self, image: np.ndarray, marks: np.ndarray, seed: int, size: int, start: np.ndarray | None
+    ) -> None:
+        self.source, self.trimap, self._start = image, marks, start
         self._seed = seed
         self._defects = windows.defects_of(marks)
         self._windows = windows.windows_of(self._defects, size)
@@ -77,6 +83,7 @@ class WindowedCanvas:
                 windows.cut_picture(self.source, window),
                 windows.cut_trimap(self.trimap, self._defects, window),
                 seed,
+                None if self._start is None else windows.cut_picture(self._start, window),
             )
             for window, seed in zip(self._windows, seeds, strict=True)
         ]
@@ -93,8 +100,16 @@ class WindowedCanvas:
         return {"windows": float(len(self._windows)), "shrink": shrink}
 
 
-def canvas(image: np.ndarray, marks: np.ndarray, seed: int, size: int, *, native: bool) -> Canvas:
+def canvas(
+    image: np.ndarray,
+    marks: np.ndarray,
+    seed: int,
+    size: int,
+    *,
+    native: bool,
+    start: np.ndarray | None = None,
+) -> Canvas:
     """The canvas of a request: ``image`` uint8 (H, W, 3), ``marks`` its trimap uint8 (H, W), drawn
-    by a model of ``size``, in windows if ``native``."""
+    by a model of ``size``, in windows if ``native``; ``start`` uint8 (H, W, 3) if it has one."""
     kind = WindowedCanvas if native else SqueezedCanvas
-    return kind(image, marks, seed, size)
+    return kind(image, marks, seed, size, start)

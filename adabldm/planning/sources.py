@@ -21,6 +21,7 @@ from adabldm.core.random_streams import RowStreams
 from adabldm.foreground.object_masks import ObjectMasks, on_all_cores
 from adabldm.placement import invented_masks, transform
 from adabldm.placement.shape_bank import ShapeBank, runs_of
+from adabldm.planning.look_files import look_file, mask_file
 from adabldm.planning.place_map import PlaceMap
 
 if TYPE_CHECKING:
@@ -205,7 +206,11 @@ class _RealMask:
     file: bytes
     mask: PackedMask
     crop: np.ndarray
-    caption: str | None
+    item: DefectImage
+
+    @property
+    def caption(self) -> str | None:
+        return self.item.caption
 
 
 def _real_mask(item: DefectImage, data: bytes) -> _RealMask:
@@ -217,18 +222,7 @@ def _real_mask(item: DefectImage, data: bytes) -> _RealMask:
     with _told():
         mask = whole if box is None else picture_uri.cut(whole, box, item.mask)
     crop = mask[transform.bounding_box(mask)].copy()
-    return _RealMask(_mask_file(mask), PackedMask(mask), crop, item.caption)
-
-
-def _mask_file(mask: np.ndarray) -> bytes:
-    """The file of a mask, uint8 (H, W) of 0 / 255, from which a placement takes its shape.
-
-    One of most of its picture gets a black margin, so that it is not taken for one that is the
-    wrong way round.
-    """
-    if np.count_nonzero(mask) > masks.MOST_SHARE * mask.size:
-        mask = np.pad(mask, [(side, side) for side in mask.shape])
-    return images.encode_png(mask)
+    return _RealMask(mask_file(mask), PackedMask(mask), crop, item)
 
 
 class DefectMasks:
@@ -248,6 +242,7 @@ class DefectMasks:
     ) -> None:
         self._streams, self._files, self._name = streams, files, folder.name
         self._paths: dict[int, str] = {}
+        self._look_paths: dict[int, str] = {}
         self._invented: dict[int, np.ndarray] = {}
         items = sorted(folder.defects, key=lambda item: item.defect)
         with ThreadPoolExecutor(READERS) as pool:
@@ -303,7 +298,7 @@ class DefectMasks:
         if number not in self._invented:
             mask = self._invent(number)
             self._invented[number] = mask[transform.bounding_box(mask)].copy()
-            self._paths[number] = self._files.put(_mask_file(mask), ".png")
+            self._paths[number] = self._files.put(mask_file(mask), ".png")
         return self._invented[number]
 
     def path(self, number: int) -> str:
@@ -312,6 +307,19 @@ class DefectMasks:
             real = self._real[number]
             self._paths[number] = self._files.put(real.file, ".png")
         return self._paths[number]
+
+    def look_path(self, number: int) -> str | None:
+        """Where the look of a mask's defect is, or soon will be, next to the manifest; None for a
+        mask that no real defect has. Raises :class:`InputFault` for a picture that cannot be read
+        or is not of its mask's size."""
+        if number >= len(self._real):
+            return None
+        real = self._real[number]
+        if number not in self._look_paths:
+            self._look_paths[number] = self._files.put(
+                look_file(real.item, real.mask.unpack()), ".png"
+            )
+        return self._look_paths[number]
 
     def _of_type(self, defect: str) -> Sequence[_RealMask]:
         first, count = self._spans[defect]

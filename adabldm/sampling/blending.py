@@ -21,12 +21,13 @@ def unwatched(quantity: str, step: int, value: torch.Tensor) -> None:
 class GoodImages:
     """A batch's good images and where they are kept: ``images`` (N, 3, H, W) in [-1, 1], their
     ``latents`` (N, C, h, w), ``pixel_keep`` (N, 1, H, W) and ``latent_keep`` (N, 1, h, w) of 1 =
-    keep and 0."""
+    keep and 0. ``start`` are the latents (N, C, h, w) that a drawing starts from; None: noise."""
 
     images: torch.Tensor
     latents: torch.Tensor
     pixel_keep: torch.Tensor
     latent_keep: torch.Tensor
+    start: torch.Tensor | None = None
 
     def part(self, chosen: slice) -> GoodImages:
         """Some of the batch, as a batch."""
@@ -35,6 +36,7 @@ class GoodImages:
             latents=self.latents[chosen],
             pixel_keep=self.pixel_keep[chosen],
             latent_keep=self.latent_keep[chosen],
+            start=None if self.start is None else self.start[chosen],
         )
 
     def each(self) -> list[GoodImages]:

@@ -18,7 +18,7 @@ from diffusers import AutoencoderKL
 from adabldm.networks.autoencoder import decode, encode
 from adabldm.sampling.blending import GoodImages, Watch, edit_images, edit_latents, unwatched
 from adabldm.sampling.noise import NoiseSource
-from adabldm.sampling.options import FastOptions
+from adabldm.sampling.options import TRAINED_STEPS, FastOptions
 from adabldm.sampling.predictor import NoisePredictor
 
 FIRST = 0.98
@@ -46,6 +46,11 @@ class FastSchedule:
     def sigma(self, step: int) -> float:
         """sqrt(1 - alpha) at ``step``."""
         return math.sqrt(1 - self.alphas[step])
+
+    def first_at(self, strength: float) -> int:
+        """The first step within this share of the diffusion's time, the last one at the latest."""
+        beyond = int((self.timesteps > strength * TRAINED_STEPS).sum())
+        return min(beyond, len(self) - 1)
 
     def half_log_snr(self, step: int) -> float:
         """lambda, log(sqrt(alpha) / sqrt(1 - alpha)); infinite after the last step."""
@@ -143,7 +148,8 @@ def sample(
 
     Latent editing comes before the step, as in :func:`adabldm.sampling.exact.sample`, and is made
     up to the first image-editing step. Image editing is made on x0_hat; the edited image is noised
-    to the level of the next step, and the solver starts anew from there.
+    to the level of the next step, and the solver starts anew from there. Good images with a start
+    leave out the steps before ``strength``.
     """
     schedule = fast_schedule(
         alphas_cumprod,
@@ -153,9 +159,13 @@ def sample(
         image_editing_start=options.image_editing_start,
     )
     shape = good.latents.shape
-    z = z_before = noise.draw("x_T", None, shape)
+    z, first = noise.draw("x_T", None, shape), 0
+    if good.start is not None:
+        first = schedule.first_at(options.strength)
+        z = schedule.signal(first) * good.start + schedule.sigma(first) * z
+    z_before = z
     known: list[torch.Tensor] = []
-    for i, t in enumerate(schedule.timesteps.tolist()):
+    for i, t in list(enumerate(schedule.timesteps.tolist()))[first:]:
         editing = i >= schedule.image_editing
         if schedule.latent_editing <= i <= schedule.image_editing:
             drawn = noise.draw("latent_blend_q_sample", i, shape)

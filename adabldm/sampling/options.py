@@ -73,6 +73,9 @@ class FastOptions:
     * ``image_edits``: the last steps, all of which edit the image; the paper's 50 steps have 5.
       Each cuts what was decoded to the mask and encodes it again, which wears thin defects away.
     * ``guided_edits``: whether these steps are guided; else the prompt's prediction is taken alone.
+    * ``strength``: where a request has a start, a picture that shows such a defect there already,
+      the drawing starts from it, noised to this share of the diffusion's time (SDEdit, Meng et al.,
+      2022): near 0 the start's own defect, 1 from noise alone, as without a start.
     * ``smoothness``: of the correction that takes the place of decoder training
       (:func:`~adabldm.sampling.closed_form.smooth_correction`), in squared pixels; None: none.
     * ``adaptation_steps``: decoder steps as in ``exact``, made before the correction; none needed.
@@ -92,6 +95,7 @@ class FastOptions:
     solver: Solver = "dpm-solver++"
     image_edits: int = 1
     guided_edits: bool = False
+    strength: float = 0.6
     smoothness: float | None = 20.0
     resolution: Resolution = "native"
 
@@ -102,6 +106,8 @@ class FastOptions:
         _require(self.eta == 0, "eta", self.eta, "must be 0 in fast: its solver draws nothing")
         solvers = get_args(Solver)
         _require(self.solver in solvers, "solver", self.solver, f"one of {', '.join(solvers)}")
+        strength = self.strength
+        _require(0 < strength <= 1, "strength", strength, "must be above 0, at most 1")
         self._require_legal_correction()
 
     def _require_noise_levels(self) -> None:

@@ -124,6 +124,7 @@ class Maker:
             prompts=[work.prompt for work in works],
             negative_prompts=[work.negative_prompt for work in works],
             seeds=[work.seed for work in works],
+            starts=[one.start for one in decoded],
             options=options,
             judge=judge,
             real=[self._distances.get((work.object, work.defect)) for work in works],

@@ -14,6 +14,7 @@ from typing import Literal, TypedDict
 import pyarrow as pa
 
 from cluster.manifest.reader import Row
+from cluster.manifest.recipe import parts_of
 from cluster.manifest.request_checks import Fingerprints
 from cluster.manifest.schema import SCHEMA, Blob, Recipe, SetDown
 from cluster.models.row_models import RowModel
@@ -168,8 +169,8 @@ class Work:
         found: list[tuple[str, Blob | None]] = [("image", self.image), ("trimap", self.trimap)]
         if self.placement is not None:
             found.append(("foreground", self.placement["foreground"]))
-            set_down: list[SetDown] = [self.placement, *(self.placement["more"] or ())]
-            found += [("mask", part["mask"]) for part in set_down]
+            for part in parts_of(self.placement):
+                found += [("mask", part["mask"]), ("look", part["look"])]
         return [(field, picture) for field, picture in found if picture]
 
 
@@ -263,10 +264,12 @@ def _absolute_recipe(recipe: Row, resolve: Callable[[str], Location]) -> Recipe:
 
 
 def _set_down(part: Row, resolve: Callable[[str], Location]) -> SetDown:
+    look = part.get("look")
     return {
         "mask": _absolute(part["mask"], resolve),
         "angle": part["angle"],
         "scale": part["scale"],
         "top": part["top"],
         "left": part["left"],
+        "look": look and _absolute(look, resolve),
     }

@@ -70,10 +70,13 @@ class PictureFacts:
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """``sha256`` of the file; ``defect`` the mask cut to its bounding box, uint8 (h, w)."""
+    """``sha256`` of the file; ``defect`` the mask cut to its bounding ``box``, uint8 (h, w);
+    ``size`` (height, width) of the whole mask."""
 
     sha256: str
     defect: np.ndarray
+    size: tuple[int, int]
+    box: tuple[slice, slice]
 
 
 class PictureChecks:
@@ -148,4 +151,6 @@ def _whole_trimap(data: bytes) -> PictureFacts:
 
 def _whole_mask(data: bytes) -> MaskFacts:
     pixels = masks.decode_defect(data).pixels
-    return MaskFacts(sha256(data), pixels[transform.bounding_box(pixels)].copy())
+    box = transform.bounding_box(pixels)
+    size = (pixels.shape[0], pixels.shape[1])
+    return MaskFacts(sha256(data), pixels[box].copy(), size, box)

@@ -16,21 +16,37 @@ from cluster.storage.hashing import sha256
 PLACEMENT_FIELDS = ("angle", "scale", "top", "left")
 
 
-def recipe_sha256(recipe: Recipe, shas: Sequence[str]) -> str:
+def parts_of(recipe: Recipe) -> list[SetDown]:
+    """All defects that are set down, the main one first."""
+    return [recipe, *(recipe.get("more") or ())]
+
+
+def recipe_sha256(recipe: Recipe, shas: Sequence[str], looks: Sequence[str | None]) -> str:
     """SHA-256 of ``recipe`` with those of its files: the masks' in order, then the foreground's if
-    it has one."""
-    set_down: list[SetDown] = [recipe, *(recipe.get("more") or ())]
-    parts: list[dict[str, Any]] = [
-        {**{name: part[name] for name in PLACEMENT_FIELDS}, "mask": sha}  # type: ignore[literal-required]
-        for part, sha in zip(set_down, shas, strict=False)
+    it has one; ``looks`` are those of its defects' looks, None for one without."""
+    parts = [
+        part_content({name: part[name] for name in PLACEMENT_FIELDS}, sha, look)  # type: ignore[literal-required]
+        for part, sha, look in zip(parts_of(recipe), shas, looks, strict=False)
     ]
     content = {**parts[0], "foreground": shas[-1] if recipe.get("foreground") else None}
     return digest(content | ({"more": parts[1:]} if parts[1:] else {}))
 
 
+def part_content(where: Mapping[str, Any], mask: str, look: str | None) -> dict[str, Any]:
+    """What one placed defect is made of: its place, and the SHA-256 of its mask and its look."""
+    return {**where, "mask": mask} | ({"look": look} if look else {})
+
+
 def digest(content: Mapping[str, Any]) -> str:
     """SHA-256 of what a request is made of."""
     return sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
+
+
+def placement_of(part: SetDown) -> transform.Placement:
+    """Where one defect is set down."""
+    return transform.Placement(
+        angle=part["angle"], scale=part["scale"], top=part["top"], left=part["left"]
+    )
 
 
 def placed_trimap(
@@ -42,16 +58,7 @@ def placed_trimap(
     Raises :class:`~adabldm.placement.transform.PlacementFault` for a recipe that cannot be carried
     out.
     """
-    set_down: list[SetDown] = [recipe, *(recipe.get("more") or ())]
-    parts = [
-        (
-            pixels("mask", part["mask"]),
-            transform.Placement(
-                angle=part["angle"], scale=part["scale"], top=part["top"], left=part["left"]
-            ),
-        )
-        for part in set_down
-    ]
+    parts = [(pixels("mask", part["mask"]), placement_of(part)) for part in parts_of(recipe)]
     foreground = recipe.get("foreground")
     inside = foreground and pixels("foreground", foreground)
     return trimap.compose(transform.render_all(parts, height, width), inside)

@@ -9,9 +9,16 @@ from typing import Any, NamedTuple, TypeVar
 
 from adabldm.core.names import defect_fault, name_fault, object_fault
 from adabldm.placement import transform
-from cluster.manifest.picture_checks import PictureChecks, PictureFacts, PictureFault, PictureSource
+from adabldm.placement.looks import LookFault, check_size
+from cluster.manifest.picture_checks import (
+    MaskFacts,
+    PictureChecks,
+    PictureFacts,
+    PictureFault,
+    PictureSource,
+)
 from cluster.manifest.reader import Manifest, Row
-from cluster.manifest.recipe import PLACEMENT_FIELDS, digest
+from cluster.manifest.recipe import PLACEMENT_FIELDS, digest, part_content
 from cluster.models.row_models import RowModels
 
 T = TypeVar("T")
@@ -176,6 +183,7 @@ class RequestChecks:
         mask = self._look(faults, f"{field}.mask", part, self._pictures.mask)
         if len(faults) > before or mask is None or source is None:
             return {}
+        look = self._look_of(faults, field, part, mask)
         where = {name: part[name] for name in PLACEMENT_FIELDS}
         largest = max(mask.defect.shape) * where["scale"]
         if where["scale"] <= 0 or largest > 2 * (source.height + source.width):
@@ -189,7 +197,21 @@ class RequestChecks:
             transform.refuse_outside(size, recipe, *source.size)
         except transform.PlacementFault as error:
             faults.append(RowFault(field, where, str(error)))
-        return {**where, "mask": mask.sha256}
+        return part_content(where, mask.sha256, look.sha256 if look else None)
+
+    def _look_of(
+        self, faults: list[RowFault], field: str, part: Row, mask: MaskFacts
+    ) -> PictureFacts | None:
+        """Facts of the look of a placed defect, if it has one."""
+        if part.get("look") is None:
+            return None
+        look = self._look(faults, f"{field}.look", part, self._pictures.image)
+        if look is not None:
+            try:
+                check_size(look.size, mask.size, mask.box)
+            except LookFault as fault:
+                faults.append(RowFault(f"{field}.look", _sides(look), str(fault)))
+        return look
 
     def _model_fingerprint(self, faults: list[RowFault], row: Row) -> str:
         model = row.get("model")

@@ -24,7 +24,10 @@ _SET_DOWN = [
     pa.field("scale", pa.float64()),
     pa.field("top", pa.int32()),
     pa.field("left", pa.int32()),
+    pa.field("look", BLOB),
 ]
+"""``look`` is the picture whose defect ``mask`` marks, or the part of it around the defect
+(:func:`adabldm.placement.looks.cut_look`): the drawing starts from it. Null: from noise alone."""
 
 FURTHER = pa.struct(_SET_DOWN)
 """One more defect of the same picture."""
@@ -46,6 +49,7 @@ class SetDown(TypedDict):
     scale: float
     top: int
     left: int
+    look: Blob | None
 
 
 class Recipe(SetDown):

@@ -74,7 +74,7 @@ class TableMaker:
     """Makes tables of a planner's blocks of rows.
 
     ``model_of(object, defect)`` is what a row of that object and type says as its model; ``top_up``
-    is what all rows say as theirs.
+    is what all rows say as theirs; ``looks`` is whether they say how their real defects look.
     """
 
     def __init__(
@@ -82,8 +82,10 @@ class TableMaker:
         planner: Planner,
         model_of: Callable[[str, str], str | None],
         top_up: int | None = None,
+        *,
+        looks: bool = True,
     ) -> None:
-        self._planner, self._top_up = planner, top_up
+        self._planner, self._top_up, self._looks = planner, top_up, looks
         names = [planner.names(pair) for pair in range(len(planner.pairs))]
         self._objects = pa.array([item for item, _ in names])
         self._types = pa.array([defect for _, defect in names])
@@ -188,7 +190,11 @@ class TableMaker:
         paths = [self._planner.objects[p].masks.path(m) for p, m in used.T.tolist()]
         masks = pa.array(paths, pa.string()).take(pa.array(place.ravel()))
         numbers = (column.angle, column.scale, column.top, column.left)
-        return [_blobs(masks), *(pa.array(values[rows]) for values in numbers)]
+        looks: pa.Array = pa.nulls(len(rows), BLOB)
+        if self._looks:
+            found = [self._planner.objects[p].masks.look_path(m) for p, m in used.T.tolist()]
+            looks = _blobs(pa.array(found, pa.string()).take(pa.array(place.ravel())))
+        return [_blobs(masks), *(pa.array(values[rows]) for values in numbers), looks]
 
 
 def _blobs(paths: pa.Array) -> pa.Array:

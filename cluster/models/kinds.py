@@ -31,6 +31,7 @@ class Backend(Protocol):
         options: ModeOptions,
         judge: JudgeOptions | None = None,
         real: Any = None,
+        starts: Any = None,
         compute_batch: int | None,
     ) -> Any: ...
 

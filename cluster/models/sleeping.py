@@ -80,10 +80,11 @@ class SleepingPipeline:
         judge: JudgeOptions | None = None,
         compute_batch: int | None = None,
         real: Sequence[RealDistance | None] | None = None,
+        starts: Sequence[np.ndarray | None] | None = None,
     ) -> AdaBLDMOutput:
         """As :meth:`adabldm.pipeline.AdaBLDMPipeline.__call__`; a trace tells when (seconds since
         1970) and in which process the request woke."""
-        del negative_prompts, real
+        del negative_prompts, real, starts
         self._refuse_too_many(compute_batch or len(images))
         for prompt in prompts:
             if self._crash is not None and self._crash in prompt:

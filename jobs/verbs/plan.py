@@ -128,7 +128,8 @@ def make_plan(
             for folder, noun, some in zip(objects, nouns, maps, strict=True)
         ]
         planner = Planner(planned, seed, drawn)
-        tables = TableMaker(planner, model_of, shortage.top_up if shortage else None)
+        top_up = shortage.top_up if shortage else None
+        tables = TableMaker(planner, model_of, top_up, looks=variety.looks)
         further = TopUp(planner, shortage.top_up, lacking) if shortage else None
         blocks = further.blocks() if further else planner.blocks(total)
         plan = _write(blocks, tables, manifest, handle, tracker)
@@ -267,6 +268,12 @@ def main(
     caption_prompts: Annotated[
         bool, typer.Option(help="A real defect's caption, where it has one, is its prompt.")
     ] = True,
+    looks: Annotated[
+        bool,
+        typer.Option(
+            help="Rows say how the real defect looks whose mask they place: fast starts from it."
+        ),
+    ] = True,
     model: Annotated[
         str | None,
         typer.Option(
@@ -320,6 +327,7 @@ def main(
             prompts=prompts,
             regions=regions,
             where=where,
+            looks=looks,
         ),
         model=model,
         where_sheet=where_sheet,

@@ -25,7 +25,8 @@ MODEL_PLACES = ("object", "defect")
 class VarietyOptions:
     """``masks`` as in ``real=0.6,noise=0.4``, ``defects_per_image`` as in ``1:3``; ``prompts`` and
     ``regions`` are the URIs of YAML files; ``captions`` is whether a real defect's caption is its
-    prompt; ``where`` is how places are drawn."""
+    prompt; ``where`` is how places are drawn; ``looks`` is whether rows say how their real defects
+    look."""
 
     masks: str = "real"
     defects_per_image: str = "1"
@@ -33,6 +34,7 @@ class VarietyOptions:
     prompts: str | None = None
     regions: str | None = None
     where: Where = "anywhere"
+    looks: bool = True
 
 
 def read_variety(options: VarietyOptions, objects: Sequence[ObjectFolder]) -> Variety:
