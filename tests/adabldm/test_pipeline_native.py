@@ -67,3 +67,39 @@ def test_a_request_is_the_same_alone_and_in_any_order_whatever_its_windows(
     ]
     assert same(together, backwards[::-1])
     assert same(together, alone)
+
+
+def with_starts(asked: dict[str, list], which: set[int]) -> dict[str, list]:
+    """The requests with their defects painted black already, those of ``which``."""
+    starts = []
+    for number, (image, marks) in enumerate(zip(asked["images"], asked["trimaps"], strict=True)):
+        painted = np.where((marks == trimap.DEFECT)[..., None], np.uint8(0), image)
+        starts.append(painted if number in which else None)
+    return {**asked, "starts": starts}
+
+
+def test_a_start_decides_what_is_drawn_and_more_so_the_less_noise(pipeline) -> None:
+    asked, far = requests(), []
+    for strength in (1.0, 0.7, 0.1):
+        options = FastOptions(steps=12, strength=strength)
+        made = pipeline(**with_starts(asked, {0}), options=options).images
+        inside = asked["trimaps"][0] == trimap.DEFECT
+        assert np.array_equal(made[0][~inside], asked["images"][0][~inside])
+        far.append(made[0][inside].mean())
+        plain = pipeline(**asked, options=options).images
+        assert same(made[1:], plain[1:])
+        assert same(made[:1], plain[:1]) == (strength == 1)
+    assert far[2] < min(far[:2])
+
+
+def test_exact_starts_from_noise_as_in_the_paper(pipeline) -> None:
+    asked = requests()
+    made = pipeline(**with_starts(asked, {0, 1}), options=EXACT).images
+    assert same(made, pipeline(**asked, options=EXACT).images)
+
+
+def test_requests_with_and_without_a_start_are_the_same_in_any_order(pipeline) -> None:
+    asked = with_starts(requests(), {0, 2})
+    together = pipeline(**asked, options=FAST, compute_batch=1).images
+    backwards = {name: values[::-1] for name, values in asked.items()}
+    assert same(together, pipeline(**backwards, options=FAST, compute_batch=1).images[::-1])

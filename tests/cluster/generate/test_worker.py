@@ -261,7 +261,10 @@ def test_a_worker_that_only_tries_writes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("victim", "row", "told"),
-    [("trimap0", "r0000", "trimap0.png: is not"), ("mask", "r0002", "placement: a mask is not")],
+    [
+        ("trimap0", "r0000", "trimap0.png: is not"),
+        ("mask", "r0002", "placement: a mask or a look is not"),
+    ],
 )
 def test_a_trimap_or_mask_that_is_replaced_after_the_check_fails_its_row(
     victim: str, row: str, told: str, tmp_path: Path

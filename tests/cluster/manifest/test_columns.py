@@ -105,7 +105,7 @@ def test_a_recipe_is_the_same_with_fields_left_out_and_decimals(tmp_path: Path) 
     path = with_column(tmp_path / "in", "placement", column)
     recipe = read(path)[2]["placement"]
     expected = {**rows_of(3)[2]["placement"], "mask": {"bytes": None, "path": "files/mask.png"}}
-    assert recipe == {**expected, "more": None}
+    assert recipe == {**expected, "look": None, "more": None}
     prints = checks_of(Manifest(str(path))).check(read(path)[2])
     assert prints == checks_of(Manifest(str(path))).check(rows_of(3)[2])
 
@@ -113,7 +113,7 @@ def test_a_recipe_is_the_same_with_fields_left_out_and_decimals(tmp_path: Path) 
 def test_further_defects_may_lack_fields_too(tmp_path: Path) -> None:
     part = {"mask": {"path": "m"}, "angle": 1.0, "scale": 1.0, "top": 1, "left": 2}
     kept = [None, {**part, "more": None}, {**part, "more": [part, part]}]
-    full = {**part, "mask": {"bytes": None, "path": "m"}}
+    full = {**part, "mask": {"bytes": None, "path": "m"}, "look": None}
     found = [row["placement"] for row in read(with_column(tmp_path, "placement", pa.array(kept)))]
     assert found[0] is None
     assert found[1] == {**full, "foreground": None, "more": None}

@@ -174,7 +174,7 @@ def test_each_file_is_copied_once_and_named_by_its_content(tmp_path: Path) -> No
     shutil.copy(tmp_path / "metal/train/good/000.png", tmp_path / "metal/train/good/twin.png")
     plan_rows(tmp_path / "metal", tmp_path / "out", count=60)
     copies = list((tmp_path / "out/manifest_files").iterdir())
-    assert len(copies) == 3 + 4
+    assert len(copies) == 3 + 4 + 4
     assert all(len(path.stem) == 16 for path in copies)
     stamps = {path: path.stat().st_mtime_ns for path in copies}
     plan_rows(tmp_path / "metal", tmp_path / "out", count=80)

@@ -198,3 +198,15 @@ def test_every_fault_of_a_prompts_file_is_listed(tmp_path: Path) -> None:
         assert words in told
     assert "coin/hole" in told
     assert len(caught.value.lines) == 6
+
+
+def test_rows_say_how_their_real_defects_look_unless_they_are_not_to(tmp_path: Path) -> None:
+    dataset = metal(tmp_path / "metal")
+    for looks in (True, False):
+        rows = planned(dataset, tmp_path / f"{looks}", masks="real=0.5,noise=0.5", looks=looks)
+        masks: dict[bool, set[str]] = {True: set(), False: set()}
+        for part in (row["placement"] for row in rows):
+            masks[part["look"] is not None].add(part["mask"]["path"])
+        assert bool(masks[True]) is looks
+        assert masks[False]
+        assert not masks[True] & masks[False]
