@@ -76,13 +76,17 @@ def main(
     count: Annotated[int, typer.Option(min=1, help="Pairs a set")] = 200,
     candidates: Annotated[int, typer.Option(min=1, help="Candidates a pair")] = 4,
     mode: Annotated[str, typer.Option(help="exact or fast")] = "fast",
+    strength: Annotated[
+        float | None, typer.Option(help="Of fast: 1 starts from noise alone", min=0.01, max=1)
+    ] = None,
     sheets: Annotated[Path | None, typer.Option(help="Folder of the sheets to look at")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="The figures as JSON")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this set. Repeatable.")] = None,
 ) -> None:
     """Print the table of a model."""
     torch.set_num_threads(1)
-    options, extractor = options_of(mode), open_lite0()
+    chosen = {} if strength is None else {"strength": strength}
+    options, extractor = options_of(mode, **chosen), open_lite0()
     pipeline = AdaBLDMPipeline.from_pretrained(model or embedded_path())
     pipeline.set_progress_bar_config(disable=True)
     found: list[dict[str, Any]] = []

@@ -112,7 +112,8 @@ def generate(
     candidates: int,
     title: str,
 ) -> list[AnsweredCase]:
-    """The model's answers, one at a time; progress, rate and time left go to standard error."""
+    """The model's answers, one at a time, started from the look of the defect whose mask is asked
+    for, as a plan's rows are; progress, rate and time left go to standard error."""
     found = []
     with Tracker(title, len(cases)) as tracker:
         for number, case in enumerate(cases, start=1):
@@ -124,6 +125,7 @@ def generate(
                     prompts=[case.prompt],
                     seeds=[candidate_seed(case.index, candidate)],
                     options=options,
+                    starts=[case.pasted["soft"]],
                 )
                 for candidate in range(candidates)
             ]
@@ -297,6 +299,9 @@ def main(
     count: Annotated[int, typer.Option(min=1, help="Pairs an object")] = 200,
     candidates: Annotated[int, typer.Option(min=1, help="Candidates a pair")] = 4,
     mode: Annotated[str, typer.Option(help="exact or fast")] = "fast",
+    strength: Annotated[
+        float | None, typer.Option(help="Of fast: 1 starts from noise alone", min=0.01, max=1)
+    ] = None,
     sheets: Annotated[Path | None, typer.Option(help="Folder of the sheets to look at")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="The figures as JSON")] = None,
     shots: Annotated[int, typer.Option(help="Real defects a type that were learned from")] = SHOTS,
@@ -313,7 +318,10 @@ def main(
     """
     torch.set_num_threads(threads)
     try:
-        nouns, options = nouns_of(noun or []), options_of(mode)
+        nouns, options = (
+            nouns_of(noun or []),
+            options_of(mode, **({} if strength is None else {"strength": strength})),
+        )
         how = DatasetOptions(shots=shots, split_file=split)
         objects = [folder for uri in data for folder in open_dataset(uri, how)]
         for folder in objects:
