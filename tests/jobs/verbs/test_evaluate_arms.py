@@ -29,11 +29,15 @@ def data(tmp_path: Path) -> Path:
 
 
 def run(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *words: str,
+    data_set: str = "prepared",
 ) -> tuple[int, list[str], list[str]]:
     """``adabldm evaluate prepared WORDS``, typed in ``data``: code, lines, errors."""
     monkeypatch.chdir(data)
-    monkeypatch.setattr("sys.argv", ["adabldm", "evaluate", "prepared", *words])
+    monkeypatch.setattr("sys.argv", ["adabldm", "evaluate", data_set, *words])
     monkeypatch.setattr("jobs.progress.LINE_SECONDS", 3600.0)
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
@@ -93,8 +97,8 @@ def test_a_trial_that_fails_ends_with_three(
 
 
 REFUSED = {
-    "neither": ((), "--scores, --output: one of both"),
-    "both": (("--scores", "pairs", "--output", "out"), "--scores, --output: one of both"),
+    "neither": ((), "--scores, --output: one of --scores DIR"),
+    "both": (("--scores", "pairs", "--output", "out"), "--scores, --output: one of --sc"),
     "no pairs": (("--arms", "ours", "--output", "out"), "--arms: 'ours': needs generated pairs"),
     "lost pairs": (("--pairs", "nowhere", "--output", "out"), "--pairs: '.*nowhere': there is no"),
     "an arm": (("--arms", "best", "--output", "out"), "--arms: 'best': must be one of few, "),
