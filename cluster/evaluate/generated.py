@@ -74,9 +74,10 @@ def _types(
     for name, some in sorted(sources.items()):
         for pair in pairs[name]:
             at(name, pair.defect).pairs.append(pair)
-        for one in some.few:
-            few = at(name, one.defect or "").few
-            few += [mask for mask in one.masks if mask.defect == one.defect]
+        for stored in some.few:
+            for mask in stored.masks:
+                if mask.defect == stored.defect:
+                    at(name, mask.defect).few.append(mask)
     for picture in tested:
         for one in picture.defects:
             at(picture.object, one.defect).real.append(one)
@@ -113,10 +114,13 @@ def _crops(one: OfType) -> tuple[list[Callable[[], Any]], ...]:
     from adabldm.evaluation.generation import crop_of_pair, crop_of_real, kept
 
     pairs = [one.pairs[i] for i in kept([pair.request_id for pair in one.pairs])]
-    reals = [[some[i] for i in kept([item.mask for item in some])] for some in (one.real, one.few)]
+    real, few = (
+        [some[i] for i in kept([item.mask for item in some])] for some in (one.real, one.few)
+    )
     return (
         [partial(crop_of_pair, pair) for pair in pairs],
-        *([partial(crop_of_real, item) for item in some] for some in reals),
+        [partial(crop_of_real, item) for item in real],
+        [partial(crop_of_real, item) for item in few],
     )
 
 
