@@ -43,10 +43,10 @@ PairsCounts = Annotated[
 Shots = Annotated[
     str | None, _option("Also with so many real defects of a type, with commas: 1,3,5.")
 ]
-Steps = Annotated[int | None, _option("Of each training; 5000 on a GPU, 1500 on a CPU.", min=1)]
+Steps = Annotated[int | None, _option("Of each training; 5000 on a GPU, 1000 on a CPU.", min=1)]
 Window = Annotated[
     int | None,
-    _option("Pixels a side of what a detector sees at once; 256 on a GPU, 128 on a CPU.", min=32),
+    _option("Pixels a side of what a detector sees at once; 256 if nothing is said.", min=32),
 ]
 Width = Annotated[
     int | None, _option("Channels of its first block; 64 on a GPU, 8 on a CPU.", min=1)
