@@ -43,7 +43,7 @@ PairsCounts = Annotated[
 Shots = Annotated[
     str | None, _option("Also with so many real defects of a type, with commas: 1,3,5.")
 ]
-Steps = Annotated[int | None, _option("Of each training; 5000 on a GPU, 1000 on a CPU.", min=1)]
+Steps = Annotated[int | None, _option("Of each training; 5000 on a GPU, 600 on a CPU.", min=1)]
 Window = Annotated[
     int | None,
     _option("Pixels a side of what a detector sees at once; 256 if nothing is said.", min=32),

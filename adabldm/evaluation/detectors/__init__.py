@@ -56,7 +56,7 @@ def default_detector(device: str) -> DetectorName:
 def default_options(device: str) -> DetectorOptions:
     """The papers' width and windows on a GPU, a narrow network on a CPU."""
     if device == "cpu":
-        return DetectorOptions(steps=1000, batch=4, width=8)
+        return DetectorOptions(steps=600, batch=4, width=8)
     return DetectorOptions(steps=5000)
 
 
