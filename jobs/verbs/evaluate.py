@@ -1,4 +1,5 @@
-"""``adabldm evaluate``: how good is a detector, by its score maps; or by what it learned from?"""
+"""``adabldm evaluate``: how good is a detector, by its score maps or by what it learned from; and
+how good are pairs?"""
 
 from __future__ import annotations
 
@@ -12,12 +13,11 @@ import typer
 from adabldm.core.faults import InputFault
 from adabldm.core.mask_rule import AUTO as AUTO_RULE
 from adabldm.data.options import AUTO
-from adabldm.evaluation.detectors import DEFAULT_DETECTOR
 from cluster.storage.location import Location, location
 from jobs.progress import Tracker
 from jobs.verbs import arm_options as arms_given
 from jobs.verbs import dataset_options as given
-from jobs.verbs import evaluate_arms, places
+from jobs.verbs import evaluate_arms, evaluate_pairs, places
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -181,7 +181,7 @@ def main(
     output: arms_given.Output = None,
     pairs: arms_given.Pairs = None,
     arms: arms_given.Arms = None,
-    detector: arms_given.Detector = DEFAULT_DETECTOR,
+    detector: arms_given.Detector = None,
     seeds: arms_given.Seeds = 3,
     pairs_counts: arms_given.PairsCounts = None,
     shots: arms_given.Shots = None,
@@ -192,7 +192,8 @@ def main(
     workers: arms_given.Workers = None,
     gpus_per_task: arms_given.Gpus = None,
 ) -> None:
-    """Score a detector by its maps (--scores), or train some with and without pairs (--output).
+    """Score a detector by its maps (--scores), train some with and without pairs (--output), or
+    compare pairs with held-out real defects (--pairs --json).
 
     With --scores, whoever made the detector: of a folder from `adabldm prepare` the held-out side
     is tested on; of a raw data set all pictures that are not for training. A map may have any size
@@ -206,15 +207,26 @@ def main(
     of the pairs, with the pairs (ours), both (ours+cutpaste), the pairs alone (ours-only), or all
     real defects of the training side (all-real); each for as many steps, tested on the held-out
     side after the last one. Interrupted and run again it goes on; other arms, detectors, seeds and
-    counts are added to what is there. All figures are defined in docs/evaluation.md.
+    counts are added to what is there.
+
+    With --pairs and --json alone, a prepared data set: how far the accepted pairs of each type are
+    from the held-out real ones (KID), and how varied (LPIPS-style and IC-LPIPS diversity), on the
+    features of a named --backbone. All figures are defined in docs/evaluation.md.
 
     \b
     adabldm evaluate prepared --scores maps --json figures.json
     adabldm evaluate prepared --pairs pairs --arms few,cutpaste,ours --output comparison
+    adabldm evaluate prepared --pairs pairs --json generation.json
     """
     places.refuse_missing("DATASET", dataset_uri)
+    if scores is None and output is None and pairs is not None and json_file is not None:
+        _refuse_foreign({"--arms": arms, "--detector": detector}, "--output")
+        evaluate_pairs.run(dataset_uri, pairs, json_file, backbone)
+        return
     if (scores is None) == (output is None):
-        rule = "one of both: --scores DIR --json FILE, or --pairs PAIRS --output URI"
+        rule = (
+            "one of --scores DIR --json FILE, --pairs PAIRS --output URI, --pairs PAIRS --json FILE"
+        )
         raise InputFault(f"--scores, --output: {rule}")
     if output is None:
         assert scores is not None  # noqa: S101

@@ -12,7 +12,7 @@ import typer
 
 from adabldm.core.faults import ExitCode, InputFault
 from adabldm.evaluation.arms import ARMS
-from adabldm.evaluation.detectors import DetectorOptions, default_options
+from adabldm.evaluation.detectors import DetectorOptions, default_detector, default_options
 from cluster.launch.session import default_gpus
 from cluster.storage.location import location
 from jobs.progress import Tracker
@@ -33,14 +33,15 @@ def spec_of(asked: Asked) -> ComparisonSpec:
     from cluster.evaluate.spec import ComparisonSpec
 
     gpus = default_gpus() if asked.gpus is None else asked.gpus
+    device = "cuda" if gpus else "cpu"
     arms = names(asked.arms) if asked.arms is not None else _default_arms(asked.pairs)
     return ComparisonSpec(
         dataset=asked.dataset,
         pairs=asked.pairs,
         output=location("--output", asked.output),
         arms=arms,
-        detector=asked.detector,
-        options=_options(asked, "cuda" if gpus else "cpu"),
+        detector=default_detector(device) if asked.detector is None else asked.detector,
+        options=_options(asked, device),
         seeds=asked.seeds,
         pair_counts=numbers("--pairs-counts", asked.pairs_counts),
         shots=numbers("--shots", asked.shots),

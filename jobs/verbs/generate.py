@@ -11,13 +11,15 @@ import typer
 from adabldm.core.faults import ExitCode, InputFault, JobFault, Terminated, one_line
 from adabldm.sampling.options import ExactOptions, FastOptions, options_of
 from cluster.storage.location import location
+from jobs.verbs import generate_format, places
 from jobs.verbs import judge_options as judging
-from jobs.verbs import places
+from jobs.verbs.export import FormatName
 
 if TYPE_CHECKING:
     from cluster.generate.compute_batch import ComputeBatch
     from cluster.generate.driver import Tally
     from cluster.generate.job import GenerationSpec
+    from cluster.output.export.job import ExportSpec
 
 BATCH_SIZE = 4
 DEFAULTS, FAST = ExactOptions(), FastOptions()
@@ -111,6 +113,14 @@ def main(
             help="Also write these: source,trimap,blended, and rejected pairs (any of them)."
         ),
     ] = "",
+    format_name: Annotated[
+        FormatName | None,
+        typer.Option(
+            "--format",
+            help="Also write the accepted pairs in this layout, as `adabldm export` does, beside "
+            "--output: OUTPUT_<layout>. mvtec needs --keep source.",
+        ),
+    ] = None,
     allow_root: Annotated[
         list[str] | None,
         typer.Option(
@@ -212,6 +222,7 @@ def main(
         retry_failed=retry_failed,
     )
     places.refuse_missing("--branches", branches)
+    exported = format_name and generate_format.export_of(output, format_name, spec.keep)
     if dry_run:
         seen = forecast.forecast(spec, rate)
         for line in seen.remarks:
@@ -219,7 +230,7 @@ def main(
         print("\n".join(forecast.lines(spec, seen, price)))
         return
     places.refuse_unwritable("--output", location("--output", output))
-    run(spec)
+    run(spec, exported or None)
 
 
 def warn(line: str) -> None:
@@ -227,8 +238,9 @@ def warn(line: str) -> None:
     print(f"warning: {line}", file=sys.stderr)
 
 
-def run(spec: GenerationSpec) -> None:
-    """Generate with progress; says at the end what was made and where.
+def run(spec: GenerationSpec, exported: ExportSpec | None = None) -> None:
+    """Generate with progress, then write the layout ``exported``; says at the end what was made and
+    where.
 
     Raises ``typer.Exit`` with the exit code unless all went well.
     """
@@ -260,6 +272,8 @@ def run(spec: GenerationSpec) -> None:
             tracker.__exit__(None, None, None)
     for line in tally_lines.lines(outcome):
         print(line)
+    if exported is not None and any(one.made for one in outcome.in_all.types.values()):
+        generate_format.export(exported)
     if told := tally_lines.hint(outcome):
         print(told, file=sys.stderr)
         raise typer.Exit(ExitCode.SOME_FAILED)

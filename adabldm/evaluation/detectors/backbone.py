@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from adabldm.evaluation.detectors import LITE0
+from adabldm.evaluation.detectors.fitting import planes
 
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's pictures, as most networks want them taken out."""
@@ -32,6 +35,18 @@ def open_backbone(name: str, device: torch.device) -> Backbone:
     :class:`BackboneFault`."""
     backbone: Backbone = _Lite0() if name == LITE0 else _OfTransformers(name)
     return backbone.to(device).eval().requires_grad_(False)
+
+
+def open_extractor(name: str) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """Of the backbone ``name``: pictures, uint8 (N, S, S, 3), to its three levels, float32 (N, C,
+    h, w), on a CPU. Raises :class:`BackboneFault`."""
+    backbone = open_backbone(name, torch.device("cpu"))
+
+    @torch.no_grad()
+    def extract(pictures: np.ndarray) -> list[np.ndarray]:
+        return [level.numpy() for level in backbone(planes(torch.from_numpy(pictures)))]
+
+    return extract
 
 
 class _Lite0(Backbone):

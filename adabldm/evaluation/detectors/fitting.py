@@ -77,6 +77,32 @@ def planes(pictures: torch.Tensor) -> torch.Tensor:
     return pictures.permute(0, 3, 1, 2).float() / 255
 
 
+MEAN, SPREAD = 0.45, 0.25
+"""Of photographs' values in [0, 1], about."""
+
+
+def centred(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures in [0, 1] as a network that starts from nothing learns from them soonest."""
+    return (pictures - MEAN) / SPREAD
+
+
+def segmentation_loss(logits: torch.Tensor, marked: torch.Tensor) -> torch.Tensor:
+    """Binary cross entropy over all pixels, and Dice loss (Milletari et al., 3DV 2016) of each
+    window that has a defect, of ``logits`` (N, h, w) for bool ``marked`` (N, h, w).
+
+    A loss of pixels alone, as DRAEM's focal one, is a loss of the largest defects: windows full of
+    them count a thousand times as much as one with a blowhole. Dice counts windows.
+    """
+    logits = logits.float()
+    target = marked.to(logits.dtype)
+    cross = nn.functional.binary_cross_entropy_with_logits(logits, target)
+    found, places = torch.sigmoid(logits), (1, 2)
+    both = found.sum(places) + target.sum(places)
+    dice = 1 - (2 * (found * target).sum(places) + 1) / (both + 1)
+    flawed = marked.any(2).any(1).to(logits.dtype)
+    return cross + (dice * flawed).sum() / flawed.sum().clamp_min(1)
+
+
 def focal_loss(logits: torch.Tensor, marked: torch.Tensor, gamma: float) -> torch.Tensor:
     """Focal loss (Lin et al., ICCV 2017) of ``logits`` (N, h, w) for bool ``marked`` (N, h, w)."""
     logits = logits.float()

@@ -1,21 +1,20 @@
 """The segmentation network of the usual protocol: DRAEM's discriminative U-Net (Zavrtanik et al.,
-ICCV 2021), on pictures alone, with its focal loss."""
+ICCV 2021), on pictures alone."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import nn
 
-from adabldm.core.devices import half_precision, make_repeatable
 from adabldm.core.progress import Progress
 from adabldm.evaluation.detectors import DetectorOptions
-from adabldm.evaluation.detectors.fitting import Fit, fit, focal_loss, planes
+from adabldm.evaluation.detectors.fitting import centred
 from adabldm.evaluation.detectors.protocol import Model, Windows
-from adabldm.evaluation.detectors.tiles import score_in_tiles
+from adabldm.evaluation.detectors.segmentation import Run, trained
 
 RATE = 1e-3
-GAMMA = 2.0
+"""Of the papers' width; a narrower network takes larger steps."""
+USUAL_WIDTH = 64
 DOWN = (1, 2, 4, 8, 8, 8)
 """Channels of the encoder's blocks, over the width; each halves the side of the one before."""
 
@@ -50,7 +49,7 @@ class DiscriminativeUNet(nn.Module):
         self.out = nn.Conv2d(given, 1, 3, padding=1)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        state, seen = pictures, []
+        state, seen = centred(pictures), []
         for number, block in enumerate(self.down):
             state = block(nn.functional.max_pool2d(state, 2) if number else state)
             seen.append(state)
@@ -68,37 +67,10 @@ class UNetDetector:
 
     def train(self, windows: Windows, *, seed: int, device: str, progress: Progress) -> Model:
         """As :class:`~adabldm.evaluation.detectors.protocol.Detector`."""
-        place, batch = torch.device(device), self.options.batch
-        make_repeatable(place)
-        torch.manual_seed(seed)
-        network = DiscriminativeUNet(self.options.width).to(place)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-        def batches(step: int) -> tuple[np.ndarray, ...]:
-            drawn = [windows.mixed(step * batch + i) for i in range(batch)]
-            return np.stack([one for one, _ in drawn]), np.stack([mask for _, mask in drawn])
+        def made(_: torch.device) -> nn.Module:
+            return DiscriminativeUNet(self.options.width)
 
-        def loss(pictures: torch.Tensor, marked: torch.Tensor) -> torch.Tensor:
-            return focal_loss(network(planes(pictures)), marked, GAMMA)
-
-        fit(network, loss, batches, Fit(steps=self.options.steps, rate=RATE), place, progress)
-        return UNetModel(network, windows.size, place)
-
-
-class UNetModel:
-    """A trained U-Net; its scores are logits."""
-
-    def __init__(self, network: nn.Module, side: int, device: torch.device) -> None:
-        self._network, self._side, self._device = network, side, device
-
-    def score(self, picture: np.ndarray) -> np.ndarray:
-        """As :class:`~adabldm.evaluation.detectors.protocol.Model`."""
-        return score_in_tiles(picture, self._side, self._logits)
-
-    @torch.no_grad()
-    def _logits(self, tiles: np.ndarray) -> np.ndarray:
-        pictures = planes(torch.from_numpy(tiles).to(self._device))
-        with half_precision(self._device):
-            logits = self._network(pictures)
-        found: np.ndarray = logits.float().cpu().numpy()
-        return found
+        rate = RATE * (USUAL_WIDTH / self.options.width) ** 0.5
+        run = Run(seed=seed, device=device, rate=rate, progress=progress)
+        return trained(made, self.options, windows, run)

