@@ -95,6 +95,14 @@ def main(
     guidance: Annotated[
         float, typer.Option(help="How strongly the prompt is followed.")
     ] = DEFAULTS.guidance,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            help="Of 'fast': how far, in 0..1, a drawing leaves the look of the real defect that "
+            "its row names; 1: drawn from noise alone.",
+            show_default=str(FAST.strength),
+        ),
+    ] = None,
     resolution: Annotated[
         Literal["native", "model"],
         typer.Option(
@@ -190,11 +198,14 @@ def main(
     if gpus < 0:
         raise InputFault.of("--gpus-per-worker", gpus_per_worker, "must be 0 or more")
     taken, compute_batch = parse_batch_size(batch_size, gpu=gpus > 0)
+    if strength is not None and mode == "exact":
+        raise InputFault.of("--strength", strength, "is of --mode fast: exact starts from noise")
     try:
         asked_for = {
             "steps": steps,
             "adaptation_steps": adaptation_steps,
             "guidance": guidance,
+            "strength": strength,
             "resolution": resolution,
         }
         chosen = {name: value for name, value in asked_for.items() if value is not None}
