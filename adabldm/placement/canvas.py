@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from adabldm.core import images, trimap
 from adabldm.placement import windows
+from adabldm.placement.long_defects import in_parts
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,15 @@ class WindowedCanvas:
         self.source, self.trimap, self._start = image, marks, start
         self._seed = seed
         self._defects = windows.defects_of(marks)
-        self._windows = windows.windows_of(self._defects, size)
+        self._parts = in_parts(self._defects, size)
+        self._windows = windows.windows_of(self._parts.numbers, size, thin=self._parts.thin)
 
     def views(self) -> list[View]:
         seeds = windows.derived_seeds(self._seed, len(self._windows))
         return [
             View(
                 windows.cut_picture(self.source, window),
-                windows.cut_trimap(self.trimap, self._defects, window),
+                windows.cut_trimap(self.trimap, self._defects, self._whole(window)),
                 seed,
                 None if self._start is None else windows.cut_picture(self._start, window),
             )
@@ -91,8 +93,14 @@ class WindowedCanvas:
     def composed(self, drawn: Sequence[np.ndarray]) -> np.ndarray:
         result = self.source.copy()
         for window, one in zip(self._windows, drawn, strict=True):
-            windows.put_back(result, self.source, one, self._defects, window)
+            windows.put_back(result, self.source, one, self._parts.numbers, window)
         return result
+
+    def _whole(self, window: windows.Window) -> windows.Window:
+        """The window with the numbers of the defects that its parts are of."""
+        near = window.inside(*self.trimap.shape)
+        own = np.isin(self._parts.numbers[near], window.parts)
+        return replace(window, parts=tuple(np.unique(self._defects[near][own]).tolist()))
 
     def facts(self) -> dict[str, float]:
         """``windows`` and ``shrink``, the most pixels of the picture to one of the model's."""

@@ -8,7 +8,7 @@ and a scratch keeps its width. Windows are a function of the trimap alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,12 +74,19 @@ def defects_of(marks: np.ndarray) -> np.ndarray:
     return numbered
 
 
-def windows_of(defects: np.ndarray, size: int, *, context: float = CONTEXT) -> list[Window]:
+def windows_of(
+    defects: np.ndarray,
+    size: int,
+    *,
+    context: float = CONTEXT,
+    thin: Collection[int] = (),
+) -> list[Window]:
     """The windows in which ``defects``, of :func:`defects_of`, are drawn by a model of ``size``.
 
     The longest defect comes first; each window takes with it what else lies well inside. A window
     has at least ``size`` pixels a side and ``context`` times its defect's longer side, but no more
     than the picture's shorter side if the defect leaves room; a longer one is shrunk to ``size``.
+    Around those that are ``thin`` there is less, so that they are not.
     """
     height, width = defects.shape
     boxes = {number: box for number, box in enumerate(find_objects(defects), 1) if box is not None}
@@ -87,7 +94,8 @@ def windows_of(defects: np.ndarray, size: int, *, context: float = CONTEXT) -> l
     found: list[Window] = []
     while order:
         box = boxes[order[0]]
-        side = _side(_length(box), size, context, min(height, width))
+        around = LEAST_CONTEXT if order[0] in thin else context
+        side = window_side(_length(box), size, around, min(height, width))
         top, left = (
             _start(one, side, length) for one, length in zip(box, (height, width), strict=True)
         )
@@ -107,7 +115,9 @@ def _length(box: tuple[slice, ...]) -> int:
     return max(one.stop - one.start for one in box)
 
 
-def _side(length: int, size: int, context: float, shorter: int) -> int:
+def window_side(length: int, size: int, context: float, shorter: int) -> int:
+    """The side of a window around a defect that is ``length`` pixels long, in a picture whose
+    ``shorter`` side is so long."""
     wanted = max(size, math.ceil(context * length))
     return min(wanted, max(size, shorter, math.ceil(LEAST_CONTEXT * length)))
 
