@@ -24,6 +24,8 @@ from cluster.generate.protocol import (
     OK,
     REJECTED,
     Fact,
+    Request,
+    Work,
     facts_of,
     index_row,
 )
@@ -32,6 +34,7 @@ from cluster.generate.telling import Telling
 from cluster.generate.windows import PendingWindow
 from cluster.generate.worker import WorkerSettings
 from cluster.manifest.reader import Row
+from cluster.manifest.request_checks import Fingerprints
 from cluster.models.loading import ModelFault
 from cluster.output.index import Ledger, Superseded
 from cluster.output.paths import extra_key, image_key, mask_key
@@ -40,10 +43,12 @@ from cluster.storage.location import Location
 
 COMMIT_ROWS = 1000
 COMMIT_SECONDS = 2.0
-HOPELESS_FAILURES = 100
-"""So many requests that fail, and none that does not: it is not the requests."""
 INDEX_FILES = 500
 TICK_SECONDS = 0.5
+LAST_SECONDS = 2.0
+"""For the workers to be ended."""
+
+Arrived = SimpleQueue[pa.Table | BaseException | None]
 
 
 @dataclass
@@ -61,7 +66,8 @@ class Tally:
 
 @dataclass
 class Driver:
-    """Commits to ``ledger``, with columns ``schema``, what a pool of workers makes.
+    """Commits to ``ledger``, with columns ``schema``, what a pool of workers makes of ``rows``
+    requests.
 
     ``progress`` is called often with what is committed and what waits to be; ``settling`` tells
     whose fault a trouble is; ``made_before`` is whether earlier runs have made any request;
@@ -76,17 +82,14 @@ class Driver:
     config_fingerprint: str
     progress: Callable[[Tally, int], None]
     settling: Settling
+    rows: int
     made_before: bool = False
     telling: Telling | None = None
     tally: Tally = field(default_factory=Tally)
     _waiting: list[Row] = field(default_factory=list)
-    _suspects: list[Row] = field(default_factory=list)
+    _given: dict[str, tuple[Request, Fingerprints]] = field(default_factory=dict)
     _seen: set[str | None] = field(default_factory=set)
     _since: float = 0.0
-    _works: bool = False
-
-    def __post_init__(self) -> None:
-        self._works = self.made_before
 
     def drive(self, windows: Iterator[PendingWindow]) -> Tally:
         """Work through ``windows``.
@@ -95,42 +98,27 @@ class Driver:
         is committed first, unless another driver has taken over.
         """
         try:
-            for window in windows:
-                with closing(self._facts(window)) as facts:
-                    for fact in facts:
-                        self._take(window, fact)
+            with closing(self._facts(windows)) as facts:
+                for fact in facts:
+                    self._take(fact)
         except (JobFault, ModelFault, KeyboardInterrupt) as error:
             if not isinstance(error, Superseded):
                 self._commit()
                 self._tell("stopped", one_line(error))
             raise
-        self._clear_suspects()
         self._commit()
         self._tell("finished")
         self.ledger.tidy(INDEX_FILES)
         return self.tally
 
-    def _facts(self, window: PendingWindow) -> Generator[Fact | None, None, None]:
-        """Facts of the window's requests as they come, None when time passes without any."""
-        arrived: SimpleQueue[pa.Table | BaseException | None] = SimpleQueue()
+    def _facts(self, windows: Iterator[PendingWindow]) -> Generator[Fact | None, None, None]:
+        """Facts of the windows' requests as they come, None when time passes without any."""
+        arrived: Arrived = SimpleQueue()
         stopped = Event()
-        works = {work.request_id: work for work in window.work}
-
-        def settle(fact: Fact) -> Fact | None:
-            return self.settling(fact, works[fact.request_id])
-
-        def collect() -> None:
-            try:
-                with closing(run(window.table(), self.pool, self.settings, settle)) as results:
-                    for table in results:
-                        arrived.put(table)
-                        if stopped.is_set():
-                            return
-                arrived.put(None)
-            except BaseException as error:
-                arrived.put(error)
-
-        Thread(target=collect, daemon=True, name="flow").start()
+        flow = Thread(
+            target=self._collect, args=(windows, arrived, stopped), daemon=True, name="flow"
+        )
+        flow.start()
         try:
             while True:
                 try:
@@ -145,21 +133,46 @@ class Driver:
                 yield from facts_of(item)
         finally:
             stopped.set()
+            flow.join(LAST_SECONDS)
 
-    def _take(self, window: PendingWindow, fact: Fact | None) -> None:
-        if fact is not None and fact.request_id in window.requests:
+    def _collect(self, windows: Iterator[PendingWindow], arrived: Arrived, stopped: Event) -> None:
+        """What comes from the workers, until it is ``stopped``; at the end None, or an error."""
+
+        def works() -> Iterator[list[Work]]:
+            for window in windows:
+                self._take_on(window)
+                yield window.ordered()
+
+        try:
+            flow = run(
+                works(),
+                self.rows,
+                self.pool,
+                self.settings,
+                self.settling,
+                made_before=self.made_before,
+            )
+            with closing(flow) as results:
+                for table in results:
+                    if table.num_rows:
+                        arrived.put(table)
+                    if stopped.is_set():
+                        return
+            arrived.put(None)
+        except BaseException as error:
+            arrived.put(error)
+
+    def _take_on(self, window: PendingWindow) -> None:
+        """The window's requests are about to be given out."""
+        for request_id, request in window.requests.items():
+            self._given[request_id] = request, window.prints[request_id]
+
+    def _take(self, fact: Fact | None) -> None:
+        if fact is not None and fact.request_id in self._given:
             self._refuse_unseen(fact)
             if self.telling is not None:
                 self.telling.take(fact)
-            row = self._index_row(window, fact)
-            if fact.status != FAILED and not self._works:
-                self._works = True
-                self._clear_suspects()
-            if self._works or fact.own:
-                self._wait_with(row)
-            else:
-                self._suspects.append(row)
-                self._refuse_hopelessness()
+            self._wait_with(self._index_row(fact))
         if len(self._waiting) >= COMMIT_ROWS or self._waited() >= COMMIT_SECONDS:
             self._commit()
         self.progress(self.tally, len(self._waiting))
@@ -175,30 +188,18 @@ class Driver:
             _refuse_lost(self.settings.output, [{"status": fact.status, "image": fact.image}])
             self._seen.add(fact.node)
 
-    def _wait_with(self, *rows: Row) -> None:
-        if rows and not self._waiting:
+    def _wait_with(self, row: Row) -> None:
+        if not self._waiting:
             self._since = time.monotonic()
-        self._waiting += rows
-
-    def _clear_suspects(self) -> None:
-        """Failures that may have been the model's are the requests', now that one was made."""
-        self._wait_with(*self._suspects)
-        self._suspects = []
+        self._waiting.append(row)
 
     def _waited(self) -> float:
         """Seconds since the first row that waits came."""
         return time.monotonic() - self._since if self._waiting else 0.0
 
-    def _refuse_hopelessness(self) -> None:
-        """Stop, and condemn no request, when too many have failed that are sound and none has been
-        made."""
-        if len(self._suspects) >= HOPELESS_FAILURES:
-            reason = self._suspects[-1]["reason"]
-            raise JobFault(f"the first {len(self._suspects)} requests all failed: {reason}")
-
-    def _index_row(self, window: PendingWindow, fact: Fact) -> Row:
-        """The request's row of the index; the window forgets it, so there is one only."""
-        request, prints = window.requests.pop(fact.request_id), window.prints.pop(fact.request_id)
+    def _index_row(self, fact: Fact) -> Row:
+        """The request's row of the index; the request is forgotten, so there is one only."""
+        request, prints = self._given.pop(fact.request_id)
         return index_row(
             request, prints, fact, model=self.model, config_fingerprint=self.config_fingerprint
         )

@@ -16,7 +16,7 @@ from adabldm.judging.options import JudgeOptions
 from adabldm.sampling.options import ModeOptions
 from cluster.generate.compute_batch import ComputeBatch
 from cluster.generate.driver import Driver, Tally
-from cluster.generate.flow import Pool, nodes_for, window_rows
+from cluster.generate.flow import Pool, nodes_for
 from cluster.generate.index_columns import index_schema
 from cluster.generate.meters import DriverMeters
 from cluster.generate.resume import forget_failed, mark_committed
@@ -24,7 +24,7 @@ from cluster.generate.settling import Settling
 from cluster.generate.shared_disk import ask_nodes, refuse_unshared
 from cluster.generate.telling import Telling
 from cluster.generate.time_limit import default_time_limit
-from cluster.generate.windows import pending_windows
+from cluster.generate.windows import FIRST_ROWS, pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.launch.session import ray_session
 from cluster.manifest.reader import Manifest
@@ -236,10 +236,11 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         config_fingerprint=job.binding.config_fingerprint,
         progress=told,
         settling=Settling(job.manifest.place, job.model.uri),
+        rows=roster.count(done=False),
         telling=Telling(job.output, roster.count(done=False)),
         made_before=any(claim.before.get(status) for status in (OK, REJECTED)),
     )
-    windows = pending_windows(job.manifest, job.checks, roster, window_rows(spec.pool))
+    windows = pending_windows(job.manifest, job.checks, roster, first=FIRST_ROWS)
     try:
         with ray_session(spec.pool.most, spec.pool.gpus):
             _refuse_unshared(spec, job)

@@ -39,6 +39,8 @@ FINAL = (OK, REJECTED, FAILED)
 (:mod:`cluster.generate.troubles`): its model was not loaded, its pictures not read, its files not
 stored, it found no memory; or its worker had to leave it, or was in a call that took too long."""
 
+CANARY = "/canary"
+"""The id of a drawn request of no account; no other can have it."""
 EXTRAS = ("source", "trimap", "blended")
 """Pictures that may be kept besides a pair."""
 KEPT = (*EXTRAS, REJECTED)

@@ -32,6 +32,7 @@ from cluster.generate.meters import worker_meters
 from cluster.generate.notice import Notice
 from cluster.generate.protocol import (
     AGAIN,
+    CANARY,
     FAILED,
     HUNG,
     OK,
@@ -170,7 +171,7 @@ class Worker:
         return made, lost
 
     def _stored(self, made: Made) -> Fact:
-        if self._settings.stores:
+        if self._settings.stores and made.work.request_id != CANARY:
             return self._store(made)
         status = OK if made.reason is None else REJECTED
         return Fact(request_id=made.work.request_id, status=status, reason=made.reason)

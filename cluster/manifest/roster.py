@@ -18,12 +18,14 @@ BATCH = 500
 class Roster:
     """Ids with row numbers, fingerprints, and whether they are committed.
 
-    A scratch file of its own, gone with :meth:`close`.
+    A scratch file of its own, gone with :meth:`close`. One thread at a time may use it.
     """
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="adabldm-")
-        self._db = sqlite3.connect(Path(self._folder.name) / "roster.db", isolation_level=None)
+        self._db = sqlite3.connect(
+            Path(self._folder.name) / "roster.db", isolation_level=None, check_same_thread=False
+        )
         self._any_respelled = False
         self._db.executescript(
             """

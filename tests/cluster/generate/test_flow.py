@@ -11,7 +11,8 @@ import pytest
 from adabldm.core import trimap
 from adabldm.data import drawn_metal
 from adabldm.sampling.options import ExactOptions
-from cluster.generate.flow import SHARES, Pool, block_sizes, run
+from cluster.generate.flow import run
+from cluster.generate.pool import SHARES, Pool, block_sizes
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.manifest.reader import Manifest
@@ -87,7 +88,8 @@ def test_a_pool_grows_while_rows_are_waiting(ray_address: str, tmp_path: Path) -
     roster.close()
     place = Location.of(str(tmp_path / "out"))
     settings = WorkerSettings(output=place, options=ExactOptions(), device="cpu")
-    facts = [row for table in run(window.table(), pool(3), settings) for row in table.to_pylist()]
+    flow = run([window.ordered()], 80, pool(3), settings)
+    facts = [row for table in flow for row in table.to_pylist()]
     assert len(facts) == 80
     assert len({dict(row["quality"])["worker"] for row in facts}) > 1
 
