@@ -41,9 +41,11 @@ from cluster.output.paths import extra_key, image_key, mask_key
 from cluster.output.progress import State
 from cluster.storage.location import Location
 
-COMMIT_ROWS = 1000
-COMMIT_SECONDS = 2.0
-INDEX_FILES = 500
+COMMIT_ROWS = 10_000
+COMMIT_SHARE = 0.01
+"""What waits to be committed, and would be lost, is at most this part of a run's time,"""
+COMMIT_SECONDS = 2.0, 15.0
+"""but not less and not more than this."""
 TICK_SECONDS = 0.5
 LAST_SECONDS = 2.0
 """For the workers to be ended."""
@@ -89,6 +91,7 @@ class Driver:
     _waiting: list[Row] = field(default_factory=list)
     _given: dict[str, tuple[Request, Fingerprints]] = field(default_factory=dict)
     _seen: set[str | None] = field(default_factory=set)
+    _began: float = field(default_factory=time.monotonic)
     _since: float = 0.0
 
     def drive(self, windows: Iterator[PendingWindow]) -> Tally:
@@ -108,7 +111,7 @@ class Driver:
             raise
         self._commit()
         self._tell("finished")
-        self.ledger.tidy(INDEX_FILES)
+        self.ledger.tidy()
         return self.tally
 
     def _facts(self, windows: Iterator[PendingWindow]) -> Generator[Fact | None, None, None]:
@@ -173,7 +176,7 @@ class Driver:
             if self.telling is not None:
                 self.telling.take(fact)
             self._wait_with(self._index_row(fact))
-        if len(self._waiting) >= COMMIT_ROWS or self._waited() >= COMMIT_SECONDS:
+        if len(self._waiting) >= COMMIT_ROWS or self._waited() >= self._patience():
             self._commit()
         self.progress(self.tally, len(self._waiting))
         self._tell("running")
@@ -196,6 +199,11 @@ class Driver:
     def _waited(self) -> float:
         """Seconds since the first row that waits came."""
         return time.monotonic() - self._since if self._waiting else 0.0
+
+    def _patience(self) -> float:
+        """Seconds that a row may wait: a long run makes fewer, larger commits."""
+        least, most = COMMIT_SECONDS
+        return min(most, max(least, COMMIT_SHARE * (time.monotonic() - self._began)))
 
     def _index_row(self, fact: Fact) -> Row:
         """The request's row of the index; the request is forgotten, so there is one only."""
