@@ -221,7 +221,7 @@ class Driver:
         self.ledger.append(pa.Table.from_pylist(rows, schema=self.schema))
         failed = [row for row in rows if row["status"] == FAILED]
         for row in failed:
-            _remove_pictures(self.settings.output, row)
+            _remove_pictures(self.settings.output, row, self.settings.shards)
         rejected = sum(row["status"] == REJECTED for row in rows)
         self.tally.failed += len(failed)
         self.tally.rejected += rejected
@@ -246,8 +246,8 @@ def _refuse_lost(output: Location, rows: list[Row]) -> None:
         raise JobFault(f"{output.join(made).shown}: {rule}")
 
 
-def _remove_pictures(output: Location, row: Row) -> None:
+def _remove_pictures(output: Location, row: Row, shards: int) -> None:
     names = (row["object"], row["defect"], row["request_id"])
-    extras = [extra_key(row["request_id"], name) for name in ALL_EXTRAS]
-    for key in (image_key(*names), mask_key(*names), *extras):
+    extras = [extra_key(row["request_id"], name, shards) for name in ALL_EXTRAS]
+    for key in (image_key(*names, shards), mask_key(*names, shards), *extras):
         output.join(key).remove()

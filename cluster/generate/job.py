@@ -24,25 +24,26 @@ from cluster.generate.settling import Settling
 from cluster.generate.shared_disk import ask_nodes, refuse_unshared
 from cluster.generate.telling import Telling
 from cluster.generate.time_limit import default_time_limit
+from cluster.generate.validated import how, validated
 from cluster.generate.windows import FIRST_ROWS, pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.launch.session import ray_session
+from cluster.manifest.memory import Memory
 from cluster.manifest.reader import Manifest
 from cluster.manifest.real_defects import (
     fingerprint_of,
     real_defects_of,
 )
-from cluster.manifest.remarks import Remarks
 from cluster.manifest.request_checks import RequestChecks
 from cluster.manifest.roster import Roster
-from cluster.manifest.validation import validate
 from cluster.models.catalog import open_branches
 from cluster.models.inspect import EMBEDDED, ModelFacts, model_location
 from cluster.models.kinds import inspect_model, kind_of
 from cluster.models.loading import ModelFault
 from cluster.models.row_models import NO_BRANCH, RowModels
 from cluster.output.index import Ledger
-from cluster.output.run_json import RunBinding, unbind
+from cluster.output.paths import default_shards
+from cluster.output.run_json import SHARDS, RunBinding, bound_shards, unbind
 from cluster.output.schema import OK, REJECTED
 from cluster.output.tally import OutputTally, tally_of
 from cluster.output.unfinished import clear_unfinished
@@ -58,7 +59,8 @@ class GenerationSpec:
     folder of them. A worker takes ``pool.batch_size`` requests a call and computes
     ``compute_batch`` of them together. If ``strict``, a prompt that the model cuts is a fault. A
     request is computed for ``time_limit`` seconds at most (None: the mode's). ``retry_failed``
-    makes requests again that have failed.
+    makes requests again that have failed. A type's files are spread over ``shards`` folders; None
+    leaves it to the output, or to the number of requests.
     """
 
     manifest: str
@@ -75,6 +77,7 @@ class GenerationSpec:
     strict: bool = False
     time_limit: float | None = None
     retry_failed: bool = False
+    shards: int | None = None
 
     @property
     def seconds(self) -> float:
@@ -120,6 +123,7 @@ class CheckedJob:
     roster: Roster
     before: Mapping[str, int]
     real: Mapping[tuple[str, str], RealDefects]
+    shards: int = 0
     remarks: Sequence[str] = ()
 
 
@@ -134,20 +138,20 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
     model = inspect_model(spec.model)
     manifest = Manifest(spec.manifest, spec.allowed_roots)
     real = _real_defects(spec, manifest)
+    shards = _shards(spec, output, manifest)
     binding = RunBinding(
-        model=model.uri, model_fingerprint=model.fingerprint, config=_config(spec, real)
+        model=model.uri, model_fingerprint=model.fingerprint, config=_config(spec, real, shards)
     )
     if not binding.check(output) and ledger.exists:
         raise InputFault.of("output", output.shown, "has an index but no run.json")
     _refuse_without_branch(model, manifest)
     branches = open_branches(spec.named_branches, spec.branches, model)
-    checks = RequestChecks(manifest, RowModels(manifest.resolve, model, inspect_model, branches))
+    memory = Memory(manifest, how(spec, model, branches))
+    models = RowModels(manifest.resolve, model, inspect_model, branches)
+    checks = RequestChecks(manifest, models, memory.looked if memory.is_worth_it else None)
     schema = index_schema(manifest, ledger)
-    remarks = Remarks(
-        checks.models.of, strict=spec.strict, native=spec.options.resolution == "native"
-    )
-    one_folder = bool(spec.keep or spec.judge)  # That of the pictures besides the pairs.
-    with closing(validate(manifest, checks, remarks, one_folder=one_folder)) as roster:
+    roster, lines = validated(spec, manifest, checks, memory)
+    with closing(roster):
         yield CheckedJob(
             output=output,
             ledger=ledger,
@@ -159,7 +163,8 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
             roster=roster,
             before=mark_committed(manifest, ledger, roster, retry_failed=spec.retry_failed),
             real=real,
-            remarks=[*manifest.remarks, *remarks.lines()],
+            shards=shards,
+            remarks=[*manifest.remarks, *lines],
         )
 
 
@@ -231,7 +236,9 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         ledger=job.ledger,
         schema=job.schema,
         pool=spec.pool,
-        settings=replace(worker_settings(spec, job.output, job.ledger.epoch), real=job.real),
+        settings=replace(
+            worker_settings(spec, job.output, job.ledger.epoch), real=job.real, shards=job.shards
+        ),
         model=spec.model,
         config_fingerprint=job.binding.config_fingerprint,
         progress=told,
@@ -287,7 +294,16 @@ def _real_defects(
     return real
 
 
-def _config(spec: GenerationSpec, real: Mapping[tuple[str, str], RealDefects]) -> dict[str, object]:
+def _shards(spec: GenerationSpec, output: Location, manifest: Manifest) -> int:
+    if spec.shards is not None:
+        return spec.shards
+    bound = bound_shards(output)
+    return default_shards(manifest.rows) if bound is None else bound
+
+
+def _config(
+    spec: GenerationSpec, real: Mapping[tuple[str, str], RealDefects], shards: int
+) -> dict[str, object]:
     """Every setting that shapes the files."""
     limited = spec.judge is not None and spec.judge.limits.real_distance < OFF
     return {
@@ -299,6 +315,8 @@ def _config(spec: GenerationSpec, real: Mapping[tuple[str, str], RealDefects]) -
         # An output that is not judged is bound as those were before there was a judge.
         **({"judge": _judge_config(spec.judge)} if spec.judge else {}),
         **({"real_defects": fingerprint_of(real)} if limited else {}),
+        # As are those of which a type's files are in one folder.
+        **({SHARDS: shards} if shards else {}),
     }
 
 

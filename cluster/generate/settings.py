@@ -18,7 +18,8 @@ class WorkerSettings:
     :data:`~cluster.generate.protocol.KEPT`; ``compute_batch`` requests are computed together, or
     ``auto``: as many as fit in memory; ``epoch`` is that of the driver they work for. A request is
     computed for ``time_limit`` seconds at most (None: any time). Without ``stores`` nothing is
-    written. ``real`` has the real defects by object and type."""
+    written. ``real`` has the real defects by object and type. A type's files are spread over
+    ``shards`` folders (0: they are in one)."""
 
     output: Location
     options: ModeOptions
@@ -29,4 +30,5 @@ class WorkerSettings:
     epoch: int = 0
     time_limit: float | None = None
     stores: bool = True
+    shards: int = 0
     real: Mapping[tuple[str, str], RealDefects] = field(default_factory=dict)

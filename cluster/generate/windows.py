@@ -58,7 +58,7 @@ def pending_windows(
     """
     window, given, asked = PendingWindow(), 0, roster.count(done=False)
     most = first or rows
-    for _, chunk in _as_checked(manifest):
+    for _, chunk in _as_checked(manifest, roster):
         pending = roster.pending(row["request_id"] for row in chunk)
         for row in chunk:
             prints = pending.get(row["request_id"])
@@ -77,10 +77,10 @@ def pending_windows(
         raise JobFault(f"{manifest.place.shown}: {CHANGED} ({asked - given} requests are gone)")
 
 
-def _as_checked(manifest: Manifest) -> Iterator[tuple[int, list[Row]]]:
-    """The chunks of a manifest that was in order when it was checked."""
+def _as_checked(manifest: Manifest, roster: Roster) -> Iterator[tuple[int, list[Row]]]:
+    """The chunks with pending rows of a manifest that was in order when it was checked."""
     try:
-        yield from manifest.chunks()
+        yield from manifest.chunks(roster.any_pending)
     except InputFault as fault:
         raise JobFault(f"{fault.lines[0]}; {CHANGED}") from fault
 

@@ -77,6 +77,7 @@ class Worker:
             judge=settings.judge,
             keep_rejected=REJECTED in settings.keep,
             epoch=settings.epoch,
+            shards=settings.shards,
         )
         self._meters = worker_meters()
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")

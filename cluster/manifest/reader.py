@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -80,8 +80,11 @@ class Manifest:
         names = ", ".join(sorted(self._columns.indexes))
         return f"manifest: {self.place.shown!r}: column {names} is left out: pandas' row labels"
 
-    def chunks(self) -> Iterator[tuple[int, list[Row]]]:
-        """(number of the first row, rows), in order, a few hundred rows at a time.
+    def chunks(
+        self, wanted: Callable[[int, int], bool] = lambda *_: True
+    ) -> Iterator[tuple[int, list[Row]]]:
+        """(number of the first row, rows), in order, a few hundred rows at a time; those of which
+        ``wanted`` says no, by the first number and the one after the last, are passed over.
 
         Rows count from 0 through all files; their values have the types of the manifest's schema,
         or those of :attr:`riding`. Raises :class:`InputFault` for broken data.
@@ -94,6 +97,9 @@ class Manifest:
                 try:
                     some = rows_together(parquet.metadata, CHUNK_ROWS)
                     for batch in parquet.iter_batches(some, use_threads=False):
+                        if not wanted(start, start + batch.num_rows):
+                            start += batch.num_rows
+                            continue
                         batch.validate(full=True)
                         refuse_long_texts(batch)
                         rows = self._rows(batch, constants, part.partition)

@@ -9,7 +9,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from adabldm.core.names import defect_fault, name_fault, object_fault
 from adabldm.placement import transform
-from cluster.manifest.picture_checks import PictureChecks, PictureFacts, PictureFault, PictureSource
+from cluster.manifest.picture_checks import (
+    Looked,
+    PictureChecks,
+    PictureFacts,
+    PictureFault,
+    PictureSource,
+)
 from cluster.manifest.reader import Manifest, Row
 from cluster.manifest.recipe import PLACEMENT_FIELDS, digest
 from cluster.models.row_models import RowModels
@@ -75,13 +81,19 @@ def fingerprints(row: Row, source: str, trimap: str, model: str) -> Fingerprints
 class RequestChecks:
     """Checks rows of ``manifest``, whose models are found by ``models``.
 
-    Safe to share between threads.
+    Safe to share between threads. ``looked`` as in
+    :class:`~cluster.manifest.picture_checks.PictureChecks`.
     """
 
-    def __init__(self, manifest: Manifest, models: RowModels) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        models: RowModels,
+        looked: Looked | None = None,
+    ) -> None:
         self._manifest = manifest
         self.models = models
-        self._pictures = PictureChecks()
+        self._pictures = PictureChecks(looked)
 
     def check(self, row: Row) -> Fingerprints:
         """The row's fingerprints. Raises as :meth:`look`."""

@@ -131,6 +131,14 @@ def main(
         bool,
         typer.Option("--retry-failed", help="Make requests again that have failed before."),
     ] = False,
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            show_default="as the output has it; by the number of requests, above 10,000",
+            help="Spread a type's files over so many folders, by a hash of the request's id; 0: "
+            "all in one.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -210,6 +218,7 @@ def main(
         strict=strict,
         time_limit=time_limit,
         retry_failed=retry_failed,
+        shards=parse_shards(shards),
     )
     places.refuse_missing("--branches", branches)
     if dry_run:
@@ -275,6 +284,15 @@ def parse_workers(text: str) -> tuple[int, int]:
     if not 1 <= pair[0] <= pair[1]:
         raise InputFault.of("--workers", text, "must be MIN:MAX with 1 <= MIN <= MAX")
     return pair
+
+
+def parse_shards(shards: int | None) -> int | None:
+    """Raises :class:`InputFault`."""
+    from cluster.output.paths import MOST_SHARDS
+
+    if shards is not None and not 0 <= shards <= MOST_SHARDS:
+        raise InputFault.of("--shards", shards, f"must be in 0..{MOST_SHARDS}")
+    return 0 if shards == 1 else shards
 
 
 def parse_batch_size(text: str, *, gpu: bool) -> tuple[int, ComputeBatch]:
