@@ -17,6 +17,7 @@ from threading import Event, Thread
 import pyarrow as pa
 
 from adabldm.core.faults import JobFault, one_line
+from cluster.generate.budget import Spending
 from cluster.generate.flow import Pool, run
 from cluster.generate.protocol import (
     ALL_EXTRAS,
@@ -33,6 +34,7 @@ from cluster.generate.settling import Settling
 from cluster.generate.telling import Telling
 from cluster.generate.windows import PendingWindow
 from cluster.generate.worker import WorkerSettings
+from cluster.generate.workers import Workers
 from cluster.manifest.reader import Row
 from cluster.manifest.request_checks import Fingerprints
 from cluster.models.loading import ModelFault
@@ -73,7 +75,8 @@ class Driver:
 
     ``progress`` is called often with what is committed and what waits to be; ``settling`` tells
     whose fault a trouble is; ``made_before`` is whether earlier runs have made any request;
-    ``telling`` tells others how far it is.
+    ``telling`` tells others how far it is; ``spending`` when it is to end. Without ``workers``
+    they are Ray's.
     """
 
     ledger: Ledger
@@ -85,6 +88,8 @@ class Driver:
     progress: Callable[[Tally, int], None]
     settling: Settling
     rows: int
+    workers: Workers | None = None
+    spending: Spending | None = None
     made_before: bool = False
     telling: Telling | None = None
     tally: Tally = field(default_factory=Tally)
@@ -154,6 +159,8 @@ class Driver:
                 self.settings,
                 self.settling,
                 made_before=self.made_before,
+                workers=self.workers,
+                over=self.spending.over if self.spending is not None else lambda: None,
             )
             with closing(flow) as results:
                 for table in results:

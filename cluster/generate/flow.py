@@ -43,6 +43,8 @@ CANARY_DEATHS = 2
 AGAIN_SECONDS = 1.0
 """How long a request waits before it goes through again."""
 TICK_SECONDS = 0.5
+LAST_SECONDS = 120.0
+"""What is under way when a run is over may take so long."""
 
 Settle = Callable[[Fact, Work], Fact | None]
 """The final fact of a request in trouble, if the trouble is certainly its own; else None."""
@@ -57,6 +59,7 @@ def run(
     *,
     made_before: bool = False,
     workers: Workers | None = None,
+    over: Callable[[], JobFault | None] = lambda: None,
 ) -> Generator[pa.Table, None, None]:
     """Work on ``windows``, which have ``rows`` rows in all; yields
     :data:`~cluster.generate.protocol.FACTS` as they come, each row once, with a final status, and
@@ -66,10 +69,11 @@ def run(
     made any request before. Raises :class:`JobFault` when workers die or fail whatever the row, or
     a trouble does not pass, :class:`~cluster.models.loading.ModelFault`, and what ``windows``
     raises, once what was given out has come back. Needs a connection to Ray, unless there are
-    ``workers``.
+    ``workers``. Once ``over`` tells why, nothing more is given out, and it is raised when what is
+    under way has come back, or takes too long.
     """
     held = workers or RayWorkers(pool, settings)
-    flow = _Flow(windows, rows, pool, settings, settle, held, Suspects(made_before))
+    flow = _Flow(windows, rows, pool, settings, settle, held, Suspects(made_before), over)
     try:
         yield from flow.facts()
     finally:
@@ -88,6 +92,7 @@ class _Flow:
         settle: Settle,
         workers: Workers,
         suspects: Suspects,
+        over: Callable[[], JobFault | None],
     ) -> None:
         self._windows = iter(windows)
         self._exhausted = False
@@ -99,6 +104,7 @@ class _Flow:
             lambda fact: settle(fact, self._called[fact.request_id]), lambda: nodes_for(pool.gpus)
         )
         self._suspects = suspects
+        self._over, self._over_since = over, math.inf
         self._alone = Alone()
         self._survivors = 0
         self._sound: set[str] = set()
@@ -114,21 +120,32 @@ class _Flow:
             self._give()
             if self._is_done():
                 break
-            outcome = self._workers.next(0 if self._needs_rows() else TICK_SECONDS)
+            outcome = self._workers.next(0 if self._is_short() else TICK_SECONDS)
             yield fact_table(self._of(outcome) if outcome is not None else ())
             if self._is_to_judge():
                 yield fact_table(self._judged())
-        yield fact_table(self._suspects.rest())
+        if self._over_since == math.inf:
+            yield fact_table(self._suspects.rest())
         if self._error is not None:
             raise self._error
 
+    def _is_over(self) -> bool:
+        if self._error is None and (why := self._over()) is not None:
+            self._error, self._over_since = why, time.monotonic()
+        return self._over_since < math.inf
+
     def _is_done(self) -> bool:
+        if self._is_over():
+            return not self._under_way or time.monotonic() > self._over_since + LAST_SECONDS
         waiting = self._at_hand or self._again or self._alone.is_busy or self._alone.lost
         return self._exhausted and not waiting and not self._under_way
 
     def _needs_rows(self) -> bool:
         enough = self._pool.batch_size * self._pool.most
         return not self._exhausted and len(self._at_hand) < enough
+
+    def _is_short(self) -> bool:
+        return self._needs_rows() and not self._is_over()
 
     def _take_window(self) -> None:
         try:
@@ -140,6 +157,9 @@ class _Flow:
 
     def _give(self) -> None:
         """Give out what workers have room for."""
+        if self._is_over():
+            self._workers.spare(0)
+            return
         if time.monotonic() < self._resume_at:
             return
         if self._suspects.canary is not None:

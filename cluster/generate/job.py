@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import pyarrow as pa
 
@@ -14,6 +14,7 @@ from adabldm.judging.likeness import RealDefects
 from adabldm.judging.limits import OFF
 from adabldm.judging.options import JudgeOptions
 from adabldm.sampling.options import ModeOptions
+from cluster.generate.budget import Budget, Spending
 from cluster.generate.compute_batch import ComputeBatch
 from cluster.generate.driver import Driver, Tally
 from cluster.generate.flow import Pool, nodes_for
@@ -27,6 +28,7 @@ from cluster.generate.time_limit import default_time_limit
 from cluster.generate.validated import how, validated
 from cluster.generate.windows import FIRST_ROWS, pending_windows
 from cluster.generate.worker import WorkerSettings
+from cluster.generate.workers import RayWorkers
 from cluster.launch.session import ray_session
 from cluster.manifest.memory import Memory
 from cluster.manifest.reader import Manifest
@@ -43,6 +45,7 @@ from cluster.models.loading import ModelFault
 from cluster.models.row_models import NO_BRANCH, RowModels
 from cluster.output.index import Ledger
 from cluster.output.paths import default_shards
+from cluster.output.progress import read_progress
 from cluster.output.run_json import SHARDS, RunBinding, bound_shards, unbind
 from cluster.output.schema import OK, REJECTED
 from cluster.output.tally import OutputTally, tally_of
@@ -60,7 +63,7 @@ class GenerationSpec:
     ``compute_batch`` of them together. If ``strict``, a prompt that the model cuts is a fault. A
     request is computed for ``time_limit`` seconds at most (None: the mode's). ``retry_failed``
     makes requests again that have failed. A type's files are spread over ``shards`` folders; None
-    leaves it to the output, or to the number of requests.
+    leaves it to the output, or to the number of requests. ``budget`` says when to stop.
     """
 
     manifest: str
@@ -78,6 +81,7 @@ class GenerationSpec:
     time_limit: float | None = None
     retry_failed: bool = False
     shards: int | None = None
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def seconds(self) -> float:
@@ -177,6 +181,7 @@ def generate(
     :class:`~adabldm.core.faults.JobFault` when the job cannot go on.
     """
     with checked(spec) as job:
+        _spending(spec, job.output, lambda: 0.0).refuse_spent()
         for line in job.remarks:
             remark(line)
         tally, before = Tally(), job.before
@@ -232,19 +237,24 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         if meters is not None:
             meters.tell(asked=asked, committed=before + tally.committed, uncommitted=waiting)
 
+    settings = replace(
+        worker_settings(spec, job.output, job.ledger.epoch), real=job.real, shards=job.shards
+    )
+    workers = RayWorkers(spec.pool, settings)
+    spending = _spending(spec, job.output, workers.seconds)
     driver = Driver(
         ledger=job.ledger,
         schema=job.schema,
         pool=spec.pool,
-        settings=replace(
-            worker_settings(spec, job.output, job.ledger.epoch), real=job.real, shards=job.shards
-        ),
+        settings=settings,
+        workers=workers,
+        spending=spending,
         model=spec.model,
         config_fingerprint=job.binding.config_fingerprint,
         progress=told,
         settling=Settling(job.manifest.place, job.model.uri),
         rows=roster.count(done=False),
-        telling=Telling(job.output, roster.count(done=False)),
+        telling=Telling(job.output, roster.count(done=False), spending),
         made_before=any(claim.before.get(status) for status in (OK, REJECTED)),
     )
     windows = pending_windows(job.manifest, job.checks, roster, first=FIRST_ROWS)
@@ -261,6 +271,15 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         if claim.bound_now:
             job.ledger.discard(before=lambda: unbind(job.output))
         raise InputFault(str(error)) from error
+
+
+def _spending(
+    spec: GenerationSpec, output: Location, worker_seconds: Callable[[], float]
+) -> Spending:
+    """What the run will spend, beside what earlier ones have told."""
+    told = read_progress(output)
+    before = (told.worker_hours, told.cost or 0.0) if told is not None else (0.0, 0.0)
+    return Spending(spec.budget, worker_seconds, *before)
 
 
 def _refuse_unshared(spec: GenerationSpec, job: CheckedJob) -> None:

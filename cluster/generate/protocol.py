@@ -23,12 +23,22 @@ from cluster.output.schema import INDEX
 from cluster.storage.location import Location
 
 Status = Literal[
-    "ok", "rejected", "failed", "unloadable", "unread", "unstored", "no room", "again", "hung"
+    "ok",
+    "rejected",
+    "failed",
+    "unloadable",
+    "unstarted",
+    "unread",
+    "unstored",
+    "no room",
+    "again",
+    "hung",
 ]
 OK: Status = schema.OK
 REJECTED: Status = schema.REJECTED
 FAILED: Status = schema.FAILED
 UNLOADABLE: Status = "unloadable"
+UNSTARTED: Status = "unstarted"
 UNREAD: Status = "unread"
 UNSTORED: Status = "unstored"
 NO_ROOM: Status = "no room"
@@ -36,7 +46,7 @@ AGAIN: Status = "again"
 HUNG: Status = "hung"
 FINAL = (OK, REJECTED, FAILED)
 """What a request's row may say. The others tell of what may not be the request's own
-(:mod:`cluster.generate.troubles`): its model was not loaded, its pictures not read, its files not
+(:mod:`cluster.generate.troubles`): its model was not loaded, or not in time, its pictures not read, its files not
 stored, it found no memory; or its worker had to leave it, or was in a call that took too long."""
 
 CANARY = "/canary"

@@ -17,6 +17,7 @@ from cluster.generate.protocol import (
     HUNG,
     NO_ROOM,
     UNLOADABLE,
+    UNSTARTED,
     Fact,
 )
 from cluster.models.loading import ModelFault
@@ -68,9 +69,10 @@ class Troubles:
         self._last = f"{fact.request_id}: {fact.reason}"
         self._in_a_row[fact.node] += 1
         alone = not self._others(fact.node)
-        if fact.status == UNLOADABLE:
+        if fact.status in (UNLOADABLE, UNSTARTED):
             if alone:
-                raise ModelFault(fact.reason)
+                kind = ModelFault if fact.status == UNLOADABLE else JobFault
+                raise kind(fact.reason)
             self._in_a_row[fact.node] = NODE_TROUBLES
         if fact.status == NO_ROOM and alone:
             rule = "one request by itself does not fit in a worker's memory"

@@ -3,6 +3,7 @@ die, ended when there is none. They live as long as the job, and so do the model
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -26,12 +27,14 @@ MOST_STILLBORN = 8
 
 @dataclass(eq=False)
 class Held:
-    """A worker; ``node`` is known once it is ready. One that is ``leaving`` gets nothing more."""
+    """A worker; ``node`` is known once it is ready, ``since`` (monotonic seconds). One that is
+    ``leaving`` gets nothing more."""
 
     actor: Any
     node: str | None = None
     under_way: int = 0
     leaving: bool = False
+    since: float | None = None
     number: int = field(default_factory=count().__next__)
 
     @property
@@ -88,6 +91,9 @@ class Workers(Protocol):
     def end(self) -> None:
         """End all workers; more may be wanted afterwards."""
 
+    def seconds(self) -> float:
+        """For how long there were workers, all of them together, from when each was ready."""
+
 
 class RayWorkers:
     """The actors of ``pool``, told ``settings``. Needs a connection to Ray."""
@@ -98,6 +104,7 @@ class RayWorkers:
         self._avoided: frozenset[str] = frozenset()
         self._arrived: SimpleQueue[tuple[Held, Call | None, Future[Any]]] = SimpleQueue()
         self._stillborn = 0
+        self._seconds = 0.0
 
     def want(self, number: int) -> None:
         staying = sum(not one.leaving for one in self._held.values())
@@ -159,6 +166,9 @@ class RayWorkers:
             one.leaving = True
             self._kill(one)
 
+    def seconds(self) -> float:
+        return self._seconds + sum(map(_held_for, list(self._held.values())))
+
     def _start(self) -> None:
         import ray
 
@@ -184,7 +194,7 @@ class RayWorkers:
 
     def _started(self, worker: Held, error: BaseException | None, answer: Future[str]) -> None:
         if error is None:
-            worker.node, self._stillborn = answer.result(), 0
+            worker.node, worker.since, self._stillborn = answer.result(), time.monotonic(), 0
             return
         self._drop(worker)
         if not worker.leaving:
@@ -204,7 +214,12 @@ class RayWorkers:
                 ray.kill(worker.actor)
 
     def _drop(self, worker: Held) -> None:
-        self._held.pop(worker.number, None)
+        if self._held.pop(worker.number, None) is not None:
+            self._seconds += _held_for(worker)
+
+
+def _held_for(worker: Held) -> float:
+    return 0.0 if worker.since is None else time.monotonic() - worker.since
 
 
 def _is_of_the_call(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from adabldm.core.faults import InputFault, one_line
-from cluster.manifest.bounds import refuse_long_texts, rows_together
+from cluster.manifest.bounds import pieces, refuse_long_values, rows_together
 from cluster.manifest.columns import Columns
 from cluster.manifest.conform import conform, whole
 from cluster.manifest.parquet_guard import open_parquet
@@ -92,7 +92,7 @@ class Manifest:
         start = 0
         for part, constants in zip(self.parts, self._constants, strict=True):
             file = part.file
-            with open_parquet(file, texts_once=True) as parquet:
+            with open_parquet(file, values_once=True) as parquet:
                 end = start + parquet.metadata.num_rows
                 try:
                     some = rows_together(parquet.metadata, CHUNK_ROWS)
@@ -101,10 +101,11 @@ class Manifest:
                             start += batch.num_rows
                             continue
                         batch.validate(full=True)
-                        refuse_long_texts(batch)
-                        rows = self._rows(batch, constants, part.partition)
-                        yield start, rows
-                        start += len(rows)
+                        refuse_long_values(batch)
+                        for piece in pieces(batch):
+                            rows = self._rows(piece, constants, part.partition)
+                            yield start, rows
+                            start += len(rows)
                 except ColumnFault as error:
                     raise InputFault(_near(start, file, one_line(error))) from error
                 except (pa.ArrowException, OSError, ValueError, OverflowError) as error:

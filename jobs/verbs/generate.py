@@ -15,6 +15,7 @@ from jobs.verbs import judge_options as judging
 from jobs.verbs import places
 
 if TYPE_CHECKING:
+    from cluster.generate.budget import Budget
     from cluster.generate.compute_batch import ComputeBatch
     from cluster.generate.driver import Tally
     from cluster.generate.job import GenerationSpec
@@ -155,7 +156,18 @@ def main(
         typer.Option(help="Images/s of a worker, for --dry-run.", show_default="measured here"),
     ] = None,
     price: Annotated[
-        float | None, typer.Option(help="Price of a worker's hour, for --dry-run.")
+        float | None,
+        typer.Option(help="Price of a worker's hour, for --dry-run, --max-cost and status."),
+    ] = None,
+    max_hours: Annotated[
+        float | None,
+        typer.Option(help="Stop in good order after so many hours; the same command continues."),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            help="Stop in good order when all runs on the output have cost so much, by --price."
+        ),
     ] = None,
 ) -> None:
     """Make the image/mask pairs that a manifest asks for.
@@ -219,6 +231,7 @@ def main(
         time_limit=time_limit,
         retry_failed=retry_failed,
         shards=parse_shards(shards),
+        budget=parse_budget(price, max_hours, max_cost),
     )
     places.refuse_missing("--branches", branches)
     if dry_run:
@@ -284,6 +297,18 @@ def parse_workers(text: str) -> tuple[int, int]:
     if not 1 <= pair[0] <= pair[1]:
         raise InputFault.of("--workers", text, "must be MIN:MAX with 1 <= MIN <= MAX")
     return pair
+
+
+def parse_budget(price: float | None, max_hours: float | None, max_cost: float | None) -> Budget:
+    """Raises :class:`InputFault`."""
+    from cluster.generate.budget import Budget
+
+    for name, value in (("--max-hours", max_hours), ("--max-cost", max_cost)):
+        if value is not None and not 0 < value < math.inf:
+            raise InputFault.of(name, value, "must be a finite number above 0")
+    if max_cost is not None and not price:
+        raise InputFault.of("--max-cost", max_cost, "needs --price, that of a worker's hour")
+    return Budget(price=price, max_hours=max_hours, max_cost=max_cost)
 
 
 def parse_shards(shards: int | None) -> int | None:
