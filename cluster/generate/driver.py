@@ -19,6 +19,7 @@ import pyarrow as pa
 from adabldm.core.faults import JobFault, one_line
 from cluster.generate.budget import Spending
 from cluster.generate.flow import Pool, run
+from cluster.generate.log import event
 from cluster.generate.protocol import (
     ALL_EXTRAS,
     FAILED,
@@ -183,12 +184,21 @@ class Driver:
             if self.telling is not None:
                 self.telling.take(fact)
             self._wait_with(self._index_row(fact))
+            event(
+                fact.status,
+                request_id=fact.request_id,
+                reason=fact.reason,
+                worker=fact.made_by,
+                seconds=dict(fact.seconds) if fact.seconds else None,
+            )
         if len(self._waiting) >= COMMIT_ROWS or self._waited() >= self._patience():
             self._commit()
         self.progress(self.tally, len(self._waiting))
         self._tell("running")
 
     def _tell(self, state: State, reason: str | None = None) -> None:
+        if state != "running":
+            event(state, reason=reason, **vars(self.tally))
         if self.telling is not None:
             self.telling.tell(self.tally.committed, state, reason)
 
@@ -226,6 +236,7 @@ class Driver:
         rows, self._waiting = self._waiting, []
         _refuse_lost(self.settings.output, rows)
         self.ledger.append(pa.Table.from_pylist(rows, schema=self.schema))
+        event("committed", rows=len(rows), version=self.ledger.version)
         failed = [row for row in rows if row["status"] == FAILED]
         for row in failed:
             _remove_pictures(self.settings.output, row, self.settings.shards)

@@ -19,6 +19,7 @@ import pyarrow as pa
 from adabldm.core.faults import JobFault
 from cluster.generate.alone import Alone
 from cluster.generate.canary import sound_nodes
+from cluster.generate.log import event
 from cluster.generate.pool import Pool, block_size, block_sizes
 from cluster.generate.protocol import (
     AGAIN,
@@ -122,7 +123,7 @@ class _Flow:
                 break
             outcome = self._workers.next(0 if self._is_short() else TICK_SECONDS)
             yield fact_table(self._of(outcome) if outcome is not None else ())
-            if self._is_to_judge():
+            if self._is_to_judge() and not self._is_over():
                 yield fact_table(self._judged())
         if self._over_since == math.inf:
             yield fact_table(self._suspects.rest())
@@ -230,10 +231,12 @@ class _Flow:
             elif fact.status == HUNG and fact.request_id != CANARY:
                 self._alone.waiting.append(work)
             else:
-                self._go_again(work)
+                self._go_again(work, fact.reason)
         if self._troubles.is_time_to_stop():
             self._workers.avoid(self._troubles.avoided)
-            self._resume_at = max(self._resume_at, time.monotonic() + self._troubles.pause())
+            seconds = self._troubles.pause()
+            event("trouble", avoided=sorted(self._troubles.avoided), waits_seconds=seconds)
+            self._resume_at = max(self._resume_at, time.monotonic() + seconds)
         return standing
 
     def _final(self, fact: Fact, work: Work) -> list[Fact]:
@@ -247,7 +250,8 @@ class _Flow:
         self._alone.forget(fact.request_id)
         return self._suspects.take(fact, work)
 
-    def _go_again(self, work: Work) -> None:
+    def _go_again(self, work: Work, reason: str | None) -> None:
+        event("again", request_id=work.request_id, reason=reason)
         if work.request_id == CANARY:
             self._canary_is_out = False
         else:
@@ -261,11 +265,11 @@ class _Flow:
                 self._canary_deaths += 1
                 if self._canary_deaths == CANARY_DEATHS:
                     return self._final(_failed(work, outcome.reason), work)
-                self._go_again(work)
+                self._go_again(work, outcome.reason)
             elif not outcome.may_be_theirs or self._alone.died(
                 work, outcome.reason, alone=call.alone
             ):
-                self._go_again(work)
+                self._go_again(work, outcome.reason)
         return []
 
     def _is_to_judge(self) -> bool:
@@ -289,8 +293,8 @@ class _Flow:
             self._troubles.avoided |= sick
             self._workers.avoid(self._troubles.avoided)
         if sick or not nodes:
-            for work, _ in lost:
-                self._go_again(work)
+            for work, reason in lost:
+                self._go_again(work, reason)
             return []
         return [fact for work, reason in lost for fact in self._final(_failed(work, reason), work)]
 

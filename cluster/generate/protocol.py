@@ -46,8 +46,9 @@ AGAIN: Status = "again"
 HUNG: Status = "hung"
 FINAL = (OK, REJECTED, FAILED)
 """What a request's row may say. The others tell of what may not be the request's own
-(:mod:`cluster.generate.troubles`): its model was not loaded, or not in time, its pictures not read, its files not
-stored, it found no memory; or its worker had to leave it, or was in a call that took too long."""
+(:mod:`cluster.generate.troubles`): its model was not loaded, or not in time, its pictures not read,
+its files not stored, it found no memory; or its worker had to leave it, or was in a call that took
+too long."""
 
 CANARY = "/canary"
 """The id of a drawn request of no account; no other can have it."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from adabldm.core.faults import JobFault, one_line
+from cluster.generate.log import event
 from cluster.generate.pool import CALLS, Pool
 from cluster.generate.protocol import Work, work_table
 from cluster.generate.settings import WorkerSettings
@@ -142,6 +143,8 @@ class RayWorkers:
         if error is not None and not _is_of_the_call(error):
             worker.leaving = True
             self._drop(worker)
+            ids = [work.request_id for work in call.works]
+            event("worker died", worker=worker.number, node=worker.node, request_ids=ids)
             return Outcome(worker, call, reason=WORKER_DIED, may_be_theirs=not was_leaving)
         if was_leaving:
             self.leave(worker)
@@ -195,6 +198,7 @@ class RayWorkers:
     def _started(self, worker: Held, error: BaseException | None, answer: Future[str]) -> None:
         if error is None:
             worker.node, worker.since, self._stillborn = answer.result(), time.monotonic(), 0
+            event("worker started", worker=worker.number, node=worker.node)
             return
         self._drop(worker)
         if not worker.leaving:

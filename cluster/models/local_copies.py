@@ -20,7 +20,8 @@ OTHER = "is not the model that was checked"
 
 
 def local_model(uri: str, fingerprint: str) -> Location:
-    """Where the files of model ``uri`` are on this machine; a remote model is fetched once.
+    """Where the files of model ``uri`` are on this machine; a remote model is fetched once. A local
+    one without ``fingerprint`` was not looked at before.
 
     Its files are looked at as they lie there, each time. Raises
     :class:`~adabldm.core.faults.InputFault` for files that are not those of ``fingerprint``, and
@@ -30,7 +31,8 @@ def local_model(uri: str, fingerprint: str) -> Location:
     if uri == EMBEDDED:
         return place
     if place.is_local:
-        _refuse_other(uri, model_files(place), fingerprint)
+        if fingerprint:
+            _refuse_other(uri, model_files(place), fingerprint)
         return place
     names: list[str] = []
 

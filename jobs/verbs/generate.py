@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -159,6 +160,14 @@ def main(
         float | None,
         typer.Option(help="Price of a worker's hour, for --dry-run, --max-cost and status."),
     ] = None,
+    log_json: Annotated[
+        bool,
+        typer.Option(
+            "--log-json",
+            help="Tell what becomes of every request, and how far it is, as JSON lines on the "
+            "standard error stream.",
+        ),
+    ] = False,
     max_hours: Annotated[
         float | None,
         typer.Option(help="Stop in good order after so many hours; the same command continues."),
@@ -241,7 +250,11 @@ def main(
         print("\n".join(forecast.lines(spec, seen, price)))
         return
     places.refuse_unwritable("--output", location("--output", output))
-    run(spec)
+    from cluster.generate.log import LOGGER
+    from jobs.json_log import json_log
+
+    with json_log(LOGGER, wanted=log_json):
+        run(spec, log_json=log_json)
 
 
 def warn(line: str) -> None:
@@ -249,21 +262,24 @@ def warn(line: str) -> None:
     print(f"warning: {line}", file=sys.stderr)
 
 
-def run(spec: GenerationSpec) -> None:
-    """Generate with progress; says at the end what was made and where.
+def run(spec: GenerationSpec, *, log_json: bool = False) -> None:
+    """Generate with progress, a line of JSON now and then if ``log_json``; says at the end what was
+    made and where.
 
     Raises ``typer.Exit`` with the exit code unless all went well.
     """
     from cluster.generate.job import generate
+    from cluster.generate.log import event
     from jobs.progress import Tracker
     from jobs.verbs import tally_lines
 
     tracker: Tracker | None = None
+    tell = partial(event, "progress") if log_json else None
 
     def progress(requests: int, before: int, tally: Tally, waiting: int) -> None:
         nonlocal tracker
         if tracker is None:
-            tracker = Tracker("generate", requests, before).__enter__()
+            tracker = Tracker("generate", requests, before, tell=tell).__enter__()
         counts = {"rejected": tally.rejected, "failed": tally.failed}
         note = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         tracker.update(before + tally.committed + waiting, note)
