@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
 from adabldm.core.faults import InputFault, one_line
@@ -95,17 +96,10 @@ class Manifest:
             with open_parquet(file, values_once=True) as parquet:
                 end = start + parquet.metadata.num_rows
                 try:
-                    some = rows_together(parquet.metadata, CHUNK_ROWS)
-                    for batch in parquet.iter_batches(some, use_threads=False):
-                        if not wanted(start, start + batch.num_rows):
-                            start += batch.num_rows
-                            continue
-                        batch.validate(full=True)
-                        refuse_long_values(batch)
-                        for piece in pieces(batch):
-                            rows = self._rows(piece, constants, part.partition)
-                            yield start, rows
-                            start += len(rows)
+                    for batch, count in _batches(parquet, start, wanted):
+                        if batch is not None:
+                            yield start, self._rows(batch, constants, part.partition)
+                        start += count
                 except ColumnFault as error:
                     raise InputFault(_near(start, file, one_line(error))) from error
                 except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
@@ -155,6 +149,31 @@ class Manifest:
     def resolve(self, path: str) -> Location:
         """The file that a row names, as :meth:`cluster.manifest.roots.Roots.resolve`."""
         return self._resolved(path)
+
+
+def _batches(
+    parquet: pq.ParquetFile, start: int, wanted: Callable[[int, int], bool]
+) -> Iterator[tuple[pa.RecordBatch | None, int]]:
+    """Rows from ``start``, and how many they are; None for those that are passed over.
+
+    A row group at a time: values that are stored once are so in one of them.
+    """
+    metadata = parquet.metadata
+    some = rows_together(metadata, CHUNK_ROWS)
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group).num_rows
+        if not wanted(start, start + rows):
+            yield None, rows
+            start += rows
+            continue
+        for batch in parquet.iter_batches(some, row_groups=[group], use_threads=False):
+            if not wanted(start, start + batch.num_rows):
+                yield None, batch.num_rows
+            else:
+                batch.validate(full=True)
+                refuse_long_values(batch)
+                yield from ((piece, piece.num_rows) for piece in pieces(batch))
+            start += batch.num_rows
 
 
 def _refusal(file: Location, rule: str) -> InputFault:
