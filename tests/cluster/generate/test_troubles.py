@@ -15,6 +15,7 @@ from cluster.generate.protocol import (
     OK,
     UNLOADABLE,
     UNREAD,
+    UNSTARTED,
     UNSTORED,
     Fact,
     Status,
@@ -98,6 +99,14 @@ def test_the_jobs_model_stops_the_job_where_no_other_node_may_have_it() -> None:
     assert seen.avoided == {"a"}
     with pytest.raises(ModelFault, match="why"):
         seen.consider(of(UNLOADABLE, 1, "b"))
+
+
+def test_a_model_that_is_not_loaded_in_time_stops_the_job_where_no_node_is_left() -> None:
+    seen = troubles("a", "b")
+    assert seen.consider(of(UNSTARTED, 0, "a")) is None
+    assert seen.is_time_to_stop()
+    with pytest.raises(JobFault, match="why"):
+        seen.consider(of(UNSTARTED, 1, "b"))
 
 
 def test_a_picture_that_is_gone_fails_its_row_and_one_that_a_node_cannot_read_does_not(
