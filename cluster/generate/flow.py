@@ -110,6 +110,7 @@ class _Flow:
         self._survivors = 0
         self._sound: set[str] = set()
         self._at_hand: deque[Work] = deque()
+        self._in_a_hurry = False
         self._again: deque[tuple[float, Work]] = deque()
         self._under_way = 0
         self._canary_is_out = False
@@ -121,7 +122,7 @@ class _Flow:
             self._give()
             if self._is_done():
                 break
-            outcome = self._workers.next(0 if self._is_short() else TICK_SECONDS)
+            outcome = self._workers.next(0 if self._in_a_hurry else TICK_SECONDS)
             yield fact_table(self._of(outcome) if outcome is not None else ())
             if self._is_to_judge() and not self._is_over():
                 yield fact_table(self._judged())
@@ -145,9 +146,6 @@ class _Flow:
         enough = self._pool.batch_size * self._pool.most
         return not self._exhausted and len(self._at_hand) < enough
 
-    def _is_short(self) -> bool:
-        return self._needs_rows() and not self._is_over()
-
     def _take_window(self) -> None:
         try:
             window = next(self._windows, None)
@@ -158,6 +156,7 @@ class _Flow:
 
     def _give(self) -> None:
         """Give out what workers have room for."""
+        self._in_a_hurry = False
         if self._is_over():
             self._workers.spare(0)
             return
@@ -168,6 +167,7 @@ class _Flow:
             return
         if self._needs_rows():
             self._take_window()
+            self._in_a_hurry = self._needs_rows()
         others = len(self._at_hand) + len(self._again) + self._under_way
         if self._alone.has_turn(others=others):
             self._give_alone()

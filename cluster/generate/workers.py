@@ -175,6 +175,8 @@ class RayWorkers:
     def _start(self) -> None:
         import ray
 
+        if not ray.is_initialized():
+            raise JobFault("the connection to Ray is gone")
         resources: dict[str, Any] = {"num_cpus": 0, "num_gpus": self._pool.gpus}
         if not self._pool.gpus:
             resources = {"num_cpus": 1}
@@ -211,6 +213,8 @@ class RayWorkers:
         import ray
 
         self._drop(worker)
+        if not ray.is_initialized():  # it would be started anew
+            return
         with suppress(Exception):
             if worker.node is not None and not worker.under_way:
                 worker.actor.__ray_terminate__.remote()

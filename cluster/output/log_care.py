@@ -14,9 +14,9 @@ from deltalake import CommitProperties, DeltaTable
 
 REOPEN_COMMITS = 100
 """So many, and the table is opened anew."""
-MOST_FILES = 500
+MOST_FILES = 100
 """So many, and they are merged."""
-FILE_BYTES = 64 * 1024 * 1024
+FILE_BYTES = 128 * 1024 * 1024
 """Of a merged file."""
 KEPT_HOURS = 24
 CONFIGURATION: dict[str, str | None] = {

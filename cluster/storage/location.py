@@ -8,7 +8,7 @@ import posixpath
 import stat
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -219,9 +219,9 @@ class Location:
 
 def _files_below(folder: str, inner: str) -> Iterator[str]:
     """As they come, so that a folder of millions needs no memory; links to folders are not
-    followed."""
+    followed. A folder that goes meanwhile has none."""
     folders = []
-    with os.scandir(folder) as entries:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.name)
