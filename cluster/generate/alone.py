@@ -6,7 +6,7 @@ from collections import Counter, deque
 
 from cluster.generate.protocol import Work
 
-DEATHS = 4
+DEATHS = 2
 """So many workers die on a request with others, and it goes through alone."""
 DEATHS_ALONE = 2
 """So many die on it alone, and it is lost."""
