@@ -139,9 +139,9 @@ class _Flow:
     def _is_done(self) -> bool:
         if self._is_over():
             return not self._under_way or time.monotonic() > self._over_since + LAST_SECONDS
-        waiting = self._at_hand or self._again or self._alone.is_busy or self._alone.lost
-        waiting = waiting or self._suspects.canary is not None
-        return self._exhausted and not waiting and not self._under_way
+        waiting = (self._at_hand, self._again, self._alone.is_busy, self._alone.lost)
+        more = any(waiting) or self._suspects.canary is not None
+        return self._exhausted and not more and not self._under_way
 
     def _needs_rows(self) -> bool:
         enough = self._pool.batch_size * self._pool.most
