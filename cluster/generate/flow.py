@@ -27,7 +27,9 @@ from cluster.generate.protocol import (
     FAILED,
     HUNG,
     OK,
+    OVER_TIME,
     REJECTED,
+    UNSTARTED,
     Fact,
     Work,
     fact_table,
@@ -225,7 +227,7 @@ class _Flow:
         for fact in facts_of(outcome.facts):
             work = self._called[fact.request_id]
             final = self._troubles.consider(fact, fresh=fresh)
-            if fact.status in (AGAIN, HUNG):
+            if _ends_its_worker(fact):
                 self._workers.leave(outcome.worker)
             if final is not None:
                 standing += self._final(final, work)
@@ -298,6 +300,12 @@ class _Flow:
                 self._go_again(work, reason)
             return []
         return [fact for work, reason in lost for fact in self._final(_failed(work, reason), work)]
+
+
+def _ends_its_worker(fact: Fact) -> bool:
+    """Whether the worker that told it is about to end."""
+    hung = fact.reason is not None and fact.reason.endswith(OVER_TIME)
+    return hung or fact.status in (AGAIN, HUNG, UNSTARTED)
 
 
 def _failed(work: Work, reason: str) -> Fact:

@@ -50,6 +50,8 @@ FINAL = (OK, REJECTED, FAILED)
 its files not stored, it found no memory; or its worker had to leave it, or was in a call that took
 too long."""
 
+OVER_TIME = "(--time-limit)"
+"""What the reason of a request that hung ends with."""
 CANARY = "/canary"
 """The id of a drawn request of no account; no other can have it."""
 EXTRAS = ("source", "trimap", "blended")

@@ -35,6 +35,7 @@ from cluster.generate.protocol import (
     FAILED,
     HUNG,
     OK,
+    OVER_TIME,
     REJECTED,
     UNREAD,
     UNSTARTED,
@@ -177,7 +178,7 @@ class Worker:
         reason = f"computed for more than {self._settings.time_limit:g} s"
         if len(late.requests) > 1:
             return fact(work, HUNG, reason)
-        return fact(work, FAILED, f"{reason} (--time-limit)")
+        return fact(work, FAILED, f"{reason} {OVER_TIME}")
 
     def _stored(self, made: Made) -> Fact:
         if self._settings.stores and made.work.request_id != CANARY:

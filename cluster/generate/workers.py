@@ -35,6 +35,7 @@ class Held:
     node: str | None = None
     under_way: int = 0
     leaving: bool = False
+    died: bool = False
     since: float | None = None
     number: int = field(default_factory=count().__next__)
 
@@ -139,9 +140,9 @@ class RayWorkers:
             self._started(worker, error, answer)
             return None
         worker.under_way -= 1
-        was_leaving = worker.leaving
+        was_leaving = worker.leaving and not worker.died
         if error is not None and not _is_of_the_call(error):
-            worker.leaving = True
+            worker.leaving = worker.died = True
             self._drop(worker)
             ids = [work.request_id for work in call.works]
             event("worker died", worker=worker.number, node=worker.node, request_ids=ids)
