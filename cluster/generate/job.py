@@ -25,7 +25,7 @@ from cluster.generate.settling import Settling
 from cluster.generate.shared_disk import ask_nodes, refuse_unshared
 from cluster.generate.telling import Telling
 from cluster.generate.time_limit import default_time_limit
-from cluster.generate.validated import how, validated
+from cluster.generate.validated import Rules, how, validated
 from cluster.generate.windows import FIRST_ROWS, pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.generate.workers import RayWorkers
@@ -150,11 +150,17 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
         raise InputFault.of("output", output.shown, "has an index but no run.json")
     _refuse_without_branch(model, manifest)
     branches = open_branches(spec.named_branches, spec.branches, model)
-    memory = Memory(manifest, how(spec, model, branches))
+    rules = Rules(
+        roots=tuple(spec.allowed_roots),
+        strict=spec.strict,
+        resolution=spec.options.resolution,
+        one_folder=bool(spec.keep or spec.judge),
+    )
+    memory = Memory(manifest, how(rules, model, branches))
     models = RowModels(manifest.resolve, model, inspect_model, branches)
     checks = RequestChecks(manifest, models, memory.looked if memory.is_worth_it else None)
     schema = index_schema(manifest, ledger)
-    roster, lines = validated(spec, manifest, checks, memory)
+    roster, lines = validated(rules, manifest, checks, memory)
     with closing(roster):
         yield CheckedJob(
             output=output,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
 
 from cluster.manifest.memory import Memory
 from cluster.manifest.reader import Manifest
@@ -14,25 +14,32 @@ from cluster.manifest.validation import validate
 from cluster.models.catalog import FoundBranch
 from cluster.models.inspect import ModelFacts
 
-if TYPE_CHECKING:
-    from cluster.generate.job import GenerationSpec
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a check depends on besides manifest, model and branches: the allowed ``roots``; whether
+    it is ``strict``; the ``resolution``; whether some files of all requests are in ``one_folder``
+    (that of the pictures besides the pairs)."""
+
+    roots: Sequence[str]
+    strict: bool
+    resolution: str
+    one_folder: bool
 
 
 def validated(
-    spec: GenerationSpec, manifest: Manifest, checks: RequestChecks, memory: Memory
+    rules: Rules, manifest: Manifest, checks: RequestChecks, memory: Memory
 ) -> tuple[Roster, Sequence[str]]:
     """The roster of a manifest that is in order, and the remarks on it; of a large one as they were
     found before, if nothing has changed. Raises :class:`~adabldm.core.faults.InputFault`."""
     if memory.is_worth_it and (known := memory.recall(checks)) is not None:
         return known
-    remarks = Remarks(
-        checks.models.of, strict=spec.strict, native=spec.options.resolution == "native"
-    )
+    remarks = Remarks(checks.models.of, strict=rules.strict, native=rules.resolution == "native")
     roster = validate(
         manifest,
         checks,
         remarks,
-        one_folder=_one_folder(spec),
+        one_folder=rules.one_folder,
         memory=memory if memory.is_worth_it else None,
     )
     lines = remarks.lines()
@@ -41,16 +48,7 @@ def validated(
     return roster, lines
 
 
-def how(
-    spec: GenerationSpec, model: ModelFacts, branches: Mapping[str, FoundBranch]
-) -> list[object]:
-    """All besides the manifest that its checks depend on."""
+def how(rules: Rules, model: ModelFacts, branches: Mapping[str, FoundBranch]) -> list[object]:
+    """All besides the manifest that its checks depend on, as JSON can hold it."""
     named = {name: [one.place.uri, one.card.fingerprint] for name, one in branches.items()}
-    facts = [model.uri, model.fingerprint]
-    rules = [spec.strict, spec.options.resolution, _one_folder(spec)]
-    return [sorted(spec.allowed_roots), facts, named, *rules]
-
-
-def _one_folder(spec: GenerationSpec) -> bool:
-    """Whether some files of all requests are in one: that of the pictures besides the pairs."""
-    return bool(spec.keep or spec.judge)
+    return [{**asdict(rules), "roots": sorted(rules.roots)}, model.uri, model.fingerprint, named]
