@@ -7,7 +7,7 @@ DEMO ?= demo
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick browser fuzz bench bench-method lint types clean
+.PHONY: help demo test test-quick browser fuzz bench bench-method bench-scale lint types clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -39,6 +39,11 @@ bench: $(READY)  ## All measurements; prints, asserts nothing
 
 bench-method: $(READY)  ## Modes exact and fast side by side, and the frontier of adaptation
 	$(BIN)/pytest tests/bench/test_method_bench.py -s
+
+bench-scale: $(READY)  ## A driver of 512 simulated workers, commits onto 10 million rows, a resume of them
+	$(BIN)/python -m jobs.bench.scale pool
+	$(BIN)/python -m jobs.bench.scale commits
+	$(BIN)/python -m jobs.bench.scale resume
 
 lint: $(READY)  ## Style, and the laws of who may import whom
 	$(BIN)/ruff check .

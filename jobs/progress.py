@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -14,9 +15,13 @@ LINE_SECONDS = 15.0
 
 
 class Tracker:
-    """Counts up to ``total``; use as a context. The rate is that of this run."""
+    """Counts up to ``total``; use as a context. The rate is that of this run. ``tell`` gets what is
+    told now and then, in place of a terminal."""
 
-    def __init__(self, title: str, total: int, done: int = 0) -> None:
+    def __init__(
+        self, title: str, total: int, done: int = 0, tell: Callable[..., None] | None = None
+    ) -> None:
+        self._tell = tell
         self._title, self._total, self._before = title, total, done
         self._began = self._told = time.monotonic()
         self._first: tuple[float, int] | None = None
@@ -28,7 +33,7 @@ class Tracker:
             TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
             console=console,
-            disable=not console.is_terminal,
+            disable=tell is not None or not console.is_terminal,
         )
         self._task = self._bar.add_task(title, total=total, completed=done, rate="")
 
@@ -58,6 +63,9 @@ class Tracker:
         self._bar.update(self._task, completed=done, rate=told)
         if self._bar.disable and now - self._told >= LINE_SECONDS:
             self._told = now
+            if self._tell is not None:
+                self._tell(rows=done, of=self._total, told=told or "starting")
+                return
             print(f"{self._title}: {done}/{self._total}, {told or 'starting'}", file=sys.stderr)
 
     def _rate(self, now: float, done: int) -> str:

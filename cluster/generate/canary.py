@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from adabldm.core import images, trimap
-from cluster.generate.protocol import Work, work_table, works_of
+from cluster.generate.protocol import CANARY, Work, work_table
 from cluster.generate.settings import WorkerSettings
 from cluster.generate.worker import Worker
 from cluster.storage.hashing import sha256
@@ -31,7 +31,7 @@ def canary(work: Work) -> Work:
     marks[24:40, 24:40] = trimap.DEFECT
     return replace(
         work,
-        request_id="canary",
+        request_id=CANARY,
         image={"bytes": image, "path": None},
         trimap={"bytes": images.encode_png(marks), "path": None},
         placement=None,
@@ -43,13 +43,13 @@ def canary(work: Work) -> Work:
 
 
 def sound_nodes(
-    row: pa.Table, nodes: Collection[str], gpus: float, settings: WorkerSettings
+    work: Work, nodes: Collection[str], gpus: float, settings: WorkerSettings
 ) -> set[str]:
-    """Those of ``nodes`` on which a worker outlives a canary of the model of ``row``."""
+    """Those of ``nodes`` on which a worker outlives a canary of the model of ``work``."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    table = work_table([canary(works_of(row)[0])])
+    table = work_table([canary(work)])
     settings = replace(settings, stores=False)
     resources: dict[str, Any] = {"num_cpus": 0, "num_gpus": gpus} if gpus else {"num_cpus": 1}
     actor = ray.remote(max_restarts=0, **resources)(_Canary)

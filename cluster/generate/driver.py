@@ -17,13 +17,17 @@ from threading import Event, Thread
 import pyarrow as pa
 
 from adabldm.core.faults import JobFault, one_line
+from cluster.generate.budget import Spending
 from cluster.generate.flow import Pool, run
+from cluster.generate.log import event
 from cluster.generate.protocol import (
     ALL_EXTRAS,
     FAILED,
     OK,
     REJECTED,
     Fact,
+    Request,
+    Work,
     facts_of,
     index_row,
 )
@@ -31,19 +35,25 @@ from cluster.generate.settling import Settling
 from cluster.generate.telling import Telling
 from cluster.generate.windows import PendingWindow
 from cluster.generate.worker import WorkerSettings
+from cluster.generate.workers import Workers
 from cluster.manifest.reader import Row
+from cluster.manifest.request_checks import Fingerprints
 from cluster.models.loading import ModelFault
 from cluster.output.index import Ledger, Superseded
 from cluster.output.paths import extra_key, image_key, mask_key
 from cluster.output.progress import State
 from cluster.storage.location import Location
 
-COMMIT_ROWS = 1000
-COMMIT_SECONDS = 2.0
-HOPELESS_FAILURES = 100
-"""So many requests that fail, and none that does not: it is not the requests."""
-INDEX_FILES = 500
+COMMIT_ROWS = 10_000
+COMMIT_SHARE = 0.01
+"""What waits to be committed, and would be lost, is at most this part of a run's time,"""
+COMMIT_SECONDS = 2.0, 15.0
+"""but not less and not more than this."""
 TICK_SECONDS = 0.5
+LAST_SECONDS = 2.0
+"""For the workers to be ended."""
+
+Arrived = SimpleQueue[pa.Table | BaseException | None]
 
 
 @dataclass
@@ -61,11 +71,13 @@ class Tally:
 
 @dataclass
 class Driver:
-    """Commits to ``ledger``, with columns ``schema``, what a pool of workers makes.
+    """Commits to ``ledger``, with columns ``schema``, what a pool of workers makes of ``rows``
+    requests.
 
     ``progress`` is called often with what is committed and what waits to be; ``settling`` tells
     whose fault a trouble is; ``made_before`` is whether earlier runs have made any request;
-    ``telling`` tells others how far it is.
+    ``telling`` tells others how far it is; ``spending`` when it is to end. Without ``workers``
+    they are Ray's.
     """
 
     ledger: Ledger
@@ -76,17 +88,17 @@ class Driver:
     config_fingerprint: str
     progress: Callable[[Tally, int], None]
     settling: Settling
+    rows: int
+    workers: Workers | None = None
+    spending: Spending | None = None
     made_before: bool = False
     telling: Telling | None = None
     tally: Tally = field(default_factory=Tally)
     _waiting: list[Row] = field(default_factory=list)
-    _suspects: list[Row] = field(default_factory=list)
+    _given: dict[str, tuple[Request, Fingerprints]] = field(default_factory=dict)
     _seen: set[str | None] = field(default_factory=set)
+    _began: float = field(default_factory=time.monotonic)
     _since: float = 0.0
-    _works: bool = False
-
-    def __post_init__(self) -> None:
-        self._works = self.made_before
 
     def drive(self, windows: Iterator[PendingWindow]) -> Tally:
         """Work through ``windows``.
@@ -95,42 +107,27 @@ class Driver:
         is committed first, unless another driver has taken over.
         """
         try:
-            for window in windows:
-                with closing(self._facts(window)) as facts:
-                    for fact in facts:
-                        self._take(window, fact)
+            with closing(self._facts(windows)) as facts:
+                for fact in facts:
+                    self._take(fact)
         except (JobFault, ModelFault, KeyboardInterrupt) as error:
             if not isinstance(error, Superseded):
                 self._commit()
                 self._tell("stopped", one_line(error))
             raise
-        self._clear_suspects()
         self._commit()
         self._tell("finished")
-        self.ledger.tidy(INDEX_FILES)
+        self.ledger.tidy()
         return self.tally
 
-    def _facts(self, window: PendingWindow) -> Generator[Fact | None, None, None]:
-        """Facts of the window's requests as they come, None when time passes without any."""
-        arrived: SimpleQueue[pa.Table | BaseException | None] = SimpleQueue()
+    def _facts(self, windows: Iterator[PendingWindow]) -> Generator[Fact | None, None, None]:
+        """Facts of the windows' requests as they come, None when time passes without any."""
+        arrived: Arrived = SimpleQueue()
         stopped = Event()
-        works = {work.request_id: work for work in window.work}
-
-        def settle(fact: Fact) -> Fact | None:
-            return self.settling(fact, works[fact.request_id])
-
-        def collect() -> None:
-            try:
-                with closing(run(window.table(), self.pool, self.settings, settle)) as results:
-                    for table in results:
-                        arrived.put(table)
-                        if stopped.is_set():
-                            return
-                arrived.put(None)
-            except BaseException as error:
-                arrived.put(error)
-
-        Thread(target=collect, daemon=True, name="flow").start()
+        flow = Thread(
+            target=self._collect, args=(windows, arrived, stopped), daemon=True, name="flow"
+        )
+        flow.start()
         try:
             while True:
                 try:
@@ -145,27 +142,63 @@ class Driver:
                 yield from facts_of(item)
         finally:
             stopped.set()
+            flow.join(LAST_SECONDS)
 
-    def _take(self, window: PendingWindow, fact: Fact | None) -> None:
-        if fact is not None and fact.request_id in window.requests:
+    def _collect(self, windows: Iterator[PendingWindow], arrived: Arrived, stopped: Event) -> None:
+        """What comes from the workers, until it is ``stopped``; at the end None, or an error."""
+
+        def works() -> Iterator[list[Work]]:
+            for window in windows:
+                self._take_on(window)
+                yield window.ordered()
+
+        try:
+            flow = run(
+                works(),
+                self.rows,
+                self.pool,
+                self.settings,
+                self.settling,
+                made_before=self.made_before,
+                workers=self.workers,
+                over=self.spending.over if self.spending is not None else lambda: None,
+            )
+            with closing(flow) as results:
+                for table in results:
+                    if table.num_rows:
+                        arrived.put(table)
+                    if stopped.is_set():
+                        return
+            arrived.put(None)
+        except BaseException as error:
+            arrived.put(error)
+
+    def _take_on(self, window: PendingWindow) -> None:
+        """The window's requests are about to be given out."""
+        for request_id, request in window.requests.items():
+            self._given[request_id] = request, window.prints[request_id]
+
+    def _take(self, fact: Fact | None) -> None:
+        if fact is not None and fact.request_id in self._given:
             self._refuse_unseen(fact)
             if self.telling is not None:
                 self.telling.take(fact)
-            row = self._index_row(window, fact)
-            if fact.status != FAILED and not self._works:
-                self._works = True
-                self._clear_suspects()
-            if self._works or fact.own:
-                self._wait_with(row)
-            else:
-                self._suspects.append(row)
-                self._refuse_hopelessness()
-        if len(self._waiting) >= COMMIT_ROWS or self._waited() >= COMMIT_SECONDS:
+            self._wait_with(self._index_row(fact))
+            event(
+                fact.status,
+                request_id=fact.request_id,
+                reason=fact.reason,
+                worker=fact.made_by,
+                seconds=dict(fact.seconds) if fact.seconds else None,
+            )
+        if len(self._waiting) >= COMMIT_ROWS or self._waited() >= self._patience():
             self._commit()
         self.progress(self.tally, len(self._waiting))
         self._tell("running")
 
     def _tell(self, state: State, reason: str | None = None) -> None:
+        if state != "running":
+            event(state, reason=reason, **vars(self.tally))
         if self.telling is not None:
             self.telling.tell(self.tally.committed, state, reason)
 
@@ -175,30 +208,23 @@ class Driver:
             _refuse_lost(self.settings.output, [{"status": fact.status, "image": fact.image}])
             self._seen.add(fact.node)
 
-    def _wait_with(self, *rows: Row) -> None:
-        if rows and not self._waiting:
+    def _wait_with(self, row: Row) -> None:
+        if not self._waiting:
             self._since = time.monotonic()
-        self._waiting += rows
-
-    def _clear_suspects(self) -> None:
-        """Failures that may have been the model's are the requests', now that one was made."""
-        self._wait_with(*self._suspects)
-        self._suspects = []
+        self._waiting.append(row)
 
     def _waited(self) -> float:
         """Seconds since the first row that waits came."""
         return time.monotonic() - self._since if self._waiting else 0.0
 
-    def _refuse_hopelessness(self) -> None:
-        """Stop, and condemn no request, when too many have failed that are sound and none has been
-        made."""
-        if len(self._suspects) >= HOPELESS_FAILURES:
-            reason = self._suspects[-1]["reason"]
-            raise JobFault(f"the first {len(self._suspects)} requests all failed: {reason}")
+    def _patience(self) -> float:
+        """Seconds that a row may wait: a long run makes fewer, larger commits."""
+        least, most = COMMIT_SECONDS
+        return min(most, max(least, COMMIT_SHARE * (time.monotonic() - self._began)))
 
-    def _index_row(self, window: PendingWindow, fact: Fact) -> Row:
-        """The request's row of the index; the window forgets it, so there is one only."""
-        request, prints = window.requests.pop(fact.request_id), window.prints.pop(fact.request_id)
+    def _index_row(self, fact: Fact) -> Row:
+        """The request's row of the index; the request is forgotten, so there is one only."""
+        request, prints = self._given.pop(fact.request_id)
         return index_row(
             request, prints, fact, model=self.model, config_fingerprint=self.config_fingerprint
         )
@@ -210,9 +236,10 @@ class Driver:
         rows, self._waiting = self._waiting, []
         _refuse_lost(self.settings.output, rows)
         self.ledger.append(pa.Table.from_pylist(rows, schema=self.schema))
+        event("committed", rows=len(rows), version=self.ledger.version)
         failed = [row for row in rows if row["status"] == FAILED]
         for row in failed:
-            _remove_pictures(self.settings.output, row)
+            _remove_pictures(self.settings.output, row, self.settings.shards)
         rejected = sum(row["status"] == REJECTED for row in rows)
         self.tally.failed += len(failed)
         self.tally.rejected += rejected
@@ -237,8 +264,8 @@ def _refuse_lost(output: Location, rows: list[Row]) -> None:
         raise JobFault(f"{output.join(made).shown}: {rule}")
 
 
-def _remove_pictures(output: Location, row: Row) -> None:
+def _remove_pictures(output: Location, row: Row, shards: int) -> None:
     names = (row["object"], row["defect"], row["request_id"])
-    extras = [extra_key(row["request_id"], name) for name in ALL_EXTRAS]
-    for key in (image_key(*names), mask_key(*names), *extras):
+    extras = [extra_key(row["request_id"], name, shards) for name in ALL_EXTRAS]
+    for key in (image_key(*names, shards), mask_key(*names, shards), *extras):
         output.join(key).remove()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import pyarrow as pa
 
@@ -14,9 +14,10 @@ from adabldm.judging.likeness import RealDefects
 from adabldm.judging.limits import OFF
 from adabldm.judging.options import JudgeOptions
 from adabldm.sampling.options import ModeOptions
+from cluster.generate.budget import Budget, Spending
 from cluster.generate.compute_batch import ComputeBatch
 from cluster.generate.driver import Driver, Tally
-from cluster.generate.flow import Pool, nodes_for, window_rows
+from cluster.generate.flow import Pool, nodes_for
 from cluster.generate.index_columns import index_schema
 from cluster.generate.meters import DriverMeters
 from cluster.generate.resume import forget_failed, mark_committed
@@ -24,25 +25,28 @@ from cluster.generate.settling import Settling
 from cluster.generate.shared_disk import ask_nodes, refuse_unshared
 from cluster.generate.telling import Telling
 from cluster.generate.time_limit import default_time_limit
-from cluster.generate.windows import pending_windows
+from cluster.generate.validated import Rules, how, validated
+from cluster.generate.windows import FIRST_ROWS, pending_windows
 from cluster.generate.worker import WorkerSettings
+from cluster.generate.workers import RayWorkers
 from cluster.launch.session import ray_session
+from cluster.manifest.memory import Memory
 from cluster.manifest.reader import Manifest
 from cluster.manifest.real_defects import (
     fingerprint_of,
     real_defects_of,
 )
-from cluster.manifest.remarks import Remarks
 from cluster.manifest.request_checks import RequestChecks
 from cluster.manifest.roster import Roster
-from cluster.manifest.validation import validate
 from cluster.models.catalog import open_branches
 from cluster.models.inspect import EMBEDDED, ModelFacts, model_location
 from cluster.models.kinds import inspect_model, kind_of
 from cluster.models.loading import ModelFault
 from cluster.models.row_models import NO_BRANCH, RowModels
 from cluster.output.index import Ledger
-from cluster.output.run_json import RunBinding, unbind
+from cluster.output.paths import default_shards
+from cluster.output.progress import read_progress
+from cluster.output.run_json import SHARDS, RunBinding, bound_shards, unbind
 from cluster.output.schema import OK, REJECTED
 from cluster.output.tally import OutputTally, tally_of
 from cluster.output.unfinished import clear_unfinished
@@ -58,7 +62,8 @@ class GenerationSpec:
     folder of them. A worker takes ``pool.batch_size`` requests a call and computes
     ``compute_batch`` of them together. If ``strict``, a prompt that the model cuts is a fault. A
     request is computed for ``time_limit`` seconds at most (None: the mode's). ``retry_failed``
-    makes requests again that have failed.
+    makes requests again that have failed. A type's files are spread over ``shards`` folders; None
+    leaves it to the output, or to the number of requests. ``budget`` says when to stop.
     """
 
     manifest: str
@@ -75,6 +80,8 @@ class GenerationSpec:
     strict: bool = False
     time_limit: float | None = None
     retry_failed: bool = False
+    shards: int | None = None
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def seconds(self) -> float:
@@ -120,6 +127,7 @@ class CheckedJob:
     roster: Roster
     before: Mapping[str, int]
     real: Mapping[tuple[str, str], RealDefects]
+    shards: int = 0
     remarks: Sequence[str] = ()
 
 
@@ -134,20 +142,26 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
     model = inspect_model(spec.model)
     manifest = Manifest(spec.manifest, spec.allowed_roots)
     real = _real_defects(spec, manifest)
+    shards = _shards(spec, output, manifest)
     binding = RunBinding(
-        model=model.uri, model_fingerprint=model.fingerprint, config=_config(spec, real)
+        model=model.uri, model_fingerprint=model.fingerprint, config=_config(spec, real, shards)
     )
     if not binding.check(output) and ledger.exists:
         raise InputFault.of("output", output.shown, "has an index but no run.json")
     _refuse_without_branch(model, manifest)
     branches = open_branches(spec.named_branches, spec.branches, model)
-    checks = RequestChecks(manifest, RowModels(manifest.resolve, model, inspect_model, branches))
-    schema = index_schema(manifest, ledger)
-    remarks = Remarks(
-        checks.models.of, strict=spec.strict, native=spec.options.resolution == "native"
+    rules = Rules(
+        roots=tuple(spec.allowed_roots),
+        strict=spec.strict,
+        resolution=spec.options.resolution,
+        one_folder=bool(spec.keep or spec.judge),
     )
-    one_folder = bool(spec.keep or spec.judge)  # That of the pictures besides the pairs.
-    with closing(validate(manifest, checks, remarks, one_folder=one_folder)) as roster:
+    memory = Memory(manifest, how(rules, model, branches))
+    models = RowModels(manifest.resolve, model, inspect_model, branches)
+    checks = RequestChecks(manifest, models, memory.looked if memory.is_worth_it else None)
+    schema = index_schema(manifest, ledger)
+    roster, lines = validated(rules, manifest, checks, memory)
+    with closing(roster):
         yield CheckedJob(
             output=output,
             ledger=ledger,
@@ -159,7 +173,8 @@ def checked(spec: GenerationSpec) -> Iterator[CheckedJob]:
             roster=roster,
             before=mark_committed(manifest, ledger, roster, retry_failed=spec.retry_failed),
             real=real,
-            remarks=[*manifest.remarks, *remarks.lines()],
+            shards=shards,
+            remarks=[*manifest.remarks, *lines],
         )
 
 
@@ -172,6 +187,7 @@ def generate(
     :class:`~adabldm.core.faults.JobFault` when the job cannot go on.
     """
     with checked(spec) as job:
+        _spending(spec, job.output, lambda: 0.0).refuse_spent()
         for line in job.remarks:
             remark(line)
         tally, before = Tally(), job.before
@@ -227,19 +243,27 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         if meters is not None:
             meters.tell(asked=asked, committed=before + tally.committed, uncommitted=waiting)
 
+    settings = replace(
+        worker_settings(spec, job.output, job.ledger.epoch), real=job.real, shards=job.shards
+    )
+    workers = RayWorkers(spec.pool, settings)
+    spending = _spending(spec, job.output, workers.seconds)
     driver = Driver(
         ledger=job.ledger,
         schema=job.schema,
         pool=spec.pool,
-        settings=replace(worker_settings(spec, job.output, job.ledger.epoch), real=job.real),
+        settings=settings,
+        workers=workers,
+        spending=spending,
         model=spec.model,
         config_fingerprint=job.binding.config_fingerprint,
         progress=told,
         settling=Settling(job.manifest.place, job.model.uri),
-        telling=Telling(job.output, roster.count(done=False)),
+        rows=roster.count(done=False),
+        telling=Telling(job.output, roster.count(done=False), spending),
         made_before=any(claim.before.get(status) for status in (OK, REJECTED)),
     )
-    windows = pending_windows(job.manifest, job.checks, roster, window_rows(spec.pool))
+    windows = pending_windows(job.manifest, job.checks, roster, first=FIRST_ROWS)
     try:
         with ray_session(spec.pool.most, spec.pool.gpus):
             _refuse_unshared(spec, job)
@@ -253,6 +277,15 @@ def _drive(spec: GenerationSpec, job: CheckedJob, claim: _Claim, progress: Progr
         if claim.bound_now:
             job.ledger.discard(before=lambda: unbind(job.output))
         raise InputFault(str(error)) from error
+
+
+def _spending(
+    spec: GenerationSpec, output: Location, worker_seconds: Callable[[], float]
+) -> Spending:
+    """What the run will spend, beside what earlier ones have told."""
+    told = read_progress(output)
+    before = (told.worker_hours, told.cost or 0.0) if told is not None else (0.0, 0.0)
+    return Spending(spec.budget, worker_seconds, *before)
 
 
 def _refuse_unshared(spec: GenerationSpec, job: CheckedJob) -> None:
@@ -286,7 +319,16 @@ def _real_defects(
     return real
 
 
-def _config(spec: GenerationSpec, real: Mapping[tuple[str, str], RealDefects]) -> dict[str, object]:
+def _shards(spec: GenerationSpec, output: Location, manifest: Manifest) -> int:
+    if spec.shards is not None:
+        return spec.shards
+    bound = bound_shards(output)
+    return default_shards(manifest.rows) if bound is None else bound
+
+
+def _config(
+    spec: GenerationSpec, real: Mapping[tuple[str, str], RealDefects], shards: int
+) -> dict[str, object]:
     """Every setting that shapes the files."""
     limited = spec.judge is not None and spec.judge.limits.real_distance < OFF
     return {
@@ -298,6 +340,8 @@ def _config(spec: GenerationSpec, real: Mapping[tuple[str, str], RealDefects]) -
         # An output that is not judged is bound as those were before there was a judge.
         **({"judge": _judge_config(spec.judge)} if spec.judge else {}),
         **({"real_defects": fingerprint_of(real)} if limited else {}),
+        # As are those of which a type's files are in one folder.
+        **({SHARDS: shards} if shards else {}),
     }
 
 

@@ -76,8 +76,7 @@ class Maker:
             self._make(decoded[middle:], take)
 
     def _run(self, decoded: list[Decoded]) -> list[Made]:
-        settings = self._settings
-        backend, seconds = self._backend_of(decoded[0])
+        settings, ids = self._settings, [one.work.request_id for one in decoded]
 
         def trial(size: int) -> None:
             from adabldm.sampling.modes import mode_of
@@ -86,9 +85,11 @@ class Maker:
             short = mode_of(settings.options).trial(settings.options)
             self._call(backend, chosen, short, None, size)
 
-        compute_batch = self._batches.of(decoded[0].work.model, trial)
+        with self._watch.over(ids, loads=True):
+            backend, seconds = self._backend_of(decoded[0])
+            compute_batch = self._batches.of(decoded[0].work.model, trial)
         judge = settings.judge
-        with self._watch.over([one.work.request_id for one in decoded]):
+        with self._watch.over(ids):
             out = self._call(backend, decoded, settings.options, judge, compute_batch)
         kept = {"source": out.sources, "trimap": out.trimaps, "blended": out.blended}
         return [

@@ -24,12 +24,22 @@ from cluster.output.schema import INDEX
 from cluster.storage.location import Location
 
 Status = Literal[
-    "ok", "rejected", "failed", "unloadable", "unread", "unstored", "no room", "again", "hung"
+    "ok",
+    "rejected",
+    "failed",
+    "unloadable",
+    "unstarted",
+    "unread",
+    "unstored",
+    "no room",
+    "again",
+    "hung",
 ]
 OK: Status = schema.OK
 REJECTED: Status = schema.REJECTED
 FAILED: Status = schema.FAILED
 UNLOADABLE: Status = "unloadable"
+UNSTARTED: Status = "unstarted"
 UNREAD: Status = "unread"
 UNSTORED: Status = "unstored"
 NO_ROOM: Status = "no room"
@@ -37,9 +47,14 @@ AGAIN: Status = "again"
 HUNG: Status = "hung"
 FINAL = (OK, REJECTED, FAILED)
 """What a request's row may say. The others tell of what may not be the request's own
-(:mod:`cluster.generate.troubles`): its model was not loaded, its pictures not read, its files not
-stored, it found no memory; or its worker had to leave it, or was in a call that took too long."""
+(:mod:`cluster.generate.troubles`): its model was not loaded, or not in time, its pictures not read,
+its files not stored, it found no memory; or its worker had to leave it, or was in a call that took
+too long."""
 
+OVER_TIME = "(--time-limit)"
+"""What the reason of a request that hung ends with."""
+CANARY = "/canary"
+"""The id of a drawn request of no account; no other can have it."""
 EXTRAS = ("source", "trimap", "blended")
 """Pictures that may be kept besides a pair."""
 KEPT = (*EXTRAS, REJECTED)

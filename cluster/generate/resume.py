@@ -33,11 +33,11 @@ def mark_committed(
     changed: list[str] = []
     for batch in ledger.read(["request_id", "request_fingerprint", "status"]):
         ids, prints, statuses = (column.to_pylist() for column in batch.columns)
-        known = roster.find(ids)
-        done: list[str] = []
+        known = roster.known(ids)
+        done: list[int] = []
         for request_id, fingerprint, status in zip(ids, prints, statuses, strict=True):
             if request_id in known and not (retry_failed and status == FAILED):
-                done.append(request_id)
+                done.append(known[request_id].row)
                 found[status] += 1
                 if fingerprint != known[request_id].request:
                     changed.append(request_id)

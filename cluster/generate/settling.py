@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cluster.generate.protocol import FAILED, UNLOADABLE, UNREAD, Fact, Work
+from cluster.generate.protocol import FAILED, UNLOADABLE, UNREAD, UNSTARTED, Fact, Work
 from cluster.storage.location import Location
 
 
@@ -17,7 +17,7 @@ class Settling:
     def __call__(self, fact: Fact, work: Work) -> Fact | None:
         """The request's failure if the trouble is its own: a model of its own that cannot be
         loaded, or a picture that has gone. None where it may be a node's or a store's."""
-        if fact.status == UNLOADABLE:
+        if fact.status in (UNLOADABLE, UNSTARTED):
             own = work.branch is not None or work.model != self._model
             return _failed(fact, str(fact.reason)) if own else None
         if fact.status != UNREAD:

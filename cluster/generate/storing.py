@@ -43,12 +43,13 @@ class Made:
 @dataclass(frozen=True, kw_only=True)
 class Store:
     """Writes to ``output``, for the driver with ``epoch``: of a judged pair the mask that ``judge``
-    says; of a rejected one nothing, unless ``keep_rejected``."""
+    says; of a rejected one nothing, unless ``keep_rejected``; into ``shards`` folders."""
 
     output: Location
     judge: JudgeOptions | None
     keep_rejected: bool
     epoch: int = 0
+    shards: int = 0
 
     def __call__(self, made: Made) -> Fact:
         """Write the files of ``made`` and return the request's fact. Raises ``OSError``."""
@@ -66,7 +67,8 @@ class Store:
 
     def _published(self, made: Made) -> dict:
         names = (made.work.object, made.work.defect, made.work.request_id)
-        image, mask, extras = image_key(*names), mask_key(*names), dict(made.extras)
+        extras = dict(made.extras)
+        image, mask = image_key(*names, self.shards), mask_key(*names, self.shards)
         published = made.asked
         if made.refined is not None:
             refine = self.judge is not None and self.judge.mask == "refined"
@@ -92,7 +94,7 @@ class Store:
     def _extras(self, made: Made, pictures: Mapping[str, np.ndarray]) -> list[Extra]:
         found: list[Extra] = []
         for name, pixels in pictures.items():
-            path = extra_key(made.work.request_id, name)
+            path = extra_key(made.work.request_id, name, self.shards)
             found.append({"name": name, "path": path, "sha256": self._write(path, pixels)})
         return found
 

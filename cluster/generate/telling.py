@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 
+from cluster.generate.budget import Spending
 from cluster.generate.protocol import FAILED, FINAL, Fact
 from cluster.output.progress import RunProgress, State, write_progress
 from cluster.storage.location import Location
@@ -15,10 +16,11 @@ SHOWN_FAILURES = 5
 
 
 class Telling:
-    """Of a run that began with ``pending`` requests to be made into ``output``."""
+    """Of a run that began with ``pending`` requests to be made into ``output``, and what it
+    spends."""
 
-    def __init__(self, output: Location, pending: int) -> None:
-        self._output, self._pending = output, pending
+    def __init__(self, output: Location, pending: int, spending: Spending | None = None) -> None:
+        self._output, self._pending, self._spending = output, pending, spending
         self._workers: Counter[str] = Counter()
         self._failures: deque[dict[str, str]] = deque(maxlen=SHOWN_FAILURES)
         self._seen: deque[tuple[float, int]] = deque()
@@ -50,6 +52,8 @@ class Telling:
                 reason=reason,
                 workers=dict(self._workers),
                 failures=list(self._failures),
+                worker_hours=self._spending.worker_hours if self._spending else 0.0,
+                cost=self._spending.cost if self._spending else None,
             ),
         )
 

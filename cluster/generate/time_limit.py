@@ -12,6 +12,9 @@ SLACK = 10
 GPU_SPEED = 20
 """The slowest GPU in cores."""
 
+LOAD_SECONDS = 1800.0
+"""For a model to be fetched, loaded and tried."""
+
 
 def default_time_limit(mode: str, judge: JudgeOptions | None, device: str) -> float:
     """Seconds for a request of ``mode`` with all the draws that ``judge`` may ask for, on a

@@ -7,7 +7,6 @@ no request is condemned for it.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -18,6 +17,7 @@ from cluster.generate.protocol import (
     HUNG,
     NO_ROOM,
     UNLOADABLE,
+    UNSTARTED,
     Fact,
 )
 from cluster.models.loading import ModelFault
@@ -29,14 +29,14 @@ TRIES = 4
 HANDED_BACK = 50
 """How often one request may be handed back by workers that had to leave."""
 WAITS = (1.0, 5.0, 15.0, 30.0)
-"""Seconds before requests in trouble go through again, while nothing else comes through."""
+"""Seconds for which nothing is given out, each time that nothing has come through."""
 
 Settle = Callable[[Fact], Fact | None]
 """The final fact of a request in trouble, if the trouble is certainly its own; else None."""
 
 
 class Troubles:
-    """Of one window; ``settle`` looks at a trouble from here, ``nodes`` are those that could take
+    """Of one job; ``settle`` looks at a trouble from here, ``nodes`` are those that could take
     workers."""
 
     def __init__(self, settle: Settle, nodes: Callable[[], set[str]]) -> None:
@@ -49,8 +49,9 @@ class Troubles:
         self.avoided: set[str] = set()
         """Nodes that are left."""
 
-    def consider(self, fact: Fact) -> Fact | None:
-        """The final fact of a request; None if it is to go through again.
+    def consider(self, fact: Fact, *, fresh: bool = True) -> Fact | None:
+        """The final fact of a request; None if it is to go through again. A trouble that is not
+        ``fresh``, of a call from before the last wait, counts for nothing more.
 
         Raises :class:`~cluster.models.loading.ModelFault` and :class:`JobFault`.
         """
@@ -63,12 +64,15 @@ class Troubles:
             return None
         if (settled := self._settle(fact)) is not None:
             return settled
+        if not fresh:
+            return None
         self._last = f"{fact.request_id}: {fact.reason}"
         self._in_a_row[fact.node] += 1
         alone = not self._others(fact.node)
-        if fact.status == UNLOADABLE:
+        if fact.status in (UNLOADABLE, UNSTARTED):
             if alone:
-                raise ModelFault(fact.reason)
+                kind = ModelFault if fact.status == UNLOADABLE else JobFault
+                raise kind(fact.reason)
             self._in_a_row[fact.node] = NODE_TROUBLES
         if fact.status == NO_ROOM and alone:
             rule = "one request by itself does not fit in a worker's memory"
@@ -77,7 +81,7 @@ class Troubles:
         return None
 
     def is_time_to_stop(self) -> bool:
-        """Whether the pass is to end early: a node is to be left, or nothing comes through."""
+        """Whether a node is to be left now, or nothing comes through."""
         worst = [node for node, count in self._in_a_row.items() if count >= NODE_TROUBLES]
         for node in worst:
             if node is not None and self._others(node):
@@ -87,18 +91,16 @@ class Troubles:
             self._in_a_row[node] = 0
         return bool(worst)
 
-    def pause(self) -> None:
-        """Before the next pass: wait for what may pass. Raises :class:`JobFault` when it has not
-        for as long as can be waited."""
-        if self._stuck:
-            if self._waits == len(WAITS):
-                raise JobFault(self._last)
-            time.sleep(WAITS[self._waits])
-            self._waits += 1
-            self._stuck = False
-        elif self._last:
-            time.sleep(WAITS[0])
-        self._last = ""
+    def pause(self) -> float:
+        """Seconds for which nothing is to be given out, for what may pass. Raises
+        :class:`JobFault` when it has not for as long as can be waited."""
+        if not self._stuck:
+            return 0.0
+        if self._waits == len(WAITS):
+            raise JobFault(self._last)
+        self._waits += 1
+        self._stuck = False
+        return WAITS[self._waits - 1]
 
     def _others(self, node: str | None) -> set[str]:
         """Nodes beside ``node`` that are not left."""

@@ -1,4 +1,4 @@
-"""How long a worker has been computing, and whether that is too long."""
+"""How long a worker has been loading or computing, and whether that is too long."""
 
 from __future__ import annotations
 
@@ -9,31 +9,43 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Late:
+    """``requests`` of a call that takes too long: it computes, or ``loads`` its model."""
+
+    requests: frozenset[str]
+    loads: bool
+
+
+@dataclass(frozen=True)
 class _Call:
     began: float
-    requests: frozenset[str]
+    most: float | None
+    late: Late
 
 
 class Watch:
-    """Over the calls of one thread, of which each request may take ``seconds``; None: any time."""
+    """Over the calls of one thread, of which each request may take ``seconds``, and getting its
+    model ready ``loading`` seconds; None: any time."""
 
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float | None, loading: float | None = None) -> None:
+        self._seconds, self._loading = seconds, loading
         self._call: _Call | None = None
 
     @contextmanager
-    def over(self, requests: Collection[str]) -> Iterator[None]:
-        """While ``requests`` are computed."""
-        self._call = _Call(time.monotonic(), frozenset(requests))
+    def over(self, requests: Collection[str], *, loads: bool = False) -> Iterator[None]:
+        """While ``requests`` are computed, or their model is loaded."""
+        most = self._loading
+        if not loads:
+            most = None if self._seconds is None else self._seconds * len(requests)
+        self._call = _Call(time.monotonic(), most, Late(frozenset(requests), loads))
         try:
             yield
         finally:
             self._call = None
 
-    def overdue(self) -> frozenset[str]:
-        """The requests of the call under way, if it has taken longer than it may."""
+    def overdue(self) -> Late | None:
+        """The call under way, if it has taken longer than it may."""
         call = self._call
-        if call is None or self._seconds is None:
-            return frozenset()
-        late = time.monotonic() - call.began > self._seconds * len(call.requests)
-        return call.requests if late else frozenset()
+        if call is None or call.most is None or time.monotonic() - call.began <= call.most:
+            return None
+        return call.late

@@ -14,7 +14,10 @@ from cluster.manifest.request_checks import Fingerprints, RequestChecks, fingerp
 from cluster.manifest.roster import Roster
 
 CHANGED = "the manifest has changed since it was checked"
-MAX_INLINE_BYTES = 512 * 1024 * 1024
+MAX_INLINE_BYTES = 64 * 1024 * 1024
+WINDOW_ROWS = 8192
+FIRST_ROWS = 512
+"""The first window is small, so that work begins at once; each is twice the one before."""
 
 
 @dataclass
@@ -35,18 +38,27 @@ class PendingWindow:
     def table(self) -> pa.Table:
         """The work as a table of :data:`~cluster.generate.protocol.WORK`, ordered by model and
         branch so that workers seldom change theirs."""
-        return work_table(sorted(self.work, key=lambda work: (work.model, work.branch or "")))
+        return work_table(self.ordered())
+
+    def ordered(self) -> list[Work]:
+        """The work, ordered as in :meth:`table`."""
+        return sorted(self.work, key=lambda work: (work.model, work.branch or ""))
 
 
 def pending_windows(
-    manifest: Manifest, checks: RequestChecks, roster: Roster, rows: int
+    manifest: Manifest,
+    checks: RequestChecks,
+    roster: Roster,
+    rows: int = WINDOW_ROWS,
+    first: int | None = None,
 ) -> Iterator[PendingWindow]:
-    """Windows of at most about ``rows`` requests that are not committed.
+    """Windows of at most about ``rows`` requests that are not committed, the ``first`` of fewer.
 
     Raises :class:`JobFault` for a manifest that is not the checked one any more.
     """
     window, given, asked = PendingWindow(), 0, roster.count(done=False)
-    for _, chunk in _as_checked(manifest):
+    most = first or rows
+    for _, chunk in _as_checked(manifest, roster):
         pending = roster.pending(row["request_id"] for row in chunk)
         for row in chunk:
             prints = pending.get(row["request_id"])
@@ -56,19 +68,19 @@ def pending_windows(
                 work = Work.of(row, model, prints.source, manifest.resolve, prints.trimap)
                 given += 1
                 window.add(Request.of(row), work, prints)
-        if len(window.work) >= rows or window.inline_bytes >= MAX_INLINE_BYTES:
+        if len(window.work) >= most or window.inline_bytes >= MAX_INLINE_BYTES:
             yield window
-            window = PendingWindow()
+            window, most = PendingWindow(), min(2 * most, rows)
     if window.work:
         yield window
     if given != asked:
         raise JobFault(f"{manifest.place.shown}: {CHANGED} ({asked - given} requests are gone)")
 
 
-def _as_checked(manifest: Manifest) -> Iterator[tuple[int, list[Row]]]:
-    """The chunks of a manifest that was in order when it was checked."""
+def _as_checked(manifest: Manifest, roster: Roster) -> Iterator[tuple[int, list[Row]]]:
+    """The chunks with pending rows of a manifest that was in order when it was checked."""
     try:
-        yield from manifest.chunks()
+        yield from manifest.chunks(roster.any_pending)
     except InputFault as fault:
         raise JobFault(f"{fault.lines[0]}; {CHANGED}") from fault
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,11 +31,14 @@ from cluster.generate.meters import worker_meters
 from cluster.generate.notice import Notice
 from cluster.generate.protocol import (
     AGAIN,
+    CANARY,
     FAILED,
     HUNG,
     OK,
+    OVER_TIME,
     REJECTED,
     UNREAD,
+    UNSTARTED,
     UNSTORED,
     Fact,
     Work,
@@ -45,7 +47,7 @@ from cluster.generate.protocol import (
 )
 from cluster.generate.settings import WorkerSettings
 from cluster.generate.storing import Made, Store
-from cluster.generate.watch import Watch
+from cluster.generate.watch import Late, Watch
 from cluster.manifest.picture_checks import PictureFault
 
 __all__ = ["Worker", "WorkerSettings"]
@@ -69,13 +71,15 @@ class Worker:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._who = identity()
-        self._watch, self._notice = Watch(settings.time_limit), Notice(self._who)
+        self._watch = Watch(settings.time_limit, settings.load_limit)
+        self._notice = Notice(self._who)
         self._make = Maker(settings, self._watch)
         self._store = Store(
             output=settings.output,
             judge=settings.judge,
             keep_rejected=REJECTED in settings.keep,
             epoch=settings.epoch,
+            shards=settings.shards,
         )
         self._meters = worker_meters()
         self._compute = ThreadPoolExecutor(1, thread_name_prefix="compute")
@@ -143,34 +147,41 @@ class Worker:
         results: list[Result] = []
         computing = self._compute.submit(self._make, decoded, results.append)
         while not wait([computing], TICK_SECONDS).done:
-            if hung := self._watch.overdue():
-                return self._left(decoded, results, hung)
+            if late := self._watch.overdue():
+                return self._left(decoded, results, late)
             under_notice = self._notice.seconds()
             if self._ending.is_set() or (under_notice or 0) > NOTICE_SECONDS:
-                return self._left(decoded, results, ())
+                return self._left(decoded, results, None)
         computing.result()
         return results, []
 
     def _left(
-        self, decoded: list[Decoded], results: list[Result], hung: Collection[str]
+        self, decoded: list[Decoded], results: list[Result], late: Late | None
     ) -> tuple[list[Result], list[Fact]]:
-        """Wait no longer: what there is, and the rest, of which ``hung`` took too long."""
+        """Wait no longer: what there is, and the rest, of which ``late`` takes too long."""
         self._end()
         made = list(results)
         there = {one.work.request_id if isinstance(one, Made) else one.request_id for one in made}
-        reason = f"computed for more than {self._settings.time_limit:g} s" if hung else ""
         lost = []
         for work in [one.work for one in decoded if one.work.request_id not in there]:
-            if work.request_id not in hung:
+            if late is None or work.request_id not in late.requests:
                 lost.append(fact(work, AGAIN, HANDED_BACK))
-            elif len(hung) > 1:
-                lost.append(fact(work, HUNG, reason))
             else:
-                lost.append(fact(work, FAILED, f"{reason} (--time-limit)"))
+                lost.append(self._late(work, late))
         return made, lost
 
+    def _late(self, work: Work, late: Late) -> Fact:
+        """Of a request that takes too long. Of several it is not known which one hangs."""
+        if late.loads:
+            name, seconds = work.branch or work.model, self._settings.load_limit
+            return fact(work, UNSTARTED, f"model: {name!r}: is not loaded after {seconds:g} s")
+        reason = f"computed for more than {self._settings.time_limit:g} s"
+        if len(late.requests) > 1:
+            return fact(work, HUNG, reason)
+        return fact(work, FAILED, f"{reason} {OVER_TIME}")
+
     def _stored(self, made: Made) -> Fact:
-        if self._settings.stores:
+        if self._settings.stores and made.work.request_id != CANARY:
             return self._store(made)
         status = OK if made.reason is None else REJECTED
         return Fact(request_id=made.work.request_id, status=status, reason=made.reason)

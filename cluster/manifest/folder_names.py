@@ -33,8 +33,8 @@ class FolderNames:
         self._db = db
         self._known: dict[tuple[str, str], Folder] = {}
         db.execute(
-            "create table spelled (number integer primary key, folded text unique, name text, "
-            "row integer)"
+            "create table if not exists spelled "
+            "(number integer primary key, folded text unique, name text, row integer)"
         )
 
     def of(self, item: str, defect: str, row: int) -> Folder:

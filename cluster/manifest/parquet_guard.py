@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from adabldm.core.faults import InputFault
 from cluster.manifest.arrow_message import extension_columns
-from cluster.manifest.bounds import text_columns
+from cluster.manifest.bounds import columns_once
 from cluster.storage.location import Location
 
 MAGIC, ENCRYPTED = b"PAR1", b"PARE"
@@ -38,16 +38,17 @@ FOR_DICTIONARIES = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTI
 RULE = "columns are plain: no Arrow extension types (cast it to text or to numbers)"
 
 
-def open_parquet(file: Location, *, texts_once: bool = False) -> pq.ParquetFile:
-    """Open ``file`` once it is known to hold plain columns only; with ``texts_once`` columns of
-    texts come as dictionaries, as they are stored. Raises :class:`InputFault`."""
+def open_parquet(file: Location, *, values_once: bool = False) -> pq.ParquetFile:
+    """Open ``file`` once it is known to hold plain columns only; with ``values_once`` columns of
+    texts and pictures come as dictionaries, as they are stored. Raises :class:`InputFault`."""
     refuse_extension_types(file)
     try:
         parquet = pq.ParquetFile(
             file.fs.open(file.path, "rb"), buffer_size=1 << 20, pre_buffer=False
         )
         schema = parquet.schema_arrow
-        names = _as_dictionaries(parquet.metadata, text_columns(schema)) if texts_once else []
+        once = columns_once(schema, parquet.metadata) if values_once else []
+        names = _as_dictionaries(parquet.metadata, once)
         if names:
             parquet.close()
             parquet = pq.ParquetFile(

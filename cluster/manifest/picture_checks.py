@@ -13,12 +13,14 @@ from adabldm.placement import transform
 from cluster.storage.hashing import sha256
 from cluster.storage.location import Location, TooLargeError
 from cluster.storage.once import Once
+from cluster.storage.stamps import stamp_of
 
 KEPT_FACTS = 200_000
 KEPT_MASKS = 4_096
 KEPT_SIZES = 400_000
 
 T = TypeVar("T")
+Looked = Callable[[str, str | None], None]
 
 
 class PictureFault(ValueError):
@@ -82,10 +84,12 @@ class MaskFacts:
 class PictureChecks:
     """Facts of pictures; every method raises :class:`PictureFault` for one that breaks its rule.
 
-    Safe to share between threads.
+    Safe to share between threads. ``looked`` gets the URI and the stamp of each file before it
+    is read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, looked: Looked | None = None) -> None:
+        self._looked = looked
         self._facts: Once[PictureFacts] = Once(KEPT_FACTS)
         self._masks: Once[MaskFacts] = Once(KEPT_MASKS)
         self._sizes: Once[tuple[int, int]] = Once(KEPT_SIZES)
@@ -123,6 +127,8 @@ class PictureChecks:
     ) -> T:
         def make() -> T:
             try:
+                if picture.place is not None and self._looked is not None:
+                    self._looked(picture.place.uri, stamp_of(picture.place))
                 return look(picture.read())
             except OSError as error:
                 raise PictureFault(f"cannot be read ({type(error).__name__}: {error})") from error

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
 from adabldm.core.faults import InputFault, one_line
-from cluster.manifest.bounds import refuse_long_texts, rows_together
+from cluster.manifest.bounds import pieces, refuse_long_values, rows_together
 from cluster.manifest.columns import Columns
 from cluster.manifest.conform import conform, whole
 from cluster.manifest.parquet_guard import open_parquet
@@ -80,8 +81,11 @@ class Manifest:
         names = ", ".join(sorted(self._columns.indexes))
         return f"manifest: {self.place.shown!r}: column {names} is left out: pandas' row labels"
 
-    def chunks(self) -> Iterator[tuple[int, list[Row]]]:
-        """(number of the first row, rows), in order, a few hundred rows at a time.
+    def chunks(
+        self, wanted: Callable[[int, int], bool] = lambda *_: True
+    ) -> Iterator[tuple[int, list[Row]]]:
+        """(number of the first row, rows), in order, a few hundred rows at a time; those of which
+        ``wanted`` says no, by the first number and the one after the last, are passed over.
 
         Rows count from 0 through all files; their values have the types of the manifest's schema,
         or those of :attr:`riding`. Raises :class:`InputFault` for broken data.
@@ -89,16 +93,13 @@ class Manifest:
         start = 0
         for part, constants in zip(self.parts, self._constants, strict=True):
             file = part.file
-            with open_parquet(file, texts_once=True) as parquet:
+            with open_parquet(file, values_once=True) as parquet:
                 end = start + parquet.metadata.num_rows
                 try:
-                    some = rows_together(parquet.metadata, CHUNK_ROWS)
-                    for batch in parquet.iter_batches(some, use_threads=False):
-                        batch.validate(full=True)
-                        refuse_long_texts(batch)
-                        rows = self._rows(batch, constants, part.partition)
-                        yield start, rows
-                        start += len(rows)
+                    for batch, count in _batches(parquet, start, wanted):
+                        if batch is not None:
+                            yield start, self._rows(batch, constants, part.partition)
+                        start += count
                 except ColumnFault as error:
                     raise InputFault(_near(start, file, one_line(error))) from error
                 except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
@@ -148,6 +149,31 @@ class Manifest:
     def resolve(self, path: str) -> Location:
         """The file that a row names, as :meth:`cluster.manifest.roots.Roots.resolve`."""
         return self._resolved(path)
+
+
+def _batches(
+    parquet: pq.ParquetFile, start: int, wanted: Callable[[int, int], bool]
+) -> Iterator[tuple[pa.RecordBatch | None, int]]:
+    """Rows from ``start``, and how many they are; None for those that are passed over.
+
+    A row group at a time: values that are stored once are so in one of them.
+    """
+    metadata = parquet.metadata
+    some = rows_together(metadata, CHUNK_ROWS)
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group).num_rows
+        if not wanted(start, start + rows):
+            yield None, rows
+            start += rows
+            continue
+        for batch in parquet.iter_batches(some, row_groups=[group], use_threads=False):
+            if not wanted(start, start + batch.num_rows):
+                yield None, batch.num_rows
+            else:
+                batch.validate(full=True)
+                refuse_long_values(batch)
+                yield from ((piece, piece.num_rows) for piece in pieces(batch))
+            start += batch.num_rows
 
 
 def _refusal(file: Location, rule: str) -> InputFault:

@@ -11,6 +11,7 @@ from adabldm.core.names import defect_fault, name_fault, object_fault
 from adabldm.placement import transform
 from adabldm.placement.looks import LookFault, check_size
 from cluster.manifest.picture_checks import (
+    Looked,
     MaskFacts,
     PictureChecks,
     PictureFacts,
@@ -82,13 +83,19 @@ def fingerprints(row: Row, source: str, trimap: str, model: str) -> Fingerprints
 class RequestChecks:
     """Checks rows of ``manifest``, whose models are found by ``models``.
 
-    Safe to share between threads.
+    Safe to share between threads. ``looked`` as in
+    :class:`~cluster.manifest.picture_checks.PictureChecks`.
     """
 
-    def __init__(self, manifest: Manifest, models: RowModels) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        models: RowModels,
+        looked: Looked | None = None,
+    ) -> None:
         self._manifest = manifest
         self.models = models
-        self._pictures = PictureChecks()
+        self._pictures = PictureChecks(looked)
 
     def check(self, row: Row) -> Fingerprints:
         """The row's fingerprints. Raises as :meth:`look`."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from adabldm.core.faults import InputFault
+from cluster.manifest.memory import Memory
 from cluster.manifest.reader import Manifest, Row
 from cluster.manifest.remarks import Remarks
 from cluster.manifest.request_checks import (
@@ -28,8 +29,10 @@ def validate(
     remarks: Remarks | None = None,
     *,
     one_folder: bool = False,
+    memory: Memory | None = None,
 ) -> Roster:
-    """Check every row and return the roster of requests; ``remarks`` sees those without faults.
+    """Check every row and return the roster of requests; ``remarks`` sees those without faults, and
+    ``memory`` those that were checked.
 
     With ``one_folder`` some files of all requests are in one folder. Raises :class:`InputFault`
     with a line for each fault, up to a limit, and their number.
@@ -43,20 +46,28 @@ def validate(
                 total += 1
                 if total <= SHOWN_FAULTS:
                     lines.append(_line(number, manifest.part_of(number), row, fault))
-            if remarks is not None and isinstance(result, CheckedRequest):
-                remarks.look(number, row, result.height, result.width, deep=result.deep)
-        if total > SHOWN_FAULTS:
-            lines.append(f"... {total - SHOWN_FAULTS} more; {total} faults in all")
-        if not manifest.rows:
-            lines.append(f"manifest: {manifest.place.shown!r}: has no rows")
-        if remarks is not None:
-            lines += remarks.faults()
+            if isinstance(result, CheckedRequest):
+                if remarks is not None:
+                    remarks.look(number, row, result.height, result.width, deep=result.deep)
+                if memory is not None:
+                    memory.take(roster, row, result)
+        lines += _of_all(manifest, total, remarks)
         if lines:
             raise InputFault(*lines)
     except BaseException:
         roster.close()
         raise
     return roster
+
+
+def _of_all(manifest: Manifest, faults: int, remarks: Remarks | None) -> list[str]:
+    """Lines on the manifest as a whole."""
+    lines = []
+    if faults > SHOWN_FAULTS:
+        lines.append(f"... {faults - SHOWN_FAULTS} more; {faults} faults in all")
+    if not manifest.rows:
+        lines.append(f"manifest: {manifest.place.shown!r}: has no rows")
+    return [*lines, *(remarks.faults() if remarks is not None else [])]
 
 
 def _checked(

@@ -20,14 +20,19 @@ OTHER = "is not the model that was checked"
 
 
 def local_model(uri: str, fingerprint: str) -> Location:
-    """Where the files of model ``uri`` are on this machine; a remote model is fetched once.
+    """Where the files of model ``uri`` are on this machine; a remote model is fetched once. A local
+    one without ``fingerprint`` was not looked at before.
 
-    What was fetched is looked at as it lies there, each time. Raises
+    Its files are looked at as they lie there, each time. Raises
     :class:`~adabldm.core.faults.InputFault` for files that are not those of ``fingerprint``, and
     :class:`~cluster.storage.local_cache.FetchFault`.
     """
     place = model_location(uri)
-    if uri == EMBEDDED or place.is_local:
+    if uri == EMBEDDED:
+        return place
+    if place.is_local:
+        if fingerprint:
+            _refuse_other(uri, model_files(place), fingerprint)
         return place
     names: list[str] = []
 

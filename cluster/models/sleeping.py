@@ -1,11 +1,11 @@
 """A pipeline that only sleeps: the same call as the real one, for tests and for ceilings.
 
-``sleep://MS?spread=R&accept=P&reject=WORD&raise=WORD&crash=WORD&hang=WORD&fail=TEXT&room=N&size=S&version=V``:
+``sleep://MS?spread=R&accept=P&reject=WORD&raise=WORD&crash=WORD&hang=WORD&fail=TEXT&load=MS&room=N&size=S&version=V``:
 MS milliseconds a draw, or with ``spread`` MS on average and by its seed up to R times the shortest;
 where there is a judge, a share P of the draws, by their seed and number, nearly covers its mask and
 the others hardly, as all do whose prompt contains the WORD of ``reject``; a prompt that contains a
-WORD raises, ends the process, or takes an hour; ``fail`` is an error while loading; memory runs out
-when more than N requests are computed together.
+WORD raises, ends the process, or takes an hour; ``fail`` is an error while loading, which takes the
+MS of ``load``; memory runs out when more than N requests are computed together.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class SleepingPipeline:
     def __init__(self, uri: str) -> None:
         parts = urlsplit(uri)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        time.sleep(float(query.get("load", 0)) / 1000)
         if "fail" in query:
             raise ValueError(query["fail"])
         self._seconds = float(parts.netloc or 0) / 1000

@@ -25,6 +25,7 @@ from tenacity import (
 )
 
 from adabldm.core.faults import InputFault, JobFault
+from cluster.output.log_care import CONFIGURATION, MOST_FILES, REOPEN_COMMITS, merge_files
 from cluster.output.schema import FAILED
 from cluster.storage.conditional_put import refuse_without_conditional_put
 from cluster.storage.location import Location, delta_options
@@ -72,6 +73,7 @@ class Ledger:
         self._epoch = 0
         self._commits = 0
         self._created = False
+        self._since_opened = 0
 
     def _open(self) -> DeltaTable | None:
         try:
@@ -154,6 +156,11 @@ class Ledger:
     def append(self, rows: pa.Table) -> None:
         """Commit ``rows``, all or none. Raises :class:`Superseded`, :class:`JobFault`."""
         self._refuse_full_disk(rows.nbytes)
+        if self._since_opened >= REOPEN_COMMITS:
+            self._since_opened = 0
+            self.tidy()
+            self._table = self._insistently(self._open) or self._table
+        self._since_opened += 1
         self._commits += 1
         attempts = Retrying(
             stop=stop_after_attempt(COMMIT_ATTEMPTS),
@@ -211,13 +218,11 @@ class Ledger:
                 self._mine()
                 raise JobFault(f"{self._uri}: cannot be written: {error}") from error
 
-    def tidy(self, most_files: int) -> None:
+    def tidy(self, most_files: int = MOST_FILES) -> None:
         """Merge the index's files if there are more than ``most_files``. A store that fails over
-        it fails nothing: a later driver merges them."""
+        it fails nothing: they are merged later, perhaps by a later driver."""
         with suppress(JobFault, *BROKEN):
-            table = self._refreshed()
-            if len(table.file_uris()) > most_files:
-                table.optimize.compact()
+            merge_files(self._refreshed(), most_files, self._properties())
 
     def discard(self, before: Callable[[], None] = lambda: None) -> bool:
         """Remove the index, if this driver made it, has committed nothing and is still its driver;
@@ -257,7 +262,12 @@ class Ledger:
 
     def _create(self, schema: pa.Schema) -> None:
         try:
-            self._table = DeltaTable.create(self._uri, schema=schema, storage_options=self._options)
+            self._table = DeltaTable.create(
+                self._uri,
+                schema=schema,
+                storage_options=self._options,
+                configuration=CONFIGURATION,
+            )
             self._created = True
         except Exception as error:  # the library raises some that are not its own
             self._table = self._open()

@@ -22,7 +22,8 @@ State = Literal["running", "finished", "stopped"]
 class RunProgress:
     """What a driver knew at ``updated`` (seconds since 1970): requests of its manifest that are
     ``pending``, its ``rate`` in requests/s, what each of its ``workers`` has done, the last
-    ``failures`` (id and reason), and how it stands; ``reason`` is why it stopped."""
+    ``failures`` (id and reason), and how it stands; ``reason`` is why it stopped. All runs on the
+    output have taken ``worker_hours`` and cost ``cost`` so far (None: there is no price)."""
 
     updated: float
     pending: int
@@ -31,6 +32,8 @@ class RunProgress:
     reason: str | None = None
     workers: Mapping[str, int] = field(default_factory=dict)
     failures: Sequence[Mapping[str, str]] = ()
+    worker_hours: float = 0.0
+    cost: float | None = None
 
 
 def write_progress(output: Location, progress: RunProgress) -> None:

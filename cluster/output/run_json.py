@@ -17,7 +17,8 @@ from cluster.storage.location import Location
 FILE = "run.json"
 SCHEMA_VERSION = 1
 MAX_BYTES = 1 << 20
-OF_OLD = {"resolution": "model", "judge": "off"}
+SHARDS = "shards"
+OF_OLD = {"resolution": "model", "judge": "off", SHARDS: 0}
 """Settings that are not told, as in older outputs, and what they were made with then."""
 FIELDS: dict[str, type] = {"model": str, "model_fingerprint": str, "config": dict}
 """What is read of the file."""
@@ -92,6 +93,13 @@ def _differences(
 
 def _shown(value: object) -> object:
     return "on" if isinstance(value, dict) else value
+
+
+def bound_shards(output: Location) -> int | None:
+    """Over how many folders ``output`` spreads a type's files; None if it is not bound yet. Raises
+    as :func:`read_run`."""
+    held = read_run(output)
+    return None if held is None else int(held["config"].get(SHARDS, 0))
 
 
 def unbind(output: Location) -> None:

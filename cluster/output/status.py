@@ -21,7 +21,8 @@ class Status:
     """``requests`` are those that have a row and those that are ``pending`` by what the last driver
     told; ``state`` is running, finished, stopped, silent (it ended without a word) or unknown
     (nothing was told); ``rate`` is in requests/s, ``seconds_left`` by it, while it runs; ``types``
-    has ok, rejected and failed by OBJECT/DEFECT, ``workers`` what each has done in the last run."""
+    has ok, rejected and failed by OBJECT/DEFECT, ``workers`` what each has done in the last run;
+    all runs have taken ``worker_hours`` and cost ``cost`` (None: no price was told)."""
 
     state: str
     reason: str | None
@@ -35,6 +36,8 @@ class Status:
     types: Mapping[str, Mapping[str, int]]
     workers: Mapping[str, int]
     last_failures: Sequence[Mapping[str, str]]
+    worker_hours: float = 0.0
+    cost: float | None = None
 
 
 def status_of(output: Location) -> Status:
@@ -73,6 +76,8 @@ def status_of(output: Location) -> Status:
         types=types,
         workers=told.workers if told is not None else {},
         last_failures=told.failures if told is not None else [],
+        worker_hours=told.worker_hours if told is not None else 0.0,
+        cost=told.cost if told is not None else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import tempfile
 from collections import Counter
@@ -48,31 +49,48 @@ def verify(
     output: Location,
     progress: Callable[[int], None],
     pass_over: Callable[[str], None] = lambda _: None,
+    sample: int | None = None,
 ) -> Iterator[str]:
     """A line for each thing that is wrong; ``progress`` gets the number of rows checked, and
-    ``pass_over`` each file that a desktop has left there."""
+    ``pass_over`` each file that a desktop has left there.
+
+    Of ``sample`` rows, drawn at random, the files are looked at, and files without a row are not
+    looked for; None: of all, and they are.
+    """
     if not output.join(FILE).exists():
         yield f"{FILE}: is missing"
-    checked = 0
+    checked, drawn = 0, _Drawn(sample)
     with _Seen() as ids, _Seen() as keys, ThreadPoolExecutor(THREADS) as pool:
         for batch in _index(output).read(COLUMNS):
             rows = batch.to_pylist()
             for request_id in ids.add(row["request_id"] for row in rows):
                 yield f"request_id {request_id!r}: has more than one row"
+            if sample is not None:
+                drawn.take(rows)
+                continue
             for key in keys.add(key for row in rows for key, _ in _objects(row)):
                 yield f"{key}: belongs to more than one row"
             for faults in pool.map(lambda row: _row_faults(output, row), rows):
                 yield from faults
                 checked += 1
                 progress(checked)
-        for key in output.files():
-            ours = key in (FILE, REPORT) or key.split("/")[0] in (FOLDER, PARTIAL)
-            if ours or key in keys:
-                continue
-            if is_of_desktop(key):
-                pass_over(key)
-            else:
-                yield f"{key}: has no row"
+        for faults in pool.map(lambda row: _row_faults(output, row), drawn.rows):
+            yield from faults
+            checked += 1
+            progress(checked)
+        if sample is None:
+            yield from _strays(output, keys, pass_over)
+
+
+def _strays(output: Location, keys: _Seen, pass_over: Callable[[str], None]) -> Iterator[str]:
+    for key in output.files():
+        ours = key in (FILE, REPORT) or key.split("/")[0] in (FOLDER, PARTIAL)
+        if ours or key in keys:
+            continue
+        if is_of_desktop(key):
+            pass_over(key)
+        else:
+            yield f"{key}: has no row"
 
 
 def is_of_desktop(key: str) -> bool:
@@ -153,6 +171,23 @@ def _pair_fault(image: bytes, mask: bytes) -> str | None:
     return None
 
 
+class _Drawn:
+    """``rows``, at most so many, each row that was seen with the same chance."""
+
+    def __init__(self, most: int | None) -> None:
+        self._most, self._seen = most or 0, 0
+        self._rng = random.Random()  # noqa: S311
+        self.rows: list[Row] = []
+
+    def take(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self._seen += 1
+            if len(self.rows) < self._most:
+                self.rows.append(row)
+            elif (place := self._rng.randrange(self._seen)) < self._most:
+                self.rows[place] = row
+
+
 class _Seen:
     """A set of texts on disk."""
 
@@ -160,7 +195,7 @@ class _Seen:
         self._folder = tempfile.TemporaryDirectory(prefix="adabldm-")
         self._db = sqlite3.connect(Path(self._folder.name) / "seen.db", isolation_level=None)
         self._db.executescript(
-            "pragma journal_mode = off; pragma synchronous = off;"
+            "pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -100000;"
             "create table seen (text text primary key) without rowid; begin;"
         )
         return self

@@ -8,7 +8,7 @@ import posixpath
 import stat
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -207,11 +207,28 @@ class Location:
         """Every file below, as paths relative to this folder."""
         if not self.is_folder():
             return
+        if self.is_local:
+            yield from _files_below(self.path, "")
+            return
         for folder, _, names in self.fs.walk(self.path):
             inner = folder[len(self.path.rstrip("/")) :].strip("/")
             for name in names:
                 if name:
                     yield f"{inner}/{name}" if inner else name
+
+
+def _files_below(folder: str, inner: str) -> Iterator[str]:
+    """As they come, so that a folder of millions needs no memory; links to folders are not
+    followed. A folder that goes meanwhile has none."""
+    folders = []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+            else:
+                yield inner + entry.name
+    for name in folders:
+        yield from _files_below(os.path.join(folder, name), f"{inner}{name}/")
 
 
 def _refuse_without_its_own_address(kind: Any) -> None:

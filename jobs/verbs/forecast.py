@@ -42,14 +42,14 @@ class Forecast:
 
 def check_figures(dry_run: bool, rate: float | None, price: float | None) -> None:
     """Raises :class:`InputFault` unless ``rate`` (images/s) is above 0, ``price`` (an hour) is 0 or
-    more, and both are for a dry run."""
+    more, and there is a rate for a dry run only."""
     for name, value, legal, rule in (
         ("--rate", rate, rate is None or rate > 0, "must be finite and above 0"),
         ("--price", price, price is None or price >= 0, "must be finite and 0 or more"),
     ):
         if value is None:
             continue
-        if not dry_run:
+        if not dry_run and name == "--rate":
             raise InputFault.of(name, value, "is for --dry-run")
         if not (math.isfinite(value) and legal):
             raise InputFault.of(name, value, rule)

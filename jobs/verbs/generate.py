@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -16,6 +17,7 @@ from jobs.verbs import judge_options as judging
 from jobs.verbs.export import FormatName
 
 if TYPE_CHECKING:
+    from cluster.generate.budget import Budget
     from cluster.generate.compute_batch import ComputeBatch
     from cluster.generate.driver import Tally
     from cluster.generate.job import GenerationSpec
@@ -149,6 +151,14 @@ def main(
         bool,
         typer.Option("--retry-failed", help="Make requests again that have failed before."),
     ] = False,
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            show_default="as the output has it; by the number of requests, above 10,000",
+            help="Spread a type's files over so many folders, by a hash of the request's id; 0: "
+            "all in one.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -165,7 +175,26 @@ def main(
         typer.Option(help="Images/s of a worker, for --dry-run.", show_default="measured here"),
     ] = None,
     price: Annotated[
-        float | None, typer.Option(help="Price of a worker's hour, for --dry-run.")
+        float | None,
+        typer.Option(help="Price of a worker's hour, for --dry-run, --max-cost and status."),
+    ] = None,
+    log_json: Annotated[
+        bool,
+        typer.Option(
+            "--log-json",
+            help="Tell what becomes of every request, and how far it is, as JSON lines on the "
+            "standard error stream.",
+        ),
+    ] = False,
+    max_hours: Annotated[
+        float | None,
+        typer.Option(help="Stop in good order after so many hours; the same command continues."),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            help="Stop in good order when all runs on the output have cost so much, by --price."
+        ),
     ] = None,
 ) -> None:
     """Make the image/mask pairs that a manifest asks for.
@@ -231,6 +260,8 @@ def main(
         strict=strict,
         time_limit=time_limit,
         retry_failed=retry_failed,
+        shards=parse_shards(shards),
+        budget=parse_budget(price, max_hours, max_cost),
     )
     places.refuse_missing("--branches", branches)
     exported = format_name and generate_format.export_of(output, format_name, spec.keep)
@@ -241,7 +272,11 @@ def main(
         print("\n".join(forecast.lines(spec, seen, price)))
         return
     places.refuse_unwritable("--output", location("--output", output))
-    run(spec, exported or None)
+    from cluster.generate.log import LOGGER
+    from jobs.json_log import json_log
+
+    with json_log(LOGGER, wanted=log_json):
+        run(spec, exported or None, log_json=log_json)
 
 
 def warn(line: str) -> None:
@@ -249,22 +284,26 @@ def warn(line: str) -> None:
     print(f"warning: {line}", file=sys.stderr)
 
 
-def run(spec: GenerationSpec, exported: ExportSpec | None = None) -> None:
-    """Generate with progress, then write the layout ``exported``; says at the end what was made and
-    where.
+def run(
+    spec: GenerationSpec, exported: ExportSpec | None = None, *, log_json: bool = False
+) -> None:
+    """Generate with progress, a line of JSON now and then if ``log_json``, then write the layout
+    ``exported``; says at the end what was made and where.
 
     Raises ``typer.Exit`` with the exit code unless all went well.
     """
     from cluster.generate.job import generate
+    from cluster.generate.log import event
     from jobs.progress import Tracker
     from jobs.verbs import tally_lines
 
     tracker: Tracker | None = None
+    tell = partial(event, "progress") if log_json else None
 
     def progress(requests: int, before: int, tally: Tally, waiting: int) -> None:
         nonlocal tracker
         if tracker is None:
-            tracker = Tracker("generate", requests, before).__enter__()
+            tracker = Tracker("generate", requests, before, tell=tell).__enter__()
         counts = {"rejected": tally.rejected, "failed": tally.failed}
         note = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         tracker.update(before + tally.committed + waiting, note)
@@ -300,6 +339,27 @@ def parse_workers(text: str) -> tuple[int, int]:
     if not 1 <= pair[0] <= pair[1]:
         raise InputFault.of("--workers", text, "must be MIN:MAX with 1 <= MIN <= MAX")
     return pair
+
+
+def parse_budget(price: float | None, max_hours: float | None, max_cost: float | None) -> Budget:
+    """Raises :class:`InputFault`."""
+    from cluster.generate.budget import Budget
+
+    for name, value in (("--max-hours", max_hours), ("--max-cost", max_cost)):
+        if value is not None and not 0 < value < math.inf:
+            raise InputFault.of(name, value, "must be a finite number above 0")
+    if max_cost is not None and not price:
+        raise InputFault.of("--max-cost", max_cost, "needs --price, that of a worker's hour")
+    return Budget(price=price, max_hours=max_hours, max_cost=max_cost)
+
+
+def parse_shards(shards: int | None) -> int | None:
+    """Raises :class:`InputFault`."""
+    from cluster.output.paths import MOST_SHARDS
+
+    if shards is not None and not 0 <= shards <= MOST_SHARDS:
+        raise InputFault.of("--shards", shards, f"must be in 0..{MOST_SHARDS}")
+    return 0 if shards == 1 else shards
 
 
 def parse_batch_size(text: str, *, gpu: bool) -> tuple[int, ComputeBatch]:

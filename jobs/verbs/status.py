@@ -32,7 +32,8 @@ def main(
     """Tell how far an output is, from any terminal, while it is made and afterwards.
 
     Requests with a row by their status and type, those that are pending, requests/s and the time
-    left, what each worker has done, and the last failures. The rows are the index's; what is
+    left, worker hours and their cost so far (with generate's --price), what each worker has done,
+    and the last failures. The rows are the index's; what is
     pending is what the driver told last, a few seconds ago.
 
     \b
@@ -66,6 +67,9 @@ def lines(found: Status) -> Iterator[str]:
     yield told
     if found.reason:
         yield f"  it says: {found.reason}"
+    if found.worker_hours:
+        cost = f", cost {found.cost:.2f}" if found.cost is not None else ""
+        yield f"  so far {found.worker_hours:.2f} worker hours{cost}"
     for name, counts in found.types.items():
         yield f"  {name}: " + ", ".join(f"{count} {status}" for status, count in counts.items())
     for worker, count in sorted(found.workers.items()):

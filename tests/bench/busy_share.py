@@ -86,7 +86,7 @@ def rests_of(workers: int, requests: int, model: str, batch: int) -> Rests:
         found = []
         with ray_session(workers, 0):
             wait_for_all()
-            for facts in run(window.table(), pool, settings):
+            for facts in run([window.ordered()], rows, pool, settings):
                 for fact in facts.to_pylist():
                     assert fact["status"] == "ok"
                     figures = dict(fact["quality"])

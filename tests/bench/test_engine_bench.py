@@ -80,9 +80,10 @@ def stored_rate(output: Path, call: int) -> float:
 
 def through_ray(window: PendingWindow, pool: Pool, output: Path) -> tuple[Clock, dict[str, str]]:
     clock, made = Clock(), {}
-    for facts in run(window.table(), pool, settings(output)):
-        made.update(hashes(facts))
-        clock.arrived(facts.num_rows)
+    for facts in run([window.ordered()], len(window.work), pool, settings(output)):
+        if facts.num_rows:
+            made.update(hashes(facts))
+            clock.arrived(facts.num_rows)
     return clock, made
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adabldm.core.faults import JobFault
-from cluster.generate.driver import HOPELESS_FAILURES, Driver, _refuse_lost
+from cluster.generate.driver import Driver, _refuse_lost
 from cluster.generate.flow import Pool
-from cluster.generate.protocol import FAILED, OK, Fact
+from cluster.generate.protocol import FAILED, Fact
 from cluster.generate.settling import Settling
 from cluster.generate.windows import PendingWindow, pending_windows
 from cluster.generate.worker import WorkerSettings
@@ -41,7 +41,9 @@ class Told(Driver):
 
     told: Iterable[Fact] = ()
 
-    def _facts(self, _: PendingWindow) -> Any:
+    def _facts(self, windows: Iterator[PendingWindow]) -> Any:
+        for window in windows:
+            self._take_on(window)
         yield from self.told
 
 
@@ -66,6 +68,7 @@ def drive(folder: Path, told: Iterable[Fact], **more: Any) -> Path:
         config_fingerprint="",
         progress=lambda *_: None,
         settling=Settling(manifest.place, "sleep://0"),
+        rows=130,
         **more,
     )
     driver.told = told
@@ -80,28 +83,6 @@ def failed(count: int, *, own: bool, first: int = 0) -> list[Fact]:
     ]
 
 
-def test_many_rows_whose_pictures_are_broken_fail_and_the_job_goes_on(tmp_path: Path) -> None:
-    output = drive(tmp_path, failed(HOPELESS_FAILURES + 20, own=True))
-    assert len(index_of(output)) == HOPELESS_FAILURES + 20
-
-
-def test_when_the_model_fails_on_all_the_job_stops_and_only_broken_rows_are_condemned(
-    tmp_path: Path,
-) -> None:
-    told = [*failed(5, own=True), *failed(HOPELESS_FAILURES, own=False, first=5)]
-    with pytest.raises(JobFault, match=f"the first {HOPELESS_FAILURES} requests all failed: why"):
-        drive(tmp_path, told)
-    assert [row["request_id"] for row in index_of(tmp_path / "out")] == [
-        f"r{number:04d}" for number in range(5)
-    ]
-
-
-def test_where_the_model_has_made_others_the_rows_fail_and_the_job_ends(tmp_path: Path) -> None:
-    told = failed(HOPELESS_FAILURES, own=False)
-    assert len(index_of(drive(tmp_path / "a", told, made_before=True))) == HOPELESS_FAILURES
-    few = failed(HOPELESS_FAILURES - 1, own=False)
-    rejected = Fact(request_id="r0120", status="rejected", reason="drawn so")
-    more = failed(10, own=False, first=HOPELESS_FAILURES)
-    rows = index_of(drive(tmp_path / "b", [*few, rejected, *more]))
-    assert len(rows) == HOPELESS_FAILURES + 10
-    assert OK not in {row["status"] for row in rows}
+def test_each_request_has_one_row_whatever_comes_twice(tmp_path: Path) -> None:
+    told = failed(5, own=True)
+    assert len(index_of(drive(tmp_path, [*told, *told]))) == 5

@@ -11,13 +11,16 @@ import pytest
 from adabldm.core import trimap
 from adabldm.data import drawn_metal
 from adabldm.sampling.options import ExactOptions
-from cluster.generate.flow import SHARES, Pool, block_sizes, run
+from cluster.generate.flow import run
+from cluster.generate.pool import SHARES, Pool, block_sizes
+from cluster.generate.protocol import works_of
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.manifest.reader import Manifest
 from cluster.manifest.validation import validate
 from cluster.models.sleeping import SleepingPipeline
 from cluster.storage.location import Location
+from tests.cluster.generate.test_worker import work
 from tests.support.making import checks_of, write_manifest
 
 
@@ -87,9 +90,22 @@ def test_a_pool_grows_while_rows_are_waiting(ray_address: str, tmp_path: Path) -
     roster.close()
     place = Location.of(str(tmp_path / "out"))
     settings = WorkerSettings(output=place, options=ExactOptions(), device="cpu")
-    facts = [row for table in run(window.table(), pool(3), settings) for row in table.to_pylist()]
+    flow = run([window.ordered()], 80, pool(3), settings)
+    facts = [row for table in flow for row in table.to_pylist()]
     assert len(facts) == 80
     assert len({dict(row["quality"])["worker"] for row in facts}) > 1
+
+
+def test_one_pool_works_through_all_windows(ray_address: str, tmp_path: Path) -> None:
+    works = works_of(work(tmp_path / "in", "sleep://0", 60))
+    place = Location.of(str(tmp_path / "out"))
+    settings = WorkerSettings(output=place, options=ExactOptions(), device="cpu")
+    windows = [works[start : start + 10] for start in range(0, 60, 10)]
+    flow = run(windows, 60, Pool(least=2, most=2, gpus=0, batch_size=2), settings)
+    facts = [row for table in flow for row in table.to_pylist()]
+    assert {row["request_id"] for row in facts} == {one.request_id for one in works}
+    assert len(facts) == 60
+    assert len({row["made_by"] for row in facts}) <= 2
 
 
 def test_uneven_rests_have_their_mean_and_are_a_function_of_the_seed() -> None:

@@ -288,3 +288,27 @@ def test_a_manifest_that_is_rewritten_in_mid_run_stops_the_job(change: Row, tmp_
     with pytest.raises(JobFault, match="the manifest has changed since it was checked"):
         list(pending_windows(manifest, checks, roster, 6))
     roster.close()
+
+
+def test_a_model_that_does_not_load_in_time_condemns_no_request(tmp_path: Path) -> None:
+    table = work(tmp_path / "in", "sleep://0?load=60000", 3)
+    facts = by_id(Worker(settings(tmp_path / "out", load_limit=0.2, time_limit=0.1))(table))
+    assert {row["status"] for row in facts.values()} == {"unstarted"}
+    assert facts["r0000"]["reason"] == ("model: 'sleep://0?load=60000': is not loaded after 0.2 s")
+
+
+def test_loading_is_no_part_of_a_requests_time(tmp_path: Path) -> None:
+    table = work(tmp_path / "in", "sleep://0?load=800", 3)
+    facts = by_id(Worker(settings(tmp_path / "out", time_limit=0.5))(table))
+    assert {row["status"] for row in facts.values()} == {"ok"}
+
+
+def test_files_are_spread_over_folders(tmp_path: Path) -> None:
+    table = work(tmp_path / "in", "sleep://0", 3)
+    facts = by_id(Worker(settings(tmp_path / "out", shards=16, keep=("source",)))(table))
+    image = facts["r0000"]["image"]
+    shard = image.split("/")[3]
+    assert image == f"metal/test/crack/{shard}/r0000.png"
+    assert facts["r0000"]["mask"] == f"metal/ground_truth/crack/{shard}/r0000_mask.png"
+    assert facts["r0000"]["extras"][0]["path"] == f"extras/{shard}/r0000_source.png"
+    assert (tmp_path / "out" / image).exists()

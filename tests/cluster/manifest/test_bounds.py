@@ -66,3 +66,55 @@ def test_lists_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(bounds, "MAX_VALUES", 40)
     with pytest.raises(ValueError, match="50 values a row, at most 40 are read"):
         rows_together(metadata, 512)
+
+
+@pytest.mark.parametrize("place", ["image", "placement"])
+def test_a_picture_that_is_stored_once_and_meant_often_is_not_many_at_once(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the footer says: it is not asked."""
+    picture = bytes(200_000)
+
+    def inside(rows: list[Row]) -> None:
+        for row in rows:
+            if place == "image":
+                row["image"] = {"bytes": picture}
+            elif row["placement"]:
+                row["placement"]["mask"] = {"bytes": picture}
+
+    path = write_manifest(tmp_path, 300, inside)
+    pq.write_table(pq.read_table(path), path, compression="zstd", row_group_size=200)
+    assert path.stat().st_size < 50_000
+    monkeypatch.setattr(bounds, "BYTES_TOGETHER", 1_000_000)
+    monkeypatch.setattr("cluster.manifest.reader.rows_together", lambda *_: 512)
+    before, most, count = pa.total_allocated_bytes(), 0, 0
+    for _, rows in Manifest(str(path)).chunks():
+        most = max(most, pa.total_allocated_bytes() - before)
+        count += len(rows)
+    assert count == 300
+    assert most < 10_000_000
+
+
+def test_a_picture_larger_than_any_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "MAX_FILE_BYTES", 1000)
+
+    def inside(rows: list[Row]) -> None:
+        rows[3]["image"] = {"bytes": bytes(1001)}
+
+    with pytest.raises(InputFault, match="column 'image': a picture of 1001 bytes, at most 1000"):
+        list(Manifest(str(write_manifest(tmp_path, 6, inside))).chunks())
+
+
+def test_rows_that_nobody_wants_are_passed_over_and_the_others_keep_their_numbers(
+    tmp_path: Path,
+) -> None:
+    path = write_manifest(tmp_path, 2000)
+    pq.write_table(pq.read_table(path), path, row_group_size=700)
+    wanted = {1399, 1400}
+    found = Manifest(str(path)).chunks(lambda start, stop: any(start <= n < stop for n in wanted))
+    rows = [(number, row) for start, some in found for number, row in enumerate(some, start)]
+    assert wanted <= {number for number, _ in rows}
+    assert len(rows) < 1100
+    assert all(row["seed"] == number for number, row in rows)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,15 @@ def test_a_fetch_that_fails_for_a_moment_is_tried_again(
     left[0] = 3
     with pytest.raises(FetchFault, match="503 slow down"):
         fetched("models", "other", lambda: {"a": file})
+
+
+def test_a_local_model_that_changes_after_the_check_is_not_loaded(
+    model: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "model"
+    shutil.copytree(model, place)
+    checked = inspect_model(str(place)).fingerprint
+    load_backend(str(place), "cpu", checked)
+    (place / "tokenizer/more.txt").write_text("x")
+    with pytest.raises(ModelFault, match="is not the model that was checked"):
+        load_backend(str(place), "cpu", checked)

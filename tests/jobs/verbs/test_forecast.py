@@ -139,7 +139,7 @@ def test_a_model_that_does_not_load_is_told_in_one_line(dry_run: Run, tmp_path: 
         (["--rate", "inf"], True, "--rate: inf: must be finite and above 0"),
         (["--price", "-1"], True, "--price: -1.0: must be finite and 0 or more"),
         (["--rate", "1"], False, "--rate: 1.0: is for --dry-run"),
-        (["--price", "1"], False, "--price: 1.0: is for --dry-run"),
+        (["--max-cost", "1"], False, "--max-cost: 1.0: needs --price, that of a worker's hour"),
     ],
 )
 def test_figures_of_no_sense_are_refused(

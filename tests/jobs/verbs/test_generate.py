@@ -261,10 +261,11 @@ def test_when_everything_fails_it_stops_and_condemns_no_request(
     start: Command, ray_address: str, tmp_path: Path
 ) -> None:
     manifest, output = write_manifest(tmp_path / "in", 130), tmp_path / "out"
-    command = words(manifest, output, "sleep://0?raise=crack", "--batch-size", "16")
+    command = words(manifest, output, "sleep://0?raise=a", "--batch-size", "16")
     code, _, err = finish(start(*command, RAY_ADDRESS=ray_address))
     assert code == 1
     assert "requests all failed: RuntimeError: asked to raise" in err.splitlines()[-1]
+    assert "(and a drawn one that is in order: RuntimeError" in err.splitlines()[-1]
     assert index_of(output) == []
 
 

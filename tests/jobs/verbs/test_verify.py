@@ -118,3 +118,23 @@ def test_an_output_that_is_right_is_said_to_be(
 ) -> None:
     verify.main(str(made))
     assert capsys.readouterr().out == f"6 rows, all as they should be: {made}\n"
+
+
+def test_of_a_sample_the_files_are_looked_at_and_of_all_the_rows(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(made, output)
+    verify.main(str(output), sample=2)
+    assert ", the files of 2 of them looked at, all as they should be" in capsys.readouterr().out
+    (output / "stray.png").write_bytes(b"")
+    verify.main(str(output), sample=100)
+    (output / PAIR).write_bytes(b"")
+    with pytest.raises(typer.Exit):
+        verify.main(str(output), sample=100)
+    assert f"{PAIR}: is not the file that was written" in capsys.readouterr().out
+    again = shutil.copytree(made, tmp_path / "again")
+    twice(again)
+    with pytest.raises(typer.Exit):
+        verify.main(str(again), sample=1)
+    assert "has more than one row" in capsys.readouterr().out
