@@ -4,8 +4,8 @@
 MS milliseconds a draw, or with ``spread`` MS on average and by its seed up to R times the shortest;
 where there is a judge, a share P of the draws, by their seed and number, nearly covers its mask and
 the others hardly, as all do whose prompt contains the WORD of ``reject``; a prompt that contains a
-WORD raises, ends the process, takes an hour, or has a figure that is no number; ``fail`` is an error
-while loading; memory runs out when more than N requests are computed together.
+WORD raises, ends the process, takes an hour, or has figures that are no numbers; ``fail`` is an
+error while loading; memory runs out when more than N requests are computed together.
 """
 
 from __future__ import annotations

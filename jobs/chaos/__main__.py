@@ -37,11 +37,15 @@ TIME_LIMIT = 8
 def main(
     faults: Annotated[int, typer.Option(min=1, help="How many faults the schedule has.")] = 200,
     seed: Annotated[int, typer.Option(help="What the schedule is drawn from.")] = 0,
-    requests: Annotated[int, typer.Option(min=8, help="Requests of a round.")] = 150,
+    requests: Annotated[int, typer.Option(min=8, help="Requests of a round.")] = 240,
     nodes: Annotated[int, typer.Option(min=1, help="Nodes beside the head.")] = 3,
     model: Annotated[
         str, typer.Option(help="'sleep', or a model's URI, in which no row does harm.")
     ] = "sleep",
+    pace: Annotated[
+        float,
+        typer.Option(min=0.1, help="Stretches the time between faults; 1 is for 2 idle cores."),
+    ] = 1.0,
     log: Annotated[bool, typer.Option("--log", help="Print each fault as it strikes.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the folder with all it made.")] = False,
 ) -> None:
@@ -71,7 +75,9 @@ def main(
             )
             said = _new(folder, f"round-{number}")
             crew = Crew(job.command(output.manifest, output.output), said, {})
-            world = World(cluster=cluster, crew=crew, store=store, output=output, clock=clock)
+            world = World(
+                cluster=cluster, crew=crew, store=store, output=output, clock=clock, pace=pace
+            )
             tell = console.print if log else _quiet
             rounds.append(run_round(job, world, pending, wanted, said, tell))
             output.close()
@@ -100,7 +106,9 @@ def _world(
         else:
             closing.callback(shutil.rmtree, folder, ignore_errors=True)
         os.environ.update(
-            AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1",
+            AWS_ACCESS_KEY_ID="test",
+            AWS_SECRET_ACCESS_KEY="test",  # noqa: S106
+            AWS_DEFAULT_REGION="us-east-1",
             XDG_CACHE_HOME=str(folder / "cache"),
         )  # fmt: skip
         upstream = closing.enter_context(_server())

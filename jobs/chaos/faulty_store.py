@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 StoreFault = Literal["403", "500", "503", "slow", "cut", "lost answer", "wrong bytes"]
@@ -42,7 +42,8 @@ class FaultyStore:
         self._strikes: list[Strike] = []
         self._rng = random.Random(f"store {seed}")  # noqa: S311
         self._lock = Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        handler = type("Handler", (_Handler,), {"store": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         Thread(target=self._server.serve_forever, daemon=True, name="store").start()
 
@@ -92,81 +93,79 @@ def spoiled(path: str, body: bytes) -> bytes:
     ]  # fmt: skip
 
 
-def _handler_of(store: FaultyStore) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        _there: http.client.HTTPConnection | None = None
+class _Handler(BaseHTTPRequestHandler):
+    """Of one connection; ``store`` is whose."""
 
-        def _pass(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            fault = store.drawn()
-            if fault in CODES:
-                self._refuse(int(fault or 0))
-                return
-            if fault == "slow":
-                time.sleep(store.rest())
-            if fault == "cut" and self.command != "GET":
-                self.close_connection = True
-                return
-            status, headers, data = self._ask(body)
-            if fault == "lost answer":
-                self.close_connection = True
-                return
-            if fault == "wrong bytes" and self.command == "GET" and status < 300:
-                data = spoiled(self.path, data)
-            self._answer(status, headers, data, cut=fault == "cut")
+    store: ClassVar[FaultyStore]
+    protocol_version = "HTTP/1.1"
+    _there: http.client.HTTPConnection | None = None
 
-        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass  # noqa: N815
+    def _pass(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = self.store.drawn()
+        if fault in CODES:
+            self._refuse(int(fault or 0))
+            return
+        if fault == "slow":
+            time.sleep(self.store.rest())
+        if fault == "cut" and self.command != "GET":
+            self.close_connection = True
+            return
+        status, headers, data = self._ask(body)
+        if fault == "lost answer":
+            self.close_connection = True
+            return
+        if fault == "wrong bytes" and self.command == "GET" and status < 300:
+            data = spoiled(self.path, data)
+        self._answer(status, headers, data, cut=fault == "cut")
 
-        def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-            headers = {k: v for k, v in self.headers.items() if k.lower() != "expect"}
-            for last in (False, True):
-                if self._there is None:
-                    self._there = http.client.HTTPConnection(store.upstream, timeout=60)
-                try:
-                    self._there.request(self.command, self.path, body, headers)
-                    answer = self._there.getresponse()
-                    return answer.status, answer.getheaders(), answer.read()
-                except (OSError, http.client.HTTPException):
-                    self._there.close()
-                    self._there = None
-                    if last:
-                        raise
-            raise AssertionError
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass  # noqa: N815
 
-        def _answer(
-            self, status: int, headers: list[tuple[str, str]], data: bytes, *, cut: bool
-        ) -> None:
-            length = str(len(data))
-            self.send_response_only(status)
-            for name, value in headers:
-                if name.lower() == "content-length" and self.command == "HEAD":
-                    length = value
-                if name.lower() not in HOP_BY_HOP:
-                    self.send_header(name, value)
-            self.send_header("Content-Length", length)
-            self.end_headers()
-            if self.command == "HEAD":
-                return
-            self.wfile.write(data[: len(data) // 2] if cut else data)
-            if cut:
-                self.wfile.flush()
-                self.close_connection = True
-
-        def _refuse(self, status: int) -> None:
-            code = CODES[str(status)]
-            text = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"
-            self._answer(
-                status, [("Content-Type", "application/xml")], text.encode(), cut=False
-            )
-
-        def handle_one_request(self) -> None:
+    def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        headers = {k: v for k, v in self.headers.items() if k.lower() != "expect"}
+        for last in (False, True):
+            if self._there is None:
+                self._there = http.client.HTTPConnection(self.store.upstream, timeout=60)
             try:
-                super().handle_one_request()
+                self._there.request(self.command, self.path, body, headers)
+                answer = self._there.getresponse()
+                return answer.status, answer.getheaders(), answer.read()
             except (OSError, http.client.HTTPException):
-                self.close_connection = True
+                self._there.close()
+                self._there = None
+                if last:
+                    raise
+        raise AssertionError
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Nothing is told."""
+    def _answer(
+        self, status: int, headers: list[tuple[str, str]], data: bytes, *, cut: bool
+    ) -> None:
+        length = str(len(data))
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() == "content-length" and self.command == "HEAD":
+                length = value
+            if name.lower() not in HOP_BY_HOP:
+                self.send_header(name, value)
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        self.wfile.write(data[: len(data) // 2] if cut else data)
+        if cut:
+            self.wfile.flush()
+            self.close_connection = True
 
-    return Handler
+    def _refuse(self, status: int) -> None:
+        code = CODES[str(status)]
+        text = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"
+        self._answer(status, [("Content-Type", "application/xml")], text.encode(), cut=False)
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except (OSError, http.client.HTTPException):
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Nothing is told."""

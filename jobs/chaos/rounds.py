@@ -17,9 +17,11 @@ from jobs.chaos.schedule import Fault, Pending
 from jobs.chaos.strikes import World, strike
 
 TICK_SECONDS = 0.2
-ROUND_SECONDS = 600.0
+ROUND_SECONDS = 1500.0
 """A round that takes longer is stuck."""
 GONE_SECONDS = 20.0
+WAITING = 4
+"""So many faults may wait for something to strike while others go before them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +106,15 @@ def _disturbed(
         if time.monotonic() - began > ROUND_SECONDS:
             pending.give_back(waiting)
             return [f"stuck after {ROUND_SECONDS:g} s"]
-        if time.monotonic() >= due and (fault := pending.take(world.output.name)) is not None:
-            due = time.monotonic() + fault.gap
-            waiting.append(fault)
-        for fault in list(waiting):
-            if strike(fault, world):
-                waiting.remove(fault)
-                struck[fault.kind] += 1
-                tell(f"{time.monotonic() - began:6.1f} s  {fault.kind}")
+        if time.monotonic() >= due:
+            if len(waiting) < WAITING and (fault := pending.take(world.output.name)) is not None:
+                waiting.append(fault)
+            done = next((one for one in waiting if strike(one, world)), None)
+            if done is not None:
+                waiting.remove(done)
+                due = time.monotonic() + world.pace * done.gap
+                struck[done.kind] += 1
+                tell(f"{time.monotonic() - began:6.1f} s  {done.kind}")
         time.sleep(TICK_SECONDS)
 
 

@@ -66,9 +66,7 @@ def draw_schedule(seed: int, count: int, kinds: Mapping[str, Kind] = KINDS) -> l
     weights = [kind.share for kind in kinds.values()]
     names += rng.choices(list(kinds), weights, k=count - len(names))
     rng.shuffle(names)
-    return [
-        Fault(kind=name, gap=rng.uniform(*GAPS), seed=rng.getrandbits(32)) for name in names
-    ]
+    return [Fault(kind=name, gap=rng.uniform(*GAPS), seed=rng.getrandbits(32)) for name in names]
 
 
 class Pending:

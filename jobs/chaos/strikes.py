@@ -18,19 +18,24 @@ from jobs.chaos.outputs import Disk, Output
 from jobs.chaos.schedule import Fault
 
 JUMPS = (-86_400, -3_600, -60, 60, 3_600, 86_400)
+WHILE_WORKING = 0.75
+"""Such a share of the faults of a store or a disk waits until rows come; the others may strike
+while a driver starts."""
 WORKING_COMMITS = 2
 """By so many the index has grown when a driver is past its checks: its claim, and rows."""
 
 
 @dataclass
 class World:
-    """What faults strike. ``later`` has what undoes them, and when."""
+    """What faults strike. ``pace`` stretches the seconds between them; ``later`` has what undoes
+    them, and when."""
 
     cluster: LocalCluster
     crew: Crew
     store: FaultyStore
     output: Output
     clock: Clock
+    pace: float = 1.0
     later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     is_retried: bool = False
     """Whether files were replaced, so that rows may have failed that are to be made again."""
@@ -60,8 +65,10 @@ def strike(fault: Fault, world: World) -> bool:
 
 
 def _store(fault: Fault, world: World, rng: random.Random) -> bool:
-    if fault.kind == "wrong bytes" and not world.is_working():
-        return False  # A picture that is not yet known has no right bytes.
+    # A picture that is not yet known has no right bytes.
+    while_working = fault.kind == "wrong bytes" or rng.random() < WHILE_WORKING
+    if while_working and not world.is_working():
+        return False
     share, seconds = rng.choice((0.2, 0.5, 1.0)), rng.uniform(0.5, 6.0)
     world.store.strike(cast(StoreFault, fault.kind), share, seconds)
     return True
@@ -120,7 +127,7 @@ def _frozen(fault: Fault, world: World, rng: random.Random) -> bool:
 def _full(fault: Fault, world: World, rng: random.Random) -> bool:
     del fault
     disk = cast(Disk, world.output)
-    if not disk.is_small:
+    if rng.random() < WHILE_WORKING and not world.is_working():
         return False
     world.after(rng.uniform(1, 6), disk.fill(rng.choice((0, 4096, 300_000))))
     return True

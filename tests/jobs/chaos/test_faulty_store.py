@@ -77,9 +77,7 @@ def test_a_cut_file_ends_early(store: FaultyStore, url: str) -> None:
         fetched(url)
 
 
-def test_a_slow_one_waits(
-    store: FaultyStore, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_one_waits(store: FaultyStore, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faulty_store, "SLOW_SECONDS", (0.2, 0.2))
     store.strike("slow", 1.0, 60)
     began = time.monotonic()
