@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from adabldm.core.faults import InputFault, one_line
+from adabldm.core.faults import InputFault, JobFault, one_line
 from cluster.manifest.bounds import refuse_long_texts, rows_together
 from cluster.manifest.columns import Columns
 from cluster.manifest.conform import conform, whole
@@ -18,7 +18,7 @@ from cluster.manifest.parquet_guard import open_parquet
 from cluster.manifest.parts import Part, Parts, parts_of, real_defects_beside
 from cluster.manifest.roots import Roots
 from cluster.manifest.schema import SCHEMA
-from cluster.storage.location import Location, location
+from cluster.storage.location import Location, location, passes
 
 Row = dict[str, Any]
 CHUNK_ROWS = 512
@@ -37,7 +37,8 @@ class ColumnFault(ValueError):
 class Manifest:
     """The rows at ``uri``, and the roots that its pictures may come from.
 
-    Construction looks at every file's columns. Raises :class:`InputFault`.
+    Construction looks at every file's columns. Raises :class:`InputFault`, and :class:`JobFault`
+    for a store that stays away.
     """
 
     def __init__(self, uri: str, allowed_roots: Sequence[str] = ()) -> None:
@@ -71,6 +72,8 @@ class Manifest:
             if self.place.exists():
                 return False
         except OSError as error:
+            if passes(self.place, error):
+                raise JobFault(f"{self.place.shown}: cannot be read ({error})") from error
             raise _refusal(self.place, f"cannot be read ({error})") from error
         raise _refusal(self.place, "there is no such file or folder")
 

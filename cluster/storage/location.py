@@ -73,6 +73,12 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, (*FINAL_ERRORS, TooLargeError))
 
 
+def passes(place: Location, error: BaseException) -> bool:
+    """Whether ``error`` tells of a store that is away, and not of what is at ``place``."""
+    is_store = not place.is_local and place.protocol not in web.HTTP
+    return is_store and isinstance(error, OSError) and _may_pass(error)
+
+
 @dataclass(frozen=True)
 class Location:
     """A file or folder: ``protocol`` as fsspec names it, and its ``path`` there.
