@@ -124,6 +124,9 @@ def _config(address: str, nodes: int, idle: float) -> dict[str, Any]:
             "module": PROVIDER,
             "gcs_address": address,
             "launch_multiple": True,
+            # There is no machine to log in to, nor one to be mended.
+            "disable_node_updaters": True,
+            "worker_liveness_check": False,
         },
         "auth": {},
         **{name: {} for name in NO_FILES},
