@@ -124,6 +124,7 @@ def _config(address: str, nodes: int, idle: float) -> dict[str, Any]:
             "module": PROVIDER,
             "gcs_address": address,
             "launch_multiple": True,
+            "use_node_id_as_ip": True,
             # There is no machine to log in to, nor one to be mended.
             "disable_node_updaters": True,
             "worker_liveness_check": False,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import tenacity.nap
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from adabldm.core.faults import JobFault
 from cluster.output import index as module
