@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 from adabldm.core.faults import InputFault, JobFault, one_line
 from cluster.manifest.arrow_message import extension_columns
 from cluster.manifest.bounds import text_columns
-from cluster.storage.location import Location, passes
+from cluster.storage.insistent_file import StoreAway, open_insistently
+from cluster.storage.location import Location, insistently, passes
 
 MAGIC, ENCRYPTED = b"PAR1", b"PARE"
 _PANDAS = "pandas: read_{}(...).to_parquet('manifest.parquet')"
@@ -59,21 +60,19 @@ def open_parquet(file: Location, *, texts_once: bool = False) -> pq.ParquetFile:
 def _opened(file: Location, texts_once: bool) -> pq.ParquetFile:
     refuse_extension_types(file)
     try:
-        parquet = pq.ParquetFile(
-            file.fs.open(file.path, "rb"), buffer_size=1 << 20, pre_buffer=False
-        )
+        parquet = pq.ParquetFile(open_insistently(file), buffer_size=1 << 20, pre_buffer=False)
         schema = parquet.schema_arrow
         names = _as_dictionaries(parquet.metadata, text_columns(schema)) if texts_once else []
         if names:
             parquet.close()
             parquet = pq.ParquetFile(
-                file.fs.open(file.path, "rb"),
+                open_insistently(file),
                 buffer_size=1 << 20,
                 pre_buffer=False,
                 read_dictionary=names,
             )
     except (pa.ArrowException, OSError, ValueError) as error:
-        if passes(file, error):
+        if isinstance(error, StoreAway):
             raise JobFault(f"{file.shown}: cannot be read ({one_line(error)})") from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _refusal(file, f"not a readable Parquet file ({reason})") from error
@@ -113,8 +112,8 @@ def refuse_extension_types(file: Location) -> None:
 
 def _footer(file: Location) -> bytes:
     try:
-        size = file.fs.size(file.path)
-        with file.fs.open(file.path, "rb") as opened:
+        size = insistently(lambda: file.fs.size(file.path))
+        with open_insistently(file) as opened:
             opened.seek(max(0, size - 8))
             tail = opened.read(8)
             length = struct.unpack("<I", tail[:4])[0] if len(tail) == 8 else 0

@@ -18,6 +18,7 @@ from cluster.manifest.parquet_guard import open_parquet
 from cluster.manifest.parts import Part, Parts, parts_of, real_defects_beside
 from cluster.manifest.roots import Roots
 from cluster.manifest.schema import SCHEMA
+from cluster.storage.insistent_file import StoreAway
 from cluster.storage.location import Location, location, passes
 
 Row = dict[str, Any]
@@ -105,6 +106,9 @@ class Manifest:
                 except ColumnFault as error:
                     raise InputFault(_near(start, file, one_line(error))) from error
                 except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+                    if isinstance(error, StoreAway):
+                        told = f"{file.shown}: cannot be read ({one_line(error)})"
+                        raise JobFault(told) from error
                     rule = f"its data is broken ({one_line(error)})"
                     raise InputFault(_near(start, file, rule)) from error
             if start != end:

@@ -7,22 +7,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tenacity.nap
-from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
 from adabldm.core.faults import InputFault, JobFault
 from cluster.generate import driver
 from cluster.manifest import parquet_guard
 from cluster.manifest.parquet_guard import open_parquet
 from cluster.manifest.picture_checks import PictureChecks, PictureFault, PictureSource
+from cluster.manifest.reader import Manifest
 from cluster.storage.location import Location
 from tests.conftest import ROOT
-from tests.support.making import good_png
+from tests.support.making import good_png, write_manifest
 
 OUTPUT = Location("s3", "bucket/out")
 MADE: list[dict[str, Any]] = [{"status": "ok", "image": "a.png"}]
@@ -94,6 +96,30 @@ def test_other_bytes_that_come_once_are_not_believed(monkeypatch: pytest.MonkeyP
     )
     with open_parquet(place) as found:
         assert found.metadata.num_rows == 2
+
+
+class ChecksumError(Exception):
+    """What a store's library calls its own trouble."""
+
+
+@pytest.mark.parametrize("failures", [2, 99])
+def test_a_read_in_the_middle_of_a_manifest_is_tried_again(
+    failures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_manifest(tmp_path / "in", 6)
+    for file in path.parent.rglob("*.*"):
+        key = f"/blips/{file.relative_to(path.parent)}"
+        MemoryFileSystem().pipe_file(key, file.read_bytes())
+    manifest = Manifest("memory://blips/manifest.parquet")
+    errors: list[Exception] = []
+    monkeypatch.setattr(MemoryFile, "read", failing(errors, MemoryFile.read))
+    chunks = manifest.chunks()
+    errors += [ChecksumError("did not match")] * failures
+    if failures == 2:
+        assert len(next(chunks)[1]) == 6
+        return
+    with pytest.raises(JobFault, match=r"manifest.parquet: cannot be read \(ChecksumError: did"):
+        next(chunks)
 
 
 def test_a_manifest_that_is_none_is_bad_input_and_a_store_that_is_away_is_not(
