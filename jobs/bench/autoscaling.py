@@ -50,7 +50,10 @@ class Sample:
 def main(
     requests: Annotated[int, typer.Option(min=1, help="Requests to make.")] = 160,
     nodes: Annotated[int, typer.Option(min=1, help="The most nodes.")] = 2,
-    idle: Annotated[float, typer.Option(help="Seconds until an idle node goes.")] = 15,
+    idle: Annotated[
+        float,
+        typer.Option(help="Seconds until an idle node goes; more than a worker needs to start."),
+    ] = 60,
     output: Annotated[Path, typer.Option(help="The plot; its CSV lies beside it.")] = Path(
         "autoscaling.png"
     ),

@@ -70,14 +70,17 @@ class Crew:
 
     def tend(self, seen: int) -> None:
         """Note which drivers have ended; start one if none is left and work is."""
+        self._note_ends()
+        if not self.alive and not self.is_done and time.monotonic() >= self.hold_until:
+            self.start(seen)
+
+    def _note_ends(self) -> None:
         for driver in list(self.alive):
             code = driver.process.poll()
             if code is not None:
                 self.alive.remove(driver)
                 self.ends[code, driver.last_line()] += 1
                 self.is_done = self.is_done or code in DONE
-        if not self.alive and not self.is_done and time.monotonic() >= self.hold_until:
-            self.start(seen)
 
     def active(self, least_age: float = 0.0) -> list[Driver]:
         """Those that are neither frozen nor younger than ``least_age`` seconds."""
@@ -112,5 +115,5 @@ class Crew:
                 faults.append(f"a driver that had lost its output ran on: {driver.last_line()}")
                 driver.process.kill()
                 driver.process.wait()
-        self.tend(0)
+        self._note_ends()
         return faults
