@@ -86,7 +86,6 @@ def _head(folder: Path, nodes: int, idle: float) -> Iterator[str]:
         RAY_FAKE_CLUSTER="1",
         AUTOSCALER_UPDATE_INTERVAL_S="1",
         RAY_BACKEND_LOG_LEVEL="fatal",
-        RAY_raylet_start_wait_time_s="180",  # a busy machine
         PYTHONPATH=str(Path(__file__).parents[2]),
     )
     config = folder / "autoscaling.yaml"

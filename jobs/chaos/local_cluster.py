@@ -29,7 +29,6 @@ class LocalCluster:
             RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
             RAY_BACKEND_LOG_LEVEL="fatal",
             RAY_worker_niceness="0",
-            RAY_raylet_start_wait_time_s="180",  # a busy machine
         )
         from ray.cluster_utils import Cluster
 
