@@ -90,7 +90,7 @@ def test_an_answer_that_is_lost_was_done_all_the_same(
 ) -> None:
     store.strike("lost answer", 1.0, 60)
     there = signed(s3, store, "put_object")
-    ask = urllib.request.Request(there, data=b"new", method="PUT")  # noqa: S310
+    ask = urllib.request.Request(there, b"new", {"Content-Type": "image/png"}, method="PUT")  # noqa: S310
     with pytest.raises((urllib.error.URLError, http.client.HTTPException, OSError)):
         urllib.request.urlopen(ask, timeout=10)  # noqa: S310
     assert fsspec.filesystem("s3").cat_file(f"{s3}/a.png") == b"new"
