@@ -7,7 +7,7 @@ DEMO ?= demo
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick browser fuzz bench bench-method bench-scale lint types clean
+.PHONY: help demo test test-quick browser fuzz bench bench-method bench-scale chaos chaos-model gpu-check lint types clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,6 +36,15 @@ fuzz: $(READY)  ## 100,000 mutated inputs through every door (about 15 minutes)
 
 bench: $(READY)  ## All measurements; prints, asserts nothing
 	$(BIN)/pytest tests/bench -s
+
+chaos: $(READY)  ## 200 faults strike generate on a cluster of this machine's own (about 20 minutes)
+	$(BIN)/python -m jobs.chaos --faults 200 --seed 0
+
+chaos-model: $(READY)  ## A short one, with the embedded model
+	$(BIN)/python -m jobs.chaos --faults 30 --requests 40 --model embedded
+
+gpu-check: $(READY)  ## On a machine with a GPU: what only it can show, as a page
+	$(BIN)/python -m jobs.gpu_check --output gpu-check.md
 
 bench-method: $(READY)  ## Modes exact and fast side by side, and the frontier of adaptation
 	$(BIN)/pytest tests/bench/test_method_bench.py -s

@@ -13,6 +13,7 @@ try:
     import typer
 
     from adabldm.core.faults import ExitCode, InputFault, JobFault, Terminated, one_line
+    from adabldm.core.redaction import redacted
     from jobs.verbs import (
         demo,
         evaluate,
@@ -142,7 +143,7 @@ def _stopped(error: Exception) -> int:
 def _say(*lines: str, code: ExitCode) -> ExitCode:
     with suppress(OSError):
         for line in lines:
-            print(line, file=sys.stderr, flush=True)
+            print(redacted(line), file=sys.stderr, flush=True)
     return code
 
 

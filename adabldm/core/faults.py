@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from enum import IntEnum
 
+from adabldm.core.redaction import redacted
+
 
 class ExitCode(IntEnum):
     """How a command ends: all went well; it stopped, and the same command continues; its input was
@@ -28,8 +30,9 @@ class InputFault(ValueError):
     """Input that is refused before anything starts; ``lines`` holds one fault each."""
 
     def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self.lines: Sequence[str] = lines
+        shown = [redacted(line) for line in lines]
+        super().__init__("\n".join(shown))
+        self.lines: Sequence[str] = shown
 
     @classmethod
     def of(cls, field: str, value: object, rule: str) -> InputFault:
@@ -43,9 +46,13 @@ class Terminated(KeyboardInterrupt):
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, on one line and without a terminal's colours."""
-    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split()) or type(error).__name__
+    """What an error says, on one line, without a terminal's colours and without credentials."""
+    told = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
+    return redacted(told) or type(error).__name__
 
 
 class JobFault(RuntimeError):
     """A job that cannot go on; what is committed stays, and the same command continues it."""
+
+    def __init__(self, why: object = "") -> None:
+        super().__init__(redacted(str(why)))

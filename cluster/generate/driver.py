@@ -43,6 +43,7 @@ from cluster.output.index import Ledger, Superseded
 from cluster.output.paths import extra_key, image_key, mask_key
 from cluster.output.progress import State
 from cluster.storage.location import Location
+from cluster.storage.patience import patiently
 
 COMMIT_ROWS = 10_000
 COMMIT_SHARE = 0.01
@@ -259,13 +260,17 @@ def _told(error: BaseException) -> BaseException:
 def _refuse_lost(output: Location, rows: list[Row]) -> None:
     """Stop if what a worker has stored is not there for this program."""
     made = next((row["image"] for row in rows if row["status"] == OK), None)
-    if made is not None and not output.join(made).exists():
+    if made is None:
+        return
+    place = output.join(made)
+    if not patiently(place, place.exists):
         rule = "a worker has stored it, and it is not here; is the output on a disk that all share?"
-        raise JobFault(f"{output.join(made).shown}: {rule}")
+        raise JobFault(f"{place.shown}: {rule}")
 
 
 def _remove_pictures(output: Location, row: Row, shards: int) -> None:
     names = (row["object"], row["defect"], row["request_id"])
     extras = [extra_key(row["request_id"], name, shards) for name in ALL_EXTRAS]
     for key in (image_key(*names, shards), mask_key(*names, shards), *extras):
-        output.join(key).remove()
+        place = output.join(key)
+        patiently(place, place.remove)

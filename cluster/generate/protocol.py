@@ -13,6 +13,7 @@ from typing import Literal, TypedDict
 
 import pyarrow as pa
 
+from adabldm.core.redaction import redacted
 from cluster.manifest.reader import Row
 from cluster.manifest.recipe import parts_of
 from cluster.manifest.request_checks import Fingerprints
@@ -259,6 +260,7 @@ def index_row(
         "model_fingerprint": prints.model,
         "config_fingerprint": config_fingerprint,
         **{name: value for name, value in vars(fact).items() if name not in _OF_THE_WAY},
+        "reason": None if fact.reason is None else redacted(fact.reason),
     }
 
 

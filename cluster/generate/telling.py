@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 
+from adabldm.core.redaction import redacted
 from cluster.generate.budget import Spending
 from cluster.generate.protocol import FAILED, FINAL, Fact
 from cluster.output.progress import RunProgress, State, write_progress
@@ -31,7 +32,9 @@ class Telling:
         if fact.made_by is not None and fact.status in FINAL:
             self._workers[fact.made_by] += 1
         if fact.status == FAILED:
-            self._failures.append({"request_id": fact.request_id, "reason": str(fact.reason)})
+            self._failures.append(
+                {"request_id": fact.request_id, "reason": redacted(str(fact.reason))}
+            )
 
     def tell(self, committed: int, state: State = "running", reason: str | None = None) -> None:
         """That ``committed`` requests of this run are; now and then, or where it ends."""

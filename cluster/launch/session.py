@@ -135,5 +135,7 @@ def _guard_doors(joins: bool) -> None:
             raise InputFault.of("RAY_ADDRESS", os.environ["RAY_ADDRESS"], rule)
         os.environ["RAY_AUTH_MODE"] = "token"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    # A thread that outlives the session would make Ray connect again, or start another one.
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     # Ray would let workers give way to every other program of the machine.
     os.environ.setdefault("RAY_worker_niceness", "0")

@@ -10,15 +10,18 @@ import base64
 import binascii
 import re
 import struct
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adabldm.core.faults import InputFault
+from adabldm.core.faults import InputFault, JobFault, one_line
 from cluster.manifest.arrow_message import extension_columns
 from cluster.manifest.bounds import columns_once
-from cluster.storage.location import Location
+from cluster.storage.insistent_file import StoreAway, open_insistently
+from cluster.storage.location import Location, insistently, passes
 
 MAGIC, ENCRYPTED = b"PAR1", b"PARE"
 _PANDAS = "pandas: read_{}(...).to_parquet('manifest.parquet')"
@@ -32,6 +35,8 @@ CONVERSIONS = {
 MAX_FOOTER_BYTES = 256 * 1024 * 1024
 SCHEMA_KEY = b"ARROW:schema"
 EXTENSION_KEY = b"ARROW:extension:name"
+LOOKS_AGAIN = (0.2, 0.8)
+"""Seconds before a file in a store is looked at again."""
 THRIFT_STRING = 0x18
 FOR_DICTIONARIES = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 """Encodings of columns that Arrow can read as dictionaries."""
@@ -40,24 +45,36 @@ RULE = "columns are plain: no Arrow extension types (cast it to text or to numbe
 
 def open_parquet(file: Location, *, values_once: bool = False) -> pq.ParquetFile:
     """Open ``file`` once it is known to hold plain columns only; with ``values_once`` columns of
-    texts and pictures come as dictionaries, as they are stored. Raises :class:`InputFault`."""
+    texts and pictures come as dictionaries, as they are stored. What a store gives is looked at
+    again before it is refused.
+
+    Raises :class:`InputFault`, and :class:`JobFault` for a store that stays away.
+    """
+    for seconds in () if file.is_local else LOOKS_AGAIN:
+        with suppress(InputFault, JobFault):
+            return _opened(file, values_once)
+        time.sleep(seconds)
+    return _opened(file, values_once)
+
+
+def _opened(file: Location, values_once: bool) -> pq.ParquetFile:
     refuse_extension_types(file)
     try:
-        parquet = pq.ParquetFile(
-            file.fs.open(file.path, "rb"), buffer_size=1 << 20, pre_buffer=False
-        )
+        parquet = pq.ParquetFile(open_insistently(file), buffer_size=1 << 20, pre_buffer=False)
         schema = parquet.schema_arrow
         once = columns_once(schema, parquet.metadata) if values_once else []
         names = _as_dictionaries(parquet.metadata, once)
         if names:
             parquet.close()
             parquet = pq.ParquetFile(
-                file.fs.open(file.path, "rb"),
+                open_insistently(file),
                 buffer_size=1 << 20,
                 pre_buffer=False,
                 read_dictionary=names,
             )
     except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, StoreAway):
+            raise JobFault(f"{file.shown}: cannot be read ({one_line(error)})") from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise _refusal(file, f"not a readable Parquet file ({reason})") from error
     for field in schema:
@@ -96,8 +113,8 @@ def refuse_extension_types(file: Location) -> None:
 
 def _footer(file: Location) -> bytes:
     try:
-        size = file.fs.size(file.path)
-        with file.fs.open(file.path, "rb") as opened:
+        size = insistently(lambda: file.fs.size(file.path))
+        with open_insistently(file) as opened:
             opened.seek(max(0, size - 8))
             tail = opened.read(8)
             length = struct.unpack("<I", tail[:4])[0] if len(tail) == 8 else 0
@@ -108,6 +125,8 @@ def _footer(file: Location) -> bytes:
             opened.seek(size - 8 - length)
             return opened.read(length)
     except OSError as error:
+        if passes(file, error):
+            raise JobFault(f"{file.shown}: cannot be read ({one_line(error)})") from error
         raise _refusal(file, f"cannot be read ({type(error).__name__})") from error
 
 

@@ -9,9 +9,10 @@ from typing import TypeVar
 import numpy as np
 
 from adabldm.core import images, masks, trimap
+from adabldm.core.faults import JobFault
 from adabldm.placement import transform
 from cluster.storage.hashing import sha256
-from cluster.storage.location import Location, TooLargeError
+from cluster.storage.location import Location, TooLargeError, passes
 from cluster.storage.once import Once
 from cluster.storage.stamps import stamp_of
 
@@ -82,7 +83,8 @@ class MaskFacts:
 
 
 class PictureChecks:
-    """Facts of pictures; every method raises :class:`PictureFault` for one that breaks its rule.
+    """Facts of pictures; every method raises :class:`PictureFault` for one that breaks its rule,
+    and :class:`JobFault` for a store that stays away.
 
     Safe to share between threads. ``looked`` gets the URI and the stamp of each file before it
     is read.
@@ -131,6 +133,8 @@ class PictureChecks:
                     self._looked(picture.place.uri, stamp_of(picture.place))
                 return look(picture.read())
             except OSError as error:
+                if picture.place is not None and passes(picture.place, error):
+                    raise JobFault(f"{picture.place.shown}: cannot be read ({error})") from error
                 raise PictureFault(f"cannot be read ({type(error).__name__}: {error})") from error
             except (images.ImageFault, trimap.TrimapFault) as error:
                 raise PictureFault(str(error)) from error

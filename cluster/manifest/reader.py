@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.types as kinds
 
-from adabldm.core.faults import InputFault, one_line
+from adabldm.core.faults import InputFault, JobFault, one_line
 from cluster.manifest.bounds import pieces, refuse_long_values, rows_together
 from cluster.manifest.columns import Columns
 from cluster.manifest.conform import conform, whole
@@ -19,7 +19,8 @@ from cluster.manifest.parquet_guard import open_parquet
 from cluster.manifest.parts import Part, Parts, parts_of, real_defects_beside
 from cluster.manifest.roots import Roots
 from cluster.manifest.schema import SCHEMA
-from cluster.storage.location import Location, location
+from cluster.storage.insistent_file import StoreAway
+from cluster.storage.location import Location, location, passes
 
 Row = dict[str, Any]
 CHUNK_ROWS = 512
@@ -38,7 +39,8 @@ class ColumnFault(ValueError):
 class Manifest:
     """The rows at ``uri``, and the roots that its pictures may come from.
 
-    Construction looks at every file's columns. Raises :class:`InputFault`.
+    Construction looks at every file's columns. Raises :class:`InputFault`, and :class:`JobFault`
+    for a store that stays away.
     """
 
     def __init__(self, uri: str, allowed_roots: Sequence[str] = ()) -> None:
@@ -72,6 +74,8 @@ class Manifest:
             if self.place.exists():
                 return False
         except OSError as error:
+            if passes(self.place, error):
+                raise JobFault(f"{self.place.shown}: cannot be read ({error})") from error
             raise _refusal(self.place, f"cannot be read ({error})") from error
         raise _refusal(self.place, "there is no such file or folder")
 
@@ -103,6 +107,9 @@ class Manifest:
                 except ColumnFault as error:
                     raise InputFault(_near(start, file, one_line(error))) from error
                 except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+                    if isinstance(error, StoreAway):
+                        told = f"{file.shown}: cannot be read ({one_line(error)})"
+                        raise JobFault(told) from error
                     rule = f"its data is broken ({one_line(error)})"
                     raise InputFault(_near(start, file, rule)) from error
             if start != end:

@@ -1,16 +1,18 @@
 """A pipeline that only sleeps: the same call as the real one, for tests and for ceilings.
 
-``sleep://MS?spread=R&accept=P&reject=WORD&raise=WORD&crash=WORD&hang=WORD&fail=TEXT&load=MS&room=N&size=S&version=V``:
+``sleep://MS?spread=R&accept=P&reject=WORD&raise=WORD&crash=WORD&hang=WORD&nan=WORD&fail=TEXT&load=MS&room=N&size=S&version=V``:
 MS milliseconds a draw, or with ``spread`` MS on average and by its seed up to R times the shortest;
 where there is a judge, a share P of the draws, by their seed and number, nearly covers its mask and
 the others hardly, as all do whose prompt contains the WORD of ``reject``; a prompt that contains a
-WORD raises, ends the process, or takes an hour; ``fail`` is an error while loading, which takes the
-MS of ``load``; memory runs out when more than N requests are computed together.
+WORD raises, ends the process, takes an hour, or has figures that are no numbers; ``fail`` is an
+error while loading, which takes the MS of ``load``; memory runs out when more than N requests are
+computed together.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -65,7 +67,7 @@ class SleepingPipeline:
         if not self._spread >= 1:
             raise ValueError(f"spread: {self._spread}: must be 1 or more")
         self._raise, self._crash = query.get("raise"), query.get("crash")
-        self._hang = query.get("hang")
+        self._hang, self._nan = query.get("hang"), query.get("nan")
         self._reject, self._accept = query.get("reject"), float(query.get("accept", 1))
         self._room = int(query["room"]) if "room" in query else None
         self.image_size = int(query.get("size", 64))
@@ -138,9 +140,12 @@ class SleepingPipeline:
                 luck, value = np.random.default_rng([seed % 2**64, number, 2]).random(2)
                 covered.append(0.9 * float(luck < accepted) + 0.1 * float(value))
             best = max(covered)
+            if self._nan is not None and self._nan in prompt:
+                best = math.nan
             if not (missed := judge.limits.missed({"coverage": best})):
                 break
-        return _Drawn(covered.index(best), best, len(covered), "; ".join(missed) or None)
+        number = 0 if math.isnan(best) else covered.index(best)
+        return _Drawn(number, best, len(covered), "; ".join(missed) or None)
 
     def _rest(self, seed: int) -> float:
         """Seconds that a request takes."""

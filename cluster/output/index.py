@@ -59,6 +59,11 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def _first_line(error: BaseException) -> str:
+    """What an error says, without the library's own whereabouts."""
+    return (str(error) or type(error).__name__).splitlines()[0][:MOST_LETTERS]
+
+
 class Ledger:
     """The index of the output at ``output``."""
 
@@ -130,8 +135,7 @@ class Ledger:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: Exception) -> JobFault:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:MOST_LETTERS]
-        return JobFault(f"{self._uri}: cannot be read: {reason}")
+        return JobFault(f"{self._uri}: cannot be read: {_first_line(error)}")
 
     def claim(self, schema: pa.Schema) -> None:
         """Become the output's only driver; makes the index with columns ``schema`` if needed.
@@ -145,12 +149,14 @@ class Ledger:
         if self._table is None:
             self._create(schema)
         table = self._refreshed()
-        self._epoch = (table.transaction_version(EPOCH) or 0) + 1
-        self._commits = table.transaction_version(COMMITS) or 0
+        self._epoch = (self._number(table, EPOCH) or 0) + 1
+        self._commits = self._number(table, COMMITS) or 0
         try:
             self._mark(table)
         except CommitFailedError as error:
             raise Superseded("another driver has just started on this output") from error
+        except BROKEN as error:
+            raise JobFault(f"{self._uri}: cannot be written: {_first_line(error)}") from error
         self._refreshed()
 
     def append(self, rows: pa.Table) -> None:
@@ -170,7 +176,7 @@ class Ledger:
         try:
             for attempt in attempts:
                 table = self._mine()
-                if table.transaction_version(COMMITS) == self._commits:
+                if self._number(table, COMMITS) == self._commits:
                     return  # An earlier attempt went through although its answer was lost.
                 with attempt:
                     write_deltalake(
@@ -182,8 +188,8 @@ class Ledger:
                     )
         except RetryError as given_up:
             self._mine()
-            error = given_up.last_attempt.exception()
-            raise JobFault(f"{self._uri}: cannot be written: {error}") from error
+            error = given_up.last_attempt.exception() or given_up
+            raise JobFault(f"{self._uri}: cannot be written: {_first_line(error)}") from error
 
     def _refuse_full_disk(self, more: int) -> None:
         """Stop before a commit of ``more`` bytes that a local disk has no room for: there the Delta
@@ -198,9 +204,17 @@ class Ledger:
     def _mine(self) -> DeltaTable:
         """The index as it is now. Raises :class:`Superseded` if it is another driver's."""
         table = self._refreshed()
-        if table.transaction_version(EPOCH) != self._epoch:
+        if self._number(table, EPOCH) != self._epoch:
             raise Superseded("another driver has taken this output over; it goes on there")
         return table
+
+    def _number(self, table: DeltaTable, name: str) -> int | None:
+        """Of the last transaction of this name. The library reads the log for it when asked, which
+        a store may not let it do."""
+        try:
+            return self._insistently(lambda: table.transaction_version(name))
+        except BROKEN as error:
+            raise self._unreadable(error) from error
 
     def forget_failed(self, ids: Sequence[str]) -> None:
         """Take back the rows of those of ``ids`` that have failed: they are to be made again.
@@ -230,11 +244,11 @@ class Ledger:
         if not self._created or self._commits:
             return False
         table = self._refreshed()
-        if table.transaction_version(EPOCH) != self._epoch:
+        if self._number(table, EPOCH) != self._epoch:
             return False
         try:
             self._mark(table, Transaction(GIVEN_UP, self._epoch))
-        except CommitFailedError:  # another driver claimed it just now
+        except (CommitFailedError, *BROKEN):  # another driver claimed it, or the store is away
             return False
         before()
         self._remove()

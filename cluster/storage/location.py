@@ -21,6 +21,7 @@ from fsspec.core import split_protocol
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from adabldm.core.faults import InputFault
+from adabldm.core.redaction import holds_password
 from cluster.storage import web
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -73,6 +74,12 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, Exception) and not isinstance(error, (*FINAL_ERRORS, TooLargeError))
 
 
+def passes(place: Location, error: BaseException) -> bool:
+    """Whether ``error`` tells of a store that is away, and not of what is at ``place``."""
+    is_store = not place.is_local and place.protocol not in web.HTTP
+    return is_store and isinstance(error, OSError) and _may_pass(error)
+
+
 @dataclass(frozen=True)
 class Location:
     """A file or folder: ``protocol`` as fsspec names it, and its ``path`` there.
@@ -91,6 +98,8 @@ class Location:
         """
         if not uri or "::" in uri or "\0" in uri:
             raise ValueError("is not the URI of a file or folder")
+        if holds_password(uri):
+            raise ValueError("must not hold a password: credentials are the environment's")
         protocol, bare = split_protocol(uri)
         if ".." in bare.replace("\\", "/").split("/") and (protocol or base):
             raise ValueError("must not contain '..'")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from adabldm.core.faults import ExitCode, InputFault, JobFault, Terminated, one_line
+from adabldm.core.redaction import redacted
 from adabldm.sampling.options import ExactOptions, FastOptions, options_of
 from cluster.storage.location import location
 from jobs.verbs import generate_format, places
@@ -281,7 +282,7 @@ def main(
 
 def warn(line: str) -> None:
     """Say what is worth a look and stops nothing."""
-    print(f"warning: {line}", file=sys.stderr)
+    print(f"warning: {redacted(line)}", file=sys.stderr)
 
 
 def run(

@@ -47,16 +47,16 @@ def read_job_file(path: Path, verbs: Mapping[str, ModuleType]) -> tuple[list[str
 
 
 def _parsed(path: Path) -> JobFile:
-    import yaml
     from pydantic import ValidationError
 
+    from adabldm.core.yaml_text import YamlFault, load_yaml
     from jobs.verbs.job_schema import JobFile
 
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InputFault.of("--spec", str(path), f"is larger than {MOST_BYTES} bytes")
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        found = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YamlFault) as error:
         raise InputFault.of("--spec", str(path), one_line(error)) from error
     try:
         return JobFile.model_validate(found)

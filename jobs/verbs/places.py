@@ -15,6 +15,7 @@ from typing import Any
 import typer
 
 from adabldm.core.faults import InputFault, JobFault
+from adabldm.core.redaction import holds_password
 from cluster.storage import web
 from cluster.storage.location import Location, location
 
@@ -43,7 +44,11 @@ def absolute(text: str) -> str:
 
 
 def _uri(field: str, text: str) -> str:
-    """Any URI but http's, which has no folders."""
+    """Any URI but http's, which has no folders, and none that holds a password."""
+    if holds_password(text):
+        raise InputFault.of(
+            field, text, "must not hold a password: credentials are the environment's"
+        )
     if text.partition("://")[0] in web.HTTP:
         raise InputFault.of(field, text, web.ONLY_PICTURES)
     return absolute(text)

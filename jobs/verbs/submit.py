@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from adabldm.core.faults import InputFault
+from adabldm.core.redaction import redacted
 from jobs.verbs import (
     evaluate,
     export,
@@ -142,4 +143,4 @@ def _on_cluster(
         typer.echo(f"{job}: {submitted.before} already")
     if wait:
         raise typer.Exit(cluster.follow(job))
-    typer.echo(f"follow it with: ray job logs --follow --address {address} {job}")
+    typer.echo(f"follow it with: ray job logs --follow --address {redacted(address)} {job}")

@@ -12,7 +12,15 @@ from tests.fuzz.doors import KINDS
 from tests.fuzz.one import kind_of, run_one
 
 SEED = 7
-INPUTS = {"pictures": 150, "masks": 60, "manifests": 40, "layouts": 30, "models": 30, "outputs": 8}
+INPUTS = {
+    "pictures": 150,
+    "masks": 60,
+    "manifests": 40,
+    "layouts": 30,
+    "models": 30,
+    "outputs": 8,
+    "specs": 60,
+}
 
 
 @pytest.mark.slow

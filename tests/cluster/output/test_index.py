@@ -3,7 +3,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import tenacity.nap
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from adabldm.core.faults import JobFault
 from cluster.output import index as module
@@ -251,3 +251,30 @@ def test_rows_that_have_failed_are_taken_back_and_no_others(output: Location) ->
     with pytest.raises(Superseded):
         driver.forget_failed(["a"])
     assert ids(output) == ["a", "c", "d"]
+
+
+@pytest.mark.parametrize("failures", [2, 99])
+def test_a_log_that_cannot_be_read_for_a_moment_ends_no_driver(
+    failures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = Ledger(Location.of(str(tmp_path)))
+    driver.claim(INDEX)
+    read = module.DeltaTable.transaction_version
+    pages = [DeltaError("Json error: unexpected '<'\n 0: <unknown>\n 1: <unknown>")] * failures
+
+    def guest_network(table: object, name: str) -> object:
+        if pages:
+            raise pages.pop()
+        return read(table, name)
+
+    monkeypatch.setattr(module.DeltaTable, "transaction_version", guest_network)
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
+    driver._folder = Location("s3", "bucket/index")  # there it may pass
+    if failures == 2:
+        driver.append(rows("a"))
+        assert ids(Location.of(str(tmp_path))) == ["a"]
+        return
+    with pytest.raises(JobFault) as ended:
+        driver.append(rows("a"))
+    assert str(ended.value).endswith("index: cannot be read: Json error: unexpected '<'")
+    assert "unknown" not in str(ended.value)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tests.fuzz.case import Case
-from tests.fuzz.doors import commands, layouts, manifests, masks, models, outputs, pictures
+from tests.fuzz.doors import commands, layouts, manifests, masks, models, outputs, pictures, specs
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,12 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "pictures": Kind(5100, pictures.run),
+    "pictures": Kind(5000, pictures.run),
     "masks": Kind(3000, masks.run),
     "manifests": Kind(900, manifests.run),
     "layouts": Kind(900, layouts.run),
     "models": Kind(60, models.run),
+    "specs": Kind(100, specs.run),
     "outputs": Kind(20, outputs.run),
     "commands": Kind(20, commands.run),
 }
