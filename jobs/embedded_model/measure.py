@@ -186,7 +186,7 @@ def save_sheets(
     groups = [
         Group(
             pictures=tuple(
-                picture[_shown(one.case.mask)]
+                picture[shown(one.case.mask)]
                 for picture in (one.case.good, one.case.trimap, one.image, one.best)
             ),
             label=f"{one.case.index}: {one.case.prompt}",
@@ -200,7 +200,7 @@ def save_sheets(
     return written
 
 
-def _shown(mask: np.ndarray) -> tuple[slice, slice]:
+def shown(mask: np.ndarray) -> tuple[slice, slice]:
     """The defect's surroundings, at least :data:`LEAST_SHOWN` pixels a side."""
     rows, cols = window(mask)
     height, width = mask.shape
