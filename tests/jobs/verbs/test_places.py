@@ -38,12 +38,13 @@ NO_PLACES = {
     "candidates", "caption_prompts", "count", "decoder_half", "defect", "defect_weight",
     "defects_per_image", "detector", "dry_run", "each", "ema", "foreground", "format_name",
     "from_scratch", "gpus_per_task", "gpus_per_worker", "guidance", "judge", "keep", "layout",
-    "learning_rate", "limit", "link", "log_json", "logs", "look_every", "mask", "mask_rule",
-    "masks", "max_cost", "max_hours", "min_snr", "mode", "object_name", "pairs", "pairs_counts",
-    "price", "prompt_drop", "rank", "rate", "rejected", "resolution", "retries", "retry_failed",
+    "learning_rate", "limit", "link", "log_json", "logs", "look_every", "looks", "mask",
+    "mask_rule", "masks", "max_cost", "max_hours", "min_snr", "mode", "object_name", "pairs",
+    "pairs_counts", "price", "prompt_drop", "rank", "rate", "rejected", "resolution", "retries",
+    "retry_failed",
     "sample", "save_every", "seam", "seed", "seeds", "shards", "shots", "size", "split_seed",
-    "steps", "stop", "strict", "surface", "thumbnails", "time_limit", "wait", "watch", "where",
-    "width", "window", "words", "workers",
+    "steps", "stop", "strength", "strict", "surface", "thumbnails", "time_limit", "wait", "watch",
+    "where", "width", "window", "words", "workers",
 }  # fmt: skip
 """Options that are none, so that a new option is one or the other."""
 LOCAL = ("png", "recording", "where_sheet", "spec")
