@@ -35,7 +35,10 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_every_file_and_module_that_is_named_is_there(page: Path) -> None:
     text = page.read_text()
-    modules = [f"{module.replace('.', '/')}.py" for module in MODULE.findall(text)]
+    modules = [
+        f"{path}/__main__.py" if (ROOT / path).is_dir() else f"{path}.py"
+        for path in (module.replace(".", "/") for module in MODULE.findall(text))
+    ]
     assert [to for to in [*PATH.findall(text), *modules] if not (ROOT / to).exists()] == []
 
 

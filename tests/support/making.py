@@ -19,6 +19,7 @@ from cluster.manifest.request_checks import RequestChecks
 from cluster.manifest.schema import SCHEMA
 from cluster.models.catalog import FoundBranch
 from cluster.models.inspect import ModelFacts
+from cluster.models.kinds import inspect_model
 from cluster.models.row_models import RowModels
 from cluster.output.index import Ledger
 from cluster.storage.location import Location
@@ -99,9 +100,11 @@ def checks_of(
     model: str = "sleep://0",
     branches: Mapping[str, FoundBranch] = MappingProxyType({}),
 ) -> RequestChecks:
-    """Checks of rows for ``model``, whose fingerprint does not matter."""
+    """Checks of rows for ``model``; that of a model without files needs no true fingerprint."""
 
     def inspect(uri: str) -> ModelFacts:
+        if Path(uri).is_dir():
+            return inspect_model(uri)
         return ModelFacts(uri=uri, fingerprint="fingerprint")
 
     models = RowModels(manifest.resolve, inspect(model), inspect, branches)

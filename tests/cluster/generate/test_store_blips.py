@@ -65,7 +65,7 @@ def test_what_a_failed_request_left_is_removed_insistently(
 ) -> None:
     errors: list[Exception] = [PermissionError("Forbidden")] * 3
     monkeypatch.setattr(Location, "remove", failing(errors, lambda _: None))
-    driver._remove_pictures(OUTPUT, {"object": "o", "defect": "d", "request_id": "r"})
+    driver._remove_pictures(OUTPUT, {"object": "o", "defect": "d", "request_id": "r"}, 0)
     assert not errors
 
 
