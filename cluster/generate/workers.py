@@ -190,7 +190,7 @@ class RayWorkers:
             max_concurrency=CALLS,
             scheduling_strategy="SPREAD",
             **resources,
-        )(_Actor)
+        )(WorkerActor)
         worker = Held(actor.remote(self._settings))
         self._held[worker.number] = worker
         self._listen(worker, None, worker.actor.node.remote())
@@ -240,7 +240,7 @@ def _is_of_the_call(error: BaseException) -> bool:
     )
 
 
-class _Actor:
+class WorkerActor:
     def __init__(self, settings: WorkerSettings) -> None:
         self._worker = Worker(settings)
 

@@ -110,7 +110,7 @@ def test_every_request_has_one_row_and_the_same_files_whatever_is_killed(
 def workers() -> list[int]:
     """Process ids of this test session's pool workers."""
     mine = psutil.Process().children(recursive=True)
-    return [process.pid for process in mine if "_Actor" in " ".join(process.cmdline())]
+    return [process.pid for process in mine if "WorkerActor" in " ".join(process.cmdline())]
 
 
 def test_of_two_drivers_one_wins_and_the_other_says_so(
