@@ -241,6 +241,8 @@ def _is_of_the_call(error: BaseException) -> bool:
 
 
 class WorkerActor:
+    """A worker as a process of Ray's."""
+
     def __init__(self, settings: WorkerSettings) -> None:
         self._worker = Worker(settings)
 
