@@ -180,8 +180,8 @@ def save_sheets(
 ) -> list[Path]:
     """The blind sheet, where there are real defects to show, and the labelled pairs."""
     folder.mkdir(parents=True, exist_ok=True)
-    shown = {kind: kinds[kind] for kind in ("real", "ours", "pasted_hard")}
-    written = [folder / f"{name}.png"] if blind_sheet.save(folder, name, shown) else []
+    blind = {kind: kinds[kind] for kind in ("real", "ours", "pasted_hard")}
+    written = [folder / f"{name}.png"] if blind_sheet.save(folder, name, blind) else []
     first = made[:PAIRS_SHOWN]
     groups = [
         Group(
