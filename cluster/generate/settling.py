@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
+from adabldm.core.faults import JobFault
 from cluster.generate.protocol import FAILED, UNLOADABLE, UNREAD, UNSTARTED, Fact, Work
 from cluster.storage.location import Location
+from cluster.storage.patience import patiently
+
+FINAL = (FileNotFoundError, PermissionError, NotADirectoryError)
+"""What a file that has gone, or may not be read, raises."""
+NO_FILE = "there is no such file"
+BELIEVED_SECONDS = 60.0
 
 
 class Settling:
@@ -13,6 +21,7 @@ class Settling:
 
     def __init__(self, manifest: Location, model: str) -> None:
         self._manifest, self._model = manifest, model
+        self._believed_until = 0.0
 
     def __call__(self, fact: Fact, work: Work) -> Fact | None:
         """The request's failure if the trouble is its own: a model of its own that cannot be
@@ -31,15 +40,30 @@ class Settling:
             if blob["bytes"] is not None:
                 continue
             place = Location.of(blob["path"] or "")
-            try:
+            error = self._trouble(place)
+            if isinstance(error, FINAL):
+                if not self._manifest_is_there():
+                    return None
+                rule = error.strerror or _rule(error)
+                return f"{field}: {place.shown}: {rule}"
+            if error is not None:
+                return None
+        return None
+
+    def _trouble(self, place: Location) -> BaseException | None:
+        """Why the file cannot be read from here. A store may refuse or deny for a moment: it is
+        asked for a while before it is believed, and then believed at once for a minute."""
+        try:
+            if time.monotonic() < self._believed_until:
                 place.read()
-            except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-                if self._manifest_is_there():
-                    rule = error.strerror or "there is no such file"
-                    return f"{field}: {place.shown}: {rule}"
-                return None
-            except OSError:
-                return None
+            else:
+                patiently(place, place.read)
+        except JobFault as fault:
+            if not place.is_local and isinstance(fault.__cause__, FINAL):
+                self._believed_until = time.monotonic() + BELIEVED_SECONDS
+            return fault.__cause__
+        except OSError as error:
+            return error
         return None
 
     def _manifest_is_there(self) -> bool:
@@ -47,6 +71,10 @@ class Settling:
             return self._manifest.exists()
         except OSError:
             return False
+
+
+def _rule(error: OSError) -> str:
+    return "may not be read" if isinstance(error, PermissionError) else NO_FILE
 
 
 def _failed(fact: Fact, reason: str) -> Fact:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
 from adabldm.core.faults import InputFault, JobFault
 from cluster.generate import driver
+from cluster.generate.protocol import UNREAD, Fact, Work
+from cluster.generate.settling import Settling
 from cluster.manifest import parquet_guard
 from cluster.manifest.parquet_guard import open_parquet
 from cluster.manifest.picture_checks import PictureChecks, PictureFault, PictureSource
@@ -156,3 +159,30 @@ def test_what_outlives_the_session_connects_to_no_ray() -> None:
         text=True, timeout=300,
     )  # fmt: skip
     assert "refused False" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("error", [PermissionError("Forbidden"), FileNotFoundError("none")])
+def test_a_store_that_denies_a_picture_for_a_moment_condemns_no_request(
+    error: OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = replace(works_of_one(), image={"bytes": None, "path": "s3://bucket/good.png"})
+    settle = Settling(Location("s3", "bucket/manifest.parquet"), "sleep://0")
+    unread = Fact(request_id=work.request_id, status=UNREAD)
+    monkeypatch.setattr(Location, "exists", lambda _: True)
+    monkeypatch.setattr(Location, "read", failing([error] * 5, lambda _: b""))
+    assert settle(unread, work) is None
+    monkeypatch.setattr(Location, "read", failing([error] * 9, lambda _: b""))
+    failed = settle(unread, work)
+    assert failed is not None
+    assert failed.own
+    rule = "may not be read" if isinstance(error, PermissionError) else "there is no such file"
+    assert failed.reason == f"image: s3://bucket/good.png: {rule}"
+    assert settle(unread, work) is not None  # believed at once, for a while
+
+
+def works_of_one() -> Work:
+    return Work(
+        request_id="r", object="o", defect="d", image={"bytes": b"", "path": None}, trimap=None,
+        placement=None, prompt="", negative_prompt="", seed=0, model="sleep://0",
+        model_fingerprint="", branch=None, branch_fingerprint=None, source_sha256="",
+    )  # fmt: skip
