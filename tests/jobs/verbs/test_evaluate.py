@@ -44,7 +44,7 @@ def run(tmp_path: Path, data: str, maps: Path | str) -> dict[str, Any]:
     return json.loads(file.read_text())
 
 
-def close(content: dict[str, Any], plain: dict[str, float]) -> None:
+def assert_close(content: dict[str, Any], plain: dict[str, float]) -> None:
     assert {name: content[name] for name in plain} == pytest.approx(plain, abs=1e-6)
 
 
@@ -53,10 +53,10 @@ def test_the_file_holds_every_figure_in_all_and_by_type(
 ) -> None:
     data, maps, drawn = made
     content = run(tmp_path, data, maps)
-    close(content, plain_figures(drawn))
+    assert_close(content, plain_figures(drawn))
     for defect in ("crack", "hole"):
         some = [one for one in drawn if one.kind in ("good", defect)]
-        close(content["by_type"][defect], plain_figures(some))
+        assert_close(content["by_type"][defect], plain_figures(some))
     assert "by_object" not in content
     last = capsys.readouterr().out.splitlines()[-1]
     told = "9 defective and 4 good pictures (all test pictures), figures:"
@@ -76,7 +76,7 @@ def test_of_a_prepared_data_set_what_is_learned_from_is_never_tested_on(
     held_out = [one for one in drawn if not any(one.name in path for path in few)]
     capsys.readouterr()
     content = run(tmp_path, prepared, maps)
-    close(content, plain_figures(held_out))
+    assert_close(content, plain_figures(held_out))
     assert content["tested_on"] == "held out"
     assert "maps of pictures that are not tested on are not used (4)" in capsys.readouterr().err
     for path in few:  # they need no map
@@ -104,7 +104,7 @@ def test_tiffs_and_pngs_are_maps_too(
         (maps / f"{one.name}.npy").unlink()
     if save is save_png:
         drawn = [replace(d, scores=((d.scores + 4) * 5000).astype(np.uint16)) for d in drawn]
-    close(run(tmp_path, data, maps), plain_figures(drawn))
+    assert_close(run(tmp_path, data, maps), plain_figures(drawn))
 
 
 def test_maps_of_half_the_size_are_enlarged(
@@ -114,7 +114,7 @@ def test_maps_of_half_the_size_are_enlarged(
     small = [replace(one, scores=one.scores[::2, ::2].copy()) for one in drawn]
     write_maps(maps, small)
     fitted = [replace(d, scores=score_maps.fit(d.scores, d.mask.shape)) for d in small]
-    close(run(tmp_path, data, maps), plain_figures(fitted))
+    assert_close(run(tmp_path, data, maps), plain_figures(fitted))
 
 
 def test_several_objects_have_folders_of_their_own(tmp_path: Path) -> None:
@@ -126,9 +126,9 @@ def test_several_objects_have_folders_of_their_own(tmp_path: Path) -> None:
     content = run(tmp_path, str(tmp_path / "data"), tmp_path / "maps")
     plain = {name: plain_figures(drawn) for name, drawn in sets.items()}
     for name in sets:
-        close(content["by_object"][name], plain[name])
+        assert_close(content["by_object"][name], plain[name])
     means = {figure: (plain["cap"][figure] + plain["nut"][figure]) / 2 for figure in plain["cap"]}
-    close(content, means)
+    assert_close(content, means)
     assert set(content["by_type"]) == {"cap/crack", "cap/hole", "nut/crack", "nut/hole"}
     again = run(tmp_path, str(tmp_path / "data"), tmp_path / "whole")
     assert {**again, "scores": ""} == {**content, "scores": ""}
@@ -225,7 +225,7 @@ def test_good_pictures_of_train_and_of_test_with_one_name_are_told_apart(tmp_pat
     maps = write_maps(tmp_path / "maps", drawn)
     (maps / "train/good").mkdir(parents=True)
     np.save(maps / "train/good/000.npy", np.zeros((48, 64)))
-    close(run(tmp_path, data, maps), plain_figures(drawn))
+    assert_close(run(tmp_path, data, maps), plain_figures(drawn))
 
 
 def test_nested_folders_and_other_layouts_are_named_as_their_pictures_are(tmp_path: Path) -> None:
