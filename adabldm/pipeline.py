@@ -138,9 +138,10 @@ class AdaBLDMPipeline(DiffusionPipeline):
         native = options.resolution == "native"
         if options.mode == "exact" or options.strength == 1:
             starts = [None] * len(images)
+        detail = 1.0 if options.mode == "exact" else options.detail
         cut = zip(images, trimaps, seeds, starts, strict=True)
         canvases = [
-            canvas(image, marks, seed, self.image_size, native=native, start=start)
+            canvas(image, marks, seed, self.image_size, native=native, start=start, detail=detail)
             for image, marks, seed, start in cut
         ]
         contests = [
@@ -210,7 +211,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
             shape = (len(seeds), self.vae.config.latent_channels, latent_side, latent_side)
             drawn = noise.draw("init_encode_posterior", None, shape)
             latents = self.encodings.posterior(self.vae, sources).draw(drawn)
-            start = self._start(views, noise, shape)
+            start, detail = self._start(views, noise, shape, options)
         good = GoodImages(
             images=images,
             latents=latents,
@@ -224,6 +225,8 @@ class AdaBLDMPipeline(DiffusionPipeline):
             predictor = self._predictor(marks, texts, options.guidance)
             final = mode.sample(self.vae, predictor, good, alphas_cumprod, noise, options)
             blended = decode(self.vae, final).to(images.dtype)
+            if detail is not None:
+                blended = blended + detail
         # 5. Stage 3, each request with a decoder of its own
         with timer.stage("adapt", device):
             asked = slice(wanted)
@@ -232,14 +235,22 @@ class AdaBLDMPipeline(DiffusionPipeline):
         return _finished(blended, part, adapted, timer)
 
     def _start(
-        self, views: Sequence[View], noise: CounterNoise, shape: tuple[int, ...]
-    ) -> torch.Tensor | None:
-        """The latents that the drawing of ``views`` starts from, None for noise alone."""
+        self,
+        views: Sequence[View],
+        noise: CounterNoise,
+        shape: tuple[int, ...],
+        options: ModeOptions,
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """The latents that the drawing of ``views`` starts from, None for noise alone; and of what
+        decoding them lacks of their pictures the share that is put back."""
         pictures = [view.start for view in views if view.start is not None]
-        if not pictures:
-            return None
+        if not pictures or options.mode == "exact":
+            return None, None
         pixels = from_uint8(to_device(np.stack(pictures), self.device)).to(self.vae.dtype)
-        return encode(self.vae, pixels, noise.draw("start_encode_posterior", None, shape))
+        start = encode(self.vae, pixels, noise.draw("start_encode_posterior", None, shape))
+        if options.detail == 0:
+            return start, None
+        return start, options.detail * (pixels - decode(self.vae, start))
 
     def _predictor(
         self, marks: torch.Tensor, texts: TextEmbeddings, guidance: float

@@ -67,12 +67,23 @@ class SqueezedCanvas:
 
 
 class WindowedCanvas:
-    """The picture at its own size, and the windows around its defects."""
+    """The picture at its own size, and the windows around its defects.
+
+    A shrunk window's drawing gets the fine grain of its start, by the share ``detail``, or the
+    picture's own.
+    """
 
     def __init__(
-        self, image: np.ndarray, marks: np.ndarray, seed: int, size: int, start: np.ndarray | None
+        self,
+        image: np.ndarray,
+        marks: np.ndarray,
+        seed: int,
+        size: int,
+        start: np.ndarray | None,
+        detail: float = 1.0,
     ) -> None:
         self.source, self.trimap, self._start = image, marks, start
+        self._detail = detail
         self._seed = seed
         self._defects = windows.defects_of(marks)
         self._parts = in_parts(self._defects, size)
@@ -91,10 +102,18 @@ class WindowedCanvas:
         ]
 
     def composed(self, drawn: Sequence[np.ndarray]) -> np.ndarray:
-        result = self.source.copy()
+        result, grain = self.source.copy(), self._grain()
         for window, one in zip(self._windows, drawn, strict=True):
-            windows.put_back(result, self.source, one, self._parts.numbers, window)
+            windows.put_back(result, self.source, one, self._parts.numbers, window, grain)
         return result
+
+    def _grain(self) -> np.ndarray:
+        if self._start is None or self._detail == 0:
+            return self.source
+        if self._detail == 1:
+            return self._start
+        mixed = self.source + self._detail * (self._start.astype(np.float32) - self.source)
+        return np.rint(mixed).astype(np.uint8)
 
     def _whole(self, window: windows.Window) -> windows.Window:
         """The window with the numbers of the defects that its parts are of."""
@@ -116,8 +135,11 @@ def canvas(
     *,
     native: bool,
     start: np.ndarray | None = None,
+    detail: float = 1.0,
 ) -> Canvas:
     """The canvas of a request: ``image`` uint8 (H, W, 3), ``marks`` its trimap uint8 (H, W), drawn
-    by a model of ``size``, in windows if ``native``; ``start`` uint8 (H, W, 3) if it has one."""
-    kind = WindowedCanvas if native else SqueezedCanvas
-    return kind(image, marks, seed, size, start)
+    by a model of ``size``, in windows if ``native``; ``start`` uint8 (H, W, 3) if it has one, with
+    the share ``detail`` of its grain."""
+    if native:
+        return WindowedCanvas(image, marks, seed, size, start, detail)
+    return SqueezedCanvas(image, marks, seed, size, start)

@@ -190,13 +190,14 @@ def put_back(
     drawn: np.ndarray,
     defects: np.ndarray,
     window: Window,
+    grain: np.ndarray | None = None,
 ) -> None:
     """Put the window's defects, as ``drawn`` uint8 (S, S, 3), into ``picture`` uint8 (H, W, 3), a
     copy of ``source`` that may hold other windows' defects already.
 
     Outside the window's own ``defects`` no pixel changes. Inside, a window at the picture's scale
-    gives its pixels; of a shrunk one, the difference that it made to what the model saw is added to
-    the picture, whose own grain stays. Where the drawing's surroundings differ from the picture's,
+    gives its pixels; of a shrunk one, the difference that it made to what the model sees of
+    ``grain`` (H, W, 3), the source by default, is added to that picture, whose grain stays. Where the drawing's surroundings differ from the picture's,
     the difference is carried smoothly over the seam.
     """
     height, width = picture.shape[:2]
@@ -206,18 +207,18 @@ def put_back(
         return
     ground = source[rows, cols][near].astype(np.float32)
     own = np.isin(defects[rows, cols][near], window.parts)
-    patch = _at_scale(source, drawn, window)[window.within(height, width)][near]
+    patch = _at_scale(source if grain is None else grain, drawn, window)[window.within(height, width)][near]
     beside = around(own) & (defects[rows, cols][near] == 0)
     if beside.any():
         patch = patch + membrane(ground - patch, beside)
     picture[rows, cols][near][own] = np.clip(np.rint(patch[own]), 0, 255).astype(np.uint8)
 
 
-def _at_scale(source: np.ndarray, drawn: np.ndarray, window: Window) -> np.ndarray:
+def _at_scale(grain: np.ndarray, drawn: np.ndarray, window: Window) -> np.ndarray:
     """What was drawn at the picture's scale, float (side, side, 3)."""
     if not window.is_shrunk:
         return drawn.astype(np.float32)
-    whole = _padded(source, window)
+    whole = _padded(grain, window)
     seen = images.resize(whole, window.size, window.size)
     change = drawn.astype(np.float32) - seen.astype(np.float32)
     return whole.astype(np.float32) + _enlarged(change, window.side)

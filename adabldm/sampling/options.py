@@ -76,6 +76,8 @@ class FastOptions:
     * ``strength``: where a request has a start, a picture that shows such a defect there already,
       the drawing starts from it, noised to this share of the diffusion's time (SDEdit, Meng et al.,
       2022): near 0 the start's own defect, 1 from noise alone, as without a start.
+    * ``detail``: the share, 0..1, of what the autoencoder and a shrunk window do not keep of a
+      start's picture (its finest lines, its full contrast) that is put back in the drawn defect.
     * ``smoothness``: of the correction that takes the place of decoder training
       (:func:`~adabldm.sampling.closed_form.smooth_correction`), in squared pixels; None: none.
     * ``adaptation_steps``: decoder steps as in ``exact``, made before the correction; none needed.
@@ -95,7 +97,8 @@ class FastOptions:
     solver: Solver = "dpm-solver++"
     image_edits: int = 1
     guided_edits: bool = False
-    strength: float = 0.6
+    strength: float = 0.5
+    detail: float = 1.0
     smoothness: float | None = 20.0
     resolution: Resolution = "native"
 
@@ -108,6 +111,7 @@ class FastOptions:
         _require(self.solver in solvers, "solver", self.solver, f"one of {', '.join(solvers)}")
         strength = self.strength
         _require(0 < strength <= 1, "strength", strength, "must be above 0, at most 1")
+        _require(0 <= self.detail <= 1, "detail", self.detail, "must be in 0..1")
         self._require_legal_correction()
 
     def _require_noise_levels(self) -> None:

@@ -106,6 +106,14 @@ def main(
             show_default=str(FAST.strength),
         ),
     ] = None,
+    detail: Annotated[
+        float | None,
+        typer.Option(
+            help="Of 'fast': the share, in 0..1, of a look's finest detail that is put back in the "
+            "drawing after the autoencoder.",
+            show_default=str(FAST.detail),
+        ),
+    ] = None,
     resolution: Annotated[
         Literal["native", "model"],
         typer.Option(
@@ -228,14 +236,16 @@ def main(
     if gpus < 0:
         raise InputFault.of("--gpus-per-worker", gpus_per_worker, "must be 0 or more")
     taken, compute_batch = parse_batch_size(batch_size, gpu=gpus > 0)
-    if strength is not None and mode == "exact":
-        raise InputFault.of("--strength", strength, "is of --mode fast: exact starts from noise")
+    for name, value in (("--strength", strength), ("--detail", detail)):
+        if value is not None and mode == "exact":
+            raise InputFault.of(name, value, "is of --mode fast: exact starts from noise")
     try:
         asked_for = {
             "steps": steps,
             "adaptation_steps": adaptation_steps,
             "guidance": guidance,
             "strength": strength,
+            "detail": detail,
             "resolution": resolution,
         }
         chosen = {name: value for name, value in asked_for.items() if value is not None}

@@ -81,7 +81,7 @@ def with_starts(asked: dict[str, list], which: set[int]) -> dict[str, list]:
 def test_a_start_decides_what_is_drawn_and_more_so_the_less_noise(pipeline) -> None:
     asked, far = requests(), []
     for strength in (1.0, 0.7, 0.1):
-        options = FastOptions(steps=12, strength=strength)
+        options = FastOptions(steps=12, strength=strength, detail=0.0)
         made = pipeline(**with_starts(asked, {0}), options=options).images
         inside = asked["trimaps"][0] == trimap.DEFECT
         assert np.array_equal(made[0][~inside], asked["images"][0][~inside])
@@ -90,6 +90,35 @@ def test_a_start_decides_what_is_drawn_and_more_so_the_less_noise(pipeline) -> N
         assert same(made[1:], plain[1:])
         assert same(made[:1], plain[:1]) == (strength == 1)
     assert far[2] < min(far[:2])
+
+
+def test_what_the_autoencoder_loses_of_a_start_is_put_back_by_the_share_detail(pipeline) -> None:
+    asked = with_starts(requests(), {0})
+    inside = asked["trimaps"][0] == trimap.DEFECT
+    off = []
+    for detail in (0.0, 0.5, 1.0):
+        options = FastOptions(steps=12, strength=0.05, detail=detail)
+        made = pipeline(**asked, options=options).images[0]
+        assert np.array_equal(made[~inside], asked["images"][0][~inside])
+        off.append(np.abs(made[inside].astype(int) - asked["starts"][0][inside]).mean())
+    assert off[2] < off[1] < off[0]
+
+
+def test_a_shrunk_window_has_its_starts_grain_by_the_share_detail(pipeline) -> None:
+    rng = np.random.default_rng(0)
+    image = np.full((300, 300, 3), 120, np.uint8)
+    marks = np.zeros((300, 300), np.uint8)
+    marks[30:270, 30:270] = 255
+    grain = rng.integers(0, 2, (300, 300, 1), np.uint8) * np.uint8(80) + np.uint8(80)
+    start = np.where(marks[..., None] > 0, grain, image)
+    rough = []
+    for detail in (0.0, 0.5, 1.0):
+        made = pipeline(
+            images=[image], trimaps=[trimap.compose(marks)], prompts=["a crack"], seeds=[1],
+            starts=[start], options=FastOptions(steps=6, detail=detail),
+        ).images[0]  # fmt: skip
+        rough.append(np.abs(np.diff(made[100:200, 100:200].astype(int), axis=0)).mean())
+    assert rough[0] < rough[1] < rough[2]
 
 
 def test_exact_starts_from_noise_as_in_the_paper(pipeline) -> None:

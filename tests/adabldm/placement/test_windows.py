@@ -117,6 +117,18 @@ def test_a_small_defect_is_not_shrunk_and_a_large_one_is() -> None:
     assert (other.side, other.is_shrunk) == (900, True)
 
 
+def test_a_shrunk_drawing_keeps_the_grain_of_its_start() -> None:
+    trimaps = PICTURES["larger than a window"]
+    source, defects = picture(*trimaps.shape), windows.defects_of(trimaps)
+    inside = trimaps == trimap.DEFECT
+    start = np.where(inside[..., None], picture(*trimaps.shape, seed=1), source)
+    (window,) = windows.windows_of(defects, SIZE)
+    made = source.copy()
+    seen = windows.cut_picture(start, window)
+    windows.put_back(made, source, seen, defects, window, start)
+    assert np.array_equal(made, start)
+
+
 def test_the_shadow_of_a_defect_in_the_mirrored_rim_is_no_defect() -> None:
     trimaps = PICTURES["smaller than a window"]
     defects = windows.defects_of(trimaps)

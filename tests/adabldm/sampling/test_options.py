@@ -38,7 +38,8 @@ def test_what_an_output_records_of_its_options_does_not_change():
         "solver": "dpm-solver++",
         "image_edits": 1,
         "guided_edits": False,
-        "strength": 0.6,
+        "strength": 0.5,
+        "detail": 1.0,
         "smoothness": 20.0,
     }
 
@@ -93,6 +94,8 @@ def test_an_illegal_option_is_named_with_its_value(field, value):
         ("image_edits", -1),
         ("strength", 0.0),
         ("strength", 1.1),
+        ("detail", -0.1),
+        ("detail", 1.1),
         ("smoothness", -1.0),
         ("smoothness", float("nan")),
         ("background_weight", 0.0),

@@ -309,6 +309,8 @@ def test_a_pickle_posing_as_a_model_is_refused_and_never_loaded(
         (["--mode", "fast", "--steps", "1"], "--steps: 1: must be in 2..200 in fast"),
         (["--mode", "fast", "--strength", "0"], "--strength: 0.0: must be above 0, at most 1"),
         (["--strength", "0.5"], "--strength: 0.5: is of --mode fast: exact starts from noise"),
+        (["--mode", "fast", "--detail", "2"], "--detail: 2.0: must be in 0..1"),
+        (["--detail", "0.5"], "--detail: 0.5: is of --mode fast: exact starts from noise"),
         (["--workers", "3:2"], "--workers: '3:2': must be MIN:MAX"),
         (["--batch-size", "0"], "--batch-size: 0: must be 1 or more"),
         (["--batch-size", "many"], "--batch-size: 'many': must be a whole number, or auto"),
