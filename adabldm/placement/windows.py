@@ -197,8 +197,9 @@ def put_back(
 
     Outside the window's own ``defects`` no pixel changes. Inside, a window at the picture's scale
     gives its pixels; of a shrunk one, the difference that it made to what the model sees of
-    ``grain`` (H, W, 3), the source by default, is added to that picture, whose grain stays. Where the drawing's surroundings differ from the picture's,
-    the difference is carried smoothly over the seam.
+    ``grain`` (H, W, 3), the source by default, is added to that picture, whose grain stays. Where
+    the drawing's surroundings differ from the picture's, the difference is carried smoothly over
+    the seam.
     """
     height, width = picture.shape[:2]
     rows, cols = window.inside(height, width)
@@ -207,7 +208,8 @@ def put_back(
         return
     ground = source[rows, cols][near].astype(np.float32)
     own = np.isin(defects[rows, cols][near], window.parts)
-    patch = _at_scale(source if grain is None else grain, drawn, window)[window.within(height, width)][near]
+    scaled = _at_scale(source if grain is None else grain, drawn, window)
+    patch = scaled[window.within(height, width)][near]
     beside = around(own) & (defects[rows, cols][near] == 0)
     if beside.any():
         patch = patch + membrane(ground - patch, beside)

@@ -143,6 +143,11 @@ class ExampleStream:
             defect=item.defect if item else None,
         )
 
+    def learn(self) -> None:
+        """Learn now where each object lies, which is otherwise learnt when one is first drawn."""
+        for product in self._products:
+            product.inside(product.folder.good[0])
+
     @property
     def without_object(self) -> list[str]:
         """Good pictures that were drawn and left out, because no object is found in them."""

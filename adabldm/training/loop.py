@@ -185,19 +185,19 @@ class Trainer:
                 following = pool.submit(make, step + 1) if step + 1 in steps else None
                 yield current
 
-    def _update(self, parts: Sequence[tuple[torch.Tensor, ...]]) -> float:
-        """One step of the optimizers; this process's mean loss."""
+    def _update(self, parts: Sequence[tuple[torch.Tensor, ...]]) -> torch.Tensor:
+        """One step of the optimizers; this process's mean loss, which nobody waits for here."""
         share = self.options.share(self.step)
         groups = [group for o in self.optimizers for group in o.param_groups]
         for group, rate in zip(groups, self._rates, strict=True):
             group["lr"] = rate * share
-        total = 0.0
+        total = torch.zeros((), device=self.device)
         for number, part in enumerate(parts):
             with self._unsynced(number + 1 < len(parts)), _autocast(self.device):
                 moved = [one.to(self.device, non_blocking=True) for one in part]
                 loss = self._together(*moved).float().mean() / len(parts)
                 loss.backward()
-            total += float(loss.detach())
+            total += loss.detach()
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -215,8 +215,8 @@ class Trainer:
     def _average(self) -> None:
         if self.averaged is not None:
             decay = min(self.options.ema, (1 + self.step) / (10 + self.step))
-            for name, parameter in self.weights.items():
-                self.averaged[name].lerp_(parameter, 1 - decay)
+            averages = [self.averaged[name] for name in self.weights]
+            torch._foreach_lerp_(averages, list(self.weights.values()), 1 - decay)
 
     @torch.no_grad()
     def look(self) -> None:
@@ -264,9 +264,9 @@ class _Progress:
     def __init__(self, steps: int, first: int) -> None:
         self._steps, self._first = steps, first
         self._began = self._told = time.monotonic()
-        self._recent: float | None = None
+        self._recent: torch.Tensor | None = None
 
-    def add(self, loss: float) -> None:
+    def add(self, loss: torch.Tensor) -> None:
         self._recent = loss if self._recent is None else 0.98 * self._recent + 0.02 * loss
 
     def is_due(self) -> bool:
@@ -276,7 +276,7 @@ class _Progress:
         self._told = time.monotonic()
         rate = (step - self._first) / (self._told - self._began + 1e-9)
         return {
-            "loss": round(self._recent or 0.0, 6),
+            "loss": round(0.0 if self._recent is None else float(self._recent), 6),
             "steps_per_s": round(rate, 3),
             "seconds_left": round((self._steps - step) / max(rate, 1e-9), 1),
         }

@@ -16,25 +16,25 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalize(matrix: torch.Tensor, rounds: int = 5) -> torch.Tensor:
-    """About U V^T of ``matrix`` = U S V^T, (m, n), by the Newton-Schulz iteration.
+    """About U V^T of ``matrix`` = U S V^T, (..., m, n), by the Newton-Schulz iteration.
 
     Every round multiplies by a polynomial of the Gram matrix, so for a long matrix the rounds are
     made on its small Gram matrix alone.
     """
     a, b, c = COEFFICIENTS
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
-    gram = x @ x.T
+    tall = matrix.shape[-2] > matrix.shape[-1]
+    x = matrix.mT if tall else matrix
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    gram = x @ x.mT
     product: torch.Tensor | None = None
     for left in reversed(range(rounds)):
         factor = b * gram + c * gram @ gram
-        factor.diagonal().add_(a)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
         product = factor if product is None else factor @ product
         if left:
             gram = factor @ gram @ factor
     x = x if product is None else product @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.Optimizer):
@@ -60,16 +60,26 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             raise ValueError("closure: Muon computes no loss")
         for group in self.param_groups:
+            alike: dict[tuple[int, ...], list[torch.Tensor]] = {}
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._update(weight, weight.grad, group)
+                    alike.setdefault((len(weight), weight[0].numel()), []).append(weight)
+            for weights in alike.values():
+                self._update(weights, group)
 
-    def _update(self, weight: torch.Tensor, gradient: torch.Tensor, group: dict) -> None:
+    def _update(self, weights: list[torch.Tensor], group: dict) -> None:
+        """A step of weights that are matrices of one shape, worked on together."""
+        ahead = torch.stack([self._ahead(weight, group["momentum"]) for weight in weights])
+        taller = max(1.0, ahead.shape[1] / ahead.shape[2]) ** 0.5
+        for weight, step in zip(weights, orthogonalize(ahead), strict=True):
+            weight.mul_(1 - group["lr"] * group["weight_decay"])
+            weight.add_(step.view_as(weight), alpha=-group["lr"] * taller)
+
+    def _ahead(self, weight: torch.Tensor, momentum: float) -> torch.Tensor:
+        """Nesterov's average of the gradients, as a matrix."""
+        assert weight.grad is not None  # noqa: S101
         state = self.state[weight]
         if not state:
             state["momentum"] = torch.zeros_like(weight)
-        average = state["momentum"].lerp_(gradient, 1 - group["momentum"])
-        ahead = gradient.lerp(average, group["momentum"]).reshape(len(weight), -1)
-        taller = max(1.0, ahead.shape[0] / ahead.shape[1]) ** 0.5
-        weight.mul_(1 - group["lr"] * group["weight_decay"])
-        weight.add_(orthogonalize(ahead).view_as(weight), alpha=-group["lr"] * taller)
+        average = state["momentum"].lerp_(weight.grad, 1 - momentum)
+        return weight.grad.lerp(average, momentum).reshape(len(weight), -1)

@@ -147,6 +147,16 @@ _UNET = replace(_FRESH, steps=1100, batch_size=16)
 _CONTROL = replace(_FURTHER, steps=1600, batch_size=16)
 
 
+GPU_PHASES: dict[str, dict[str, int]] = {
+    "autoencoder": {"steps": 8000, "batch_size": 64},
+    "refinement": {"steps": 1500, "batch_size": 64},
+    "unet": {"steps": 2000, "batch_size": 256},
+    "control": {"steps": 5000, "batch_size": 256},
+}
+TIME_SHARES = {"autoencoder": 0.2, "refinement": 0.04, "unet": 0.2, "control": 0.56}
+"""Of a training's minutes, by phase."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WholeModelOptions:
     """How each phase of a small model is trained.
@@ -155,6 +165,13 @@ class WholeModelOptions:
     pictures (``refinement``), which leaves the latents as they are. The U-Net comes next, then the
     control branch and the U-Net together (``control``). ``pool`` examples are encoded for these
     two.
+
+    ``resident``: examples are made ahead by several processes and lie on the device, as a GPU wants
+    them (:mod:`adabldm.training.resident`); the autoencoder then sees windows of the whole size.
+    ``minutes``: the phases' steps are set by what the device does in that time
+    (:data:`TIME_SHARES`).
+
+    Raises ``ValueError`` naming the field.
     """
 
     autoencoder: TrainOptions = _AUTOENCODER
@@ -162,7 +179,24 @@ class WholeModelOptions:
     unet: TrainOptions = _UNET
     control: TrainOptions = _CONTROL
     pool: int = 6000
+    resident: bool = False
+    minutes: float | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.pool < 1:
+            raise ValueError(f"pool: {self.pool!r}: must be 1 or more")
+        if self.minutes is not None and not self.minutes > 0:
+            raise ValueError(f"minutes: {self.minutes!r}: must be above 0")
+
+    @classmethod
+    def on_gpu(cls, minutes: float | None = None, seed: int = 0) -> WholeModelOptions:
+        """For a GPU: batches that fill it, and several times as many steps and examples."""
+        longer = {
+            name: replace(one, **GPU_PHASES[name], look_every=2000, save_every=1000)  # type: ignore[arg-type]
+            for name, one in cls().phases.items()
+        }
+        return cls(**longer, pool=24_000, resident=True, minutes=minutes, seed=seed)
 
     @property
     def phases(self) -> dict[str, TrainOptions]:

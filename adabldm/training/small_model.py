@@ -7,6 +7,8 @@ left as it is drawn, because one that is trained along on so few texts collapses
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +16,7 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import nn
 
+from adabldm.core.devices import make_quick
 from adabldm.core.images import resize
 from adabldm.core.objects import ObjectFolder
 from adabldm.core.picture_uri import read_picture
@@ -24,14 +27,14 @@ from adabldm.sampling.ddim import cumulative_alphas
 from adabldm.sampling.encoding_cache import embed
 from adabldm.training import objectives, previews
 from adabldm.training.examples import WHOLE_MODEL_MIX, ExampleStream, Prompts
-from adabldm.training.latents import LatentPool
 from adabldm.training.loop import CheckpointStore, Peers, Phase, Trainer
 from adabldm.training.objectives import DenoiserLoss
-from adabldm.training.options import TrainOptions, WholeModelOptions
-from adabldm.training.phases import CONTROL_DROP, AutoencoderPhase, DenoiserPhase
+from adabldm.training.options import TIME_SHARES, TrainOptions, WholeModelOptions
+from adabldm.training.pace import steps_within
+from adabldm.training.phases import CONTROL_DROP, nothing_to_see
+from adabldm.training.small_phases import PhaseSource, Resident, Streamed
 
 SIZE = small.IMAGE_SIZE
-CROP = SIZE // 2
 DEFECT_WEIGHT = 2.0
 """Weight of the mean loss under each picture's defect beside that of the whole picture."""
 LOOKED_AT = 8
@@ -64,20 +67,35 @@ class WholeModelTraining:
         self._objects, self._prompts, self._options = objects, prompts, options
         self._store_of = store_of
         self._device, self._peers = device or torch.device("cpu"), peers or Peers.here()
-        self._stream = ExampleStream(
-            objects, prompts=prompts, size=SIZE, mix=WHOLE_MODEL_MIX, seed=options.seed
-        )
 
     def run(self) -> AdaBLDMPipeline:
         """Train what is not finished; the pipeline of the averaged weights."""
-        vae = self.autoencoder()
-        pipeline = self._pipeline(vae)
-        pool = LatentPool(self._stream, vae, count=self._options.pool, seed=self._options.seed)
-        pool.scaling_factor = pool.measure_scale()
-        vae.register_to_config(scaling_factor=pool.scaling_factor)
-        self._train_unet(pipeline, pool)
-        self._train_control(pipeline, pool)
+        make_quick(self._device)
+        try:
+            vae = self.autoencoder()
+            pipeline = self._pipeline(vae)
+            scale = self._source.encode(
+                vae, lambda text: embed(pipeline.text_encoder, pipeline.tokenizer, text)
+            )
+            vae.register_to_config(scaling_factor=scale)
+            self._train_unet(pipeline)
+            self._train_control(pipeline)
+        finally:
+            self._source.close()
         return pipeline
+
+    @cached_property
+    def _source(self) -> PhaseSource:
+        stream = ExampleStream(
+            self._objects,
+            prompts=self._prompts,
+            size=SIZE,
+            mix=WHOLE_MODEL_MIX,
+            seed=self._options.seed,
+        )
+        if self._options.resident:
+            return Resident(stream, self._options, self._device)
+        return Streamed(stream, self._options)
 
     def autoencoder(self) -> AutoencoderKL:
         """The finished autoencoder, locked."""
@@ -89,18 +107,11 @@ class WholeModelTraining:
         def look(module: nn.Module) -> tuple[dict[str, float], np.ndarray]:
             return previews.reconstructions(module.vae, unseen)
 
-        phases = (
-            ("autoencoder", CROP, self._options.autoencoder),
-            ("refinement", SIZE, self._options.refinement),
-        )
-        for name, crop, options in phases:
+        for name in ("autoencoder", "refinement"):
             if name == "refinement":
                 vae.encoder.requires_grad_(False)
                 vae.quant_conv.requires_grad_(False)
-            phase = AutoencoderPhase(
-                vae, self._stream, name=name, crop=crop, seed=self._options.seed, look=look
-            )
-            self._train(phase, options)
+            self._train(self._source.autoencoder(vae, name, look), self._options.phases[name])
         vae = vae.to(self._device, memory_format=torch.contiguous_format)
         return vae.eval().requires_grad_(False)
 
@@ -123,7 +134,7 @@ class WholeModelTraining:
         torch.manual_seed(self._options.seed + 1)
         tokenizer = small.build_tokenizer(texts * 8)
         unet = small.build_unet()
-        return AdaBLDMPipeline(
+        pipeline = AdaBLDMPipeline(
             vae=vae,
             unet=unet,
             controlnet=small.build_controlnet(unet),
@@ -132,27 +143,29 @@ class WholeModelTraining:
             scheduler=authors_scheduler(),
             image_size=SIZE,
         )
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline.to(self._device)
 
-    def _train_unet(self, pipeline: AdaBLDMPipeline, pool: LatentPool) -> None:
+    def _train_unet(self, pipeline: AdaBLDMPipeline) -> None:
         pipeline.unet.requires_grad_(True)
         module = self._denoiser(pipeline, None)
-        self._train(self._denoiser_phase("unet", module, pipeline, pool), self._options.unet)
+        phase = self._source.denoiser(module, "unet", nothing_to_see, control_drop=0.0)
+        self._train(phase, self._options.unet)
 
-    def _train_control(self, pipeline: AdaBLDMPipeline, pool: LatentPool) -> None:
+    def _train_control(self, pipeline: AdaBLDMPipeline) -> None:
         torch.manual_seed(self._options.seed + 2)
         fresh = small.build_controlnet(pipeline.unet)
         pipeline.register_modules(controlnet=fresh)
         pipeline.unet.requires_grad_(True)
         fresh.requires_grad_(True)
         module = self._denoiser(pipeline, fresh)
-        phase = self._denoiser_phase("control", module, pipeline, pool, control_drop=CONTROL_DROP)
         requests = previews.unseen_requests(self._objects, self._prompts, SIZE, 2 * LOOKED_AT)
 
         def look(module: nn.Module) -> tuple[dict[str, float], np.ndarray]:
             del module
             return previews.pairs(pipeline, requests)
 
-        phase.look = look
+        phase = self._source.denoiser(module, "control", look, control_drop=CONTROL_DROP)
         self._train(phase, self._options.control)
         for part in (pipeline.unet, fresh):
             part.eval().requires_grad_(False)
@@ -169,28 +182,17 @@ class WholeModelTraining:
             defect_weight=DEFECT_WEIGHT,
         )
 
-    def _denoiser_phase(
-        self,
-        name: str,
-        module: DenoiserLoss,
-        pipeline: AdaBLDMPipeline,
-        pool: LatentPool,
-        control_drop: float = 0.0,
-    ) -> DenoiserPhase:
-        return DenoiserPhase(
-            module,
-            pool,
-            lambda text: embed(pipeline.text_encoder, pipeline.tokenizer, text),
-            name=name,
-            seed=self._options.seed,
-            control_drop=control_drop,
-        )
-
     def _train(self, phase: Phase, options: TrainOptions) -> None:
         """Train ``phase`` unless that was done, and load what came out, the same everywhere."""
         store = self._store_of(phase.name)
         if store.finished() is None:
             phase.module.train()
+            if self._device.type == "cuda":
+                phase.module.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            if self._options.minutes is not None:
+                seconds = 60 * self._options.minutes * TIME_SHARES[phase.name]
+                steps = steps_within(seconds, phase, options, self._device)
+                options = replace(options, steps=steps)
             trainer = Trainer(phase, options, store, device=self._device, peers=self._peers)
             weights = trainer.run()
             if self._peers.rank == 0:

@@ -2,11 +2,14 @@
 
 Run again, it continues. Everything is made on this machine, without Ray, in two hours of two cores
 or less. Several processes share the work when torchrun starts them:
-``torchrun --nproc-per-node 2 -m jobs.embedded_model.train ...``.
+``torchrun --nproc-per-node 2 -m jobs.embedded_model.train ...``. On a GPU batches are larger, and
+examples lie on it; ``--minutes`` says how long it may take there, its examples not counted.
 """
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,8 +41,13 @@ def main(
     work: Annotated[Path, typer.Option(help="Folder of checkpoints, logs and sample sheets")],
     output: Annotated[Path, typer.Option(help="Folder of the finished model")],
     threads: int = 1,
+    minutes: Annotated[
+        float | None, typer.Option(help="Set the steps by what fits into this time", min=0.1)
+    ] = None,
 ) -> None:
     """Train the embedded model; run again to continue."""
+    # For the processes that make examples, before they load numpy.
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     import torch
 
     from adabldm.training.loop import Peers
@@ -49,13 +57,16 @@ def main(
     torch.set_num_threads(threads)
     if torch.distributed.is_torchelastic_launched():
         torch.distributed.init_process_group("gloo")
+    on_gpu = torch.cuda.is_available()
+    options = WholeModelOptions.on_gpu() if on_gpu else WholeModelOptions()
     training = WholeModelTraining(
         sets.read_sets(data, work.resolve()),
         sets.prompts,
-        WholeModelOptions(),
+        replace(options, minutes=minutes),
         lambda phase: PhaseStore(Location.of(str(work.resolve() / phase))),
+        device=torch.device("cuda" if on_gpu else "cpu"),
     )
-    pipeline = training.run()
+    pipeline = training.run().to("cpu")
     if Peers.here().rank == 0:
         save_halved(pipeline, output)
         print(f"The embedded model is in {output}")

@@ -36,9 +36,9 @@ PLACES = {
 NO_PLACES = {
     "accumulate", "adaptation_steps", "address", "again", "arms", "as_json", "batch_size",
     "candidates", "caption_prompts", "count", "decoder_half", "defect", "defect_weight",
-    "defects_per_image", "detail", "detector", "dry_run", "each", "ema", "foreground", "format_name",
-    "from_scratch", "gpus_per_task", "gpus_per_worker", "guidance", "judge", "keep", "layout",
-    "learning_rate", "limit", "link", "log_json", "logs", "look_every", "looks", "mask",
+    "defects_per_image", "detail", "detector", "dry_run", "each", "ema", "foreground",
+    "format_name", "from_scratch", "gpus_per_task", "gpus_per_worker", "guidance", "judge", "keep",
+    "layout", "learning_rate", "limit", "link", "log_json", "logs", "look_every", "looks", "mask",
     "mask_rule", "masks", "max_cost", "max_hours", "min_snr", "mode", "object_name", "pairs",
     "pairs_counts", "price", "prompt_drop", "rank", "rate", "rejected", "resolution", "retries",
     "retry_failed",
