@@ -14,14 +14,14 @@ import torch
 from torch import nn
 
 from adabldm.core import random_streams
-from adabldm.core.devices import half_precision, make_repeatable
+from adabldm.core.devices import make_repeatable
 from adabldm.core.progress import Progress
 from adabldm.evaluation.baselines import perlin
 from adabldm.evaluation.detectors import DetectorOptions
 from adabldm.evaluation.detectors.backbone import LEVELS, Backbone, open_backbone
 from adabldm.evaluation.detectors.fitting import Fit, fit, focal_loss, planes
 from adabldm.evaluation.detectors.protocol import Model, Windows
-from adabldm.evaluation.detectors.tiles import score_in_tiles
+from adabldm.evaluation.detectors.segmentation import SegmentationModel, mixed_batches
 
 STUDENT_SHARE = 0.2
 """Of the steps; the others are the head's (paper: 1,000 and 4,000)."""
@@ -167,10 +167,6 @@ class DeSTSeg:
             pairs = [spoil(windows, seed, number) for number in numbers]
             return np.stack([clean for clean, _ in pairs]), np.stack([bad for _, bad in pairs])
 
-        def mixed(step: int) -> tuple[np.ndarray, ...]:
-            drawn = [windows.mixed(step * batch + i) for i in range(batch)]
-            return np.stack([one for one, _ in drawn]), np.stack([mask for _, mask in drawn])
-
         def student_loss(clean: torch.Tensor, bad: torch.Tensor) -> torch.Tensor:
             return network.student_loss(planes(clean), planes(bad))
 
@@ -181,8 +177,9 @@ class DeSTSeg:
         fit(network.student, student_loss, spoiled, how, place, lambda n, _: progress(n, steps))
         network.student.requires_grad_(False)
         how = Fit(steps=steps - first, rate=RATE)
+        mixed = mixed_batches(windows, batch)
         fit(network.head, loss, mixed, how, place, lambda n, _: progress(first + n, steps))
-        return DeSTSegModel(network.eval(), windows.size, place)
+        return SegmentationModel(network.eval(), windows.size, place)
 
 
 def spoil(windows: Windows, seed: int, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -193,25 +190,3 @@ def spoil(windows: Windows, seed: int, number: int) -> tuple[np.ndarray, np.ndar
         return clean, clean
     shape = perlin.noise(rng, *clean.shape[:2]) > 0.5
     return clean, perlin.blend(rng, clean, windows.good(2 * number + 1), shape)
-
-
-class DeSTSegModel:
-    """A trained DeSTSeg; its scores are logits, enlarged bilinearly from a quarter of the side."""
-
-    def __init__(self, network: nn.Module, side: int, device: torch.device) -> None:
-        self._network, self._side, self._device = network, side, device
-
-    def score(self, picture: np.ndarray) -> np.ndarray:
-        """As :class:`~adabldm.evaluation.detectors.protocol.Model`."""
-        return score_in_tiles(picture, self._side, self._logits)
-
-    @torch.no_grad()
-    def _logits(self, tiles: np.ndarray) -> np.ndarray:
-        pictures = planes(torch.from_numpy(tiles).to(self._device))
-        with half_precision(self._device):
-            logits = self._network(pictures)
-        larger = nn.functional.interpolate(
-            logits.float()[:, None], size=tiles.shape[1:3], mode="bilinear"
-        )
-        found: np.ndarray = larger[:, 0].cpu().numpy()
-        return found

@@ -32,26 +32,33 @@ def trained(
 ) -> SegmentationModel:
     """The network that ``make`` gives, of pictures (N, 3, S, S) in [0, 1] to logits (N, S, S),
     after the last step."""
-    place, batch = torch.device(run.device), options.batch
+    place = torch.device(run.device)
     make_repeatable(place)
     torch.manual_seed(run.seed)
     network = make(place).to(place)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def batches(step: int) -> tuple[np.ndarray, ...]:
-        drawn = [windows.mixed(step * batch + i) for i in range(batch)]
-        return np.stack([one for one, _ in drawn]), np.stack([mask for _, mask in drawn])
-
     def loss(pictures: torch.Tensor, marked: torch.Tensor) -> torch.Tensor:
         return segmentation_loss(network(planes(pictures)), marked)
 
     how = Fit(steps=options.steps, rate=run.rate)
-    fit(network, loss, batches, how, place, run.progress)
+    fit(network, loss, mixed_batches(windows, options.batch), how, place, run.progress)
     return SegmentationModel(network, windows.size, place)
 
 
+def mixed_batches(windows: Windows, size: int) -> Callable[[int], tuple[np.ndarray, ...]]:
+    """For a step its windows, uint8 (N, S, S, 3), and what of them is marked, (N, S, S)."""
+
+    def batches(step: int) -> tuple[np.ndarray, ...]:
+        drawn = [windows.mixed(step * size + i) for i in range(size)]
+        return np.stack([one for one, _ in drawn]), np.stack([mask for _, mask in drawn])
+
+    return batches
+
+
 class SegmentationModel:
-    """A trained network; its scores are logits."""
+    """A trained network; its scores are logits, enlarged bilinearly where it gives fewer than
+    pixels."""
 
     def __init__(self, network: nn.Module, side: int, device: torch.device) -> None:
         self._network, self._side, self._device = network, side, device
@@ -65,5 +72,9 @@ class SegmentationModel:
         pictures = planes(torch.from_numpy(tiles).to(self._device))
         with half_precision(self._device):
             logits = self._network(pictures)
-        found: np.ndarray = logits.float().cpu().numpy()
+        logits, size = logits.float(), tiles.shape[1:3]
+        if logits.shape[1:] != size:
+            larger = nn.functional.interpolate(logits[:, None], size=size, mode="bilinear")
+            logits = larger[:, 0]
+        found: np.ndarray = logits.cpu().numpy()
         return found
