@@ -104,6 +104,7 @@ class Variant:
     name: str
     options: ModeOptions
     other_seed: bool = False
+    start: bool = False
     made: list[Made] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     peak_mb: float = 0.0
@@ -113,6 +114,8 @@ FAST = FastOptions(resolution="model")
 PAPER = FastOptions(
     steps=50,
     solver="ddim",
+    latent_editing_start=0.52,
+    image_edits=5,
     guided_edits=True,
     smoothness=None,
     adaptation_steps=200,
@@ -128,28 +131,25 @@ def variants() -> list[Variant]:
         Variant(name="exact", options=ExactOptions(resolution="model")),
         Variant(name="fast", options=FAST),
         Variant(
-            name="15 solver steps alone", options=replace(PAPER, steps=15, solver="dpm-solver++")
+            name="10 solver steps alone", options=replace(PAPER, steps=10, solver="dpm-solver++")
         ),
+        Variant(name="one image edit alone", options=replace(PAPER, image_edits=1)),
+        Variant(name="latents edited, alone", options=replace(PAPER, latent_editing_start=0.0)),
         Variant(name="unguided edits alone", options=replace(PAPER, guided_edits=False)),
         Variant(
             name="correction alone",
             options=replace(PAPER, adaptation_steps=0, smoothness=FAST.smoothness),
         ),
         Variant(name="fast, another seed", options=FAST, other_seed=True),
+        Variant(name="fast, from a start", options=FAST, start=True),
         Variant(name="fast, 50 steps", options=replace(FAST, steps=50)),
-        Variant(name="fast, 8 steps", options=replace(FAST, steps=8)),
-        Variant(name="fast, 10 steps", options=replace(FAST, steps=10)),
+        Variant(name="fast, 15 steps", options=replace(FAST, steps=15)),
+        Variant(name="fast, 6 steps", options=replace(FAST, steps=6)),
         Variant(name="fast, DDIM", options=replace(FAST, solver="ddim")),
         Variant(name="fast, UniPC", options=replace(FAST, solver="unipc")),
-        Variant(
-            name="fast, UniPC, 10 steps",
-            options=replace(FAST, solver="unipc", steps=10),
-        ),
         Variant(name="fast, edits guided", options=replace(FAST, guided_edits=True)),
-        Variant(
-            name="fast, 2 image edits",
-            options=replace(FAST, steps=12, image_edits=2),
-        ),
+        Variant(name="fast, 5 image edits", options=replace(FAST, image_edits=5)),
+        Variant(name="fast, no image edit", options=replace(FAST, image_edits=0)),
         Variant(name="fast, smoothness 5", options=replace(FAST, smoothness=5.0)),
         Variant(name="fast, smoothness 80", options=replace(FAST, smoothness=80.0)),
         Variant(name="fast, plain paste", options=replace(FAST, smoothness=0.0)),
@@ -170,10 +170,18 @@ def peak_memory(reset: bool = False) -> float:
         return 0.0
 
 
+def darkened(image: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    """``image`` uint8 (H, W, 3) at half its brightness where ``marks`` have a defect."""
+    defect = (marks == trimap.DEFECT)[..., None]
+    return np.where(defect, image // 2, image)
+
+
 def make(pipeline: AdaBLDMPipeline, request: Request, variant: Variant) -> None:
     """One request by ``variant``, measured."""
     if variant.other_seed:
         request = request | {"seeds": [seed + 10_000 for seed in request["seeds"]]}
+    if variant.start:
+        request = request | {"starts": [darkened(*request["images"], *request["trimaps"])]}
     pipeline.encodings = Encodings()  # else the variant that comes first pays for all
     peak_memory(reset=True)
     with arithmetic.counted_calls(pipeline, variant.options) as variant.calls:

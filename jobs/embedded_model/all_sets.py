@@ -79,13 +79,17 @@ def main(
     strength: Annotated[
         float | None, typer.Option(help="Of fast: 1 starts from noise alone", min=0.01, max=1)
     ] = None,
+    detail: Annotated[
+        float | None, typer.Option(help="Of fast: the share of a look's detail put back")
+    ] = None,
     sheets: Annotated[Path | None, typer.Option(help="Folder of the sheets to look at")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="The figures as JSON")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this set. Repeatable.")] = None,
 ) -> None:
     """Print the table of a model."""
     torch.set_num_threads(1)
-    chosen = {} if strength is None else {"strength": strength}
+    asked = {"strength": strength, "detail": detail}
+    chosen = {name: value for name, value in asked.items() if value is not None}
     options, extractor = options_of(mode, **chosen), open_lite0()
     pipeline = AdaBLDMPipeline.from_pretrained(model or embedded_path())
     pipeline.set_progress_bar_config(disable=True)
