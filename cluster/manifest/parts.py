@@ -67,6 +67,7 @@ def parts_of(folder: Location) -> Parts:
     names = insistently(lambda: sorted(folder.files()))
     outputs = {name[: -len("run.json")] for name in names if f"/{name}".endswith("/run.json")}
     read: list[Part] = []
+    read_names: list[str] = []
     others: dict[str, list[str]] = defaultdict(list)
     for name in names:
         if any(name.startswith(f"{output}index/") for output in outputs):
@@ -76,9 +77,10 @@ def parts_of(folder: Location) -> Parts:
         reason = _reason(folder, name)
         if reason is None:
             read.append(Part(folder.join(name), _partition(folder, name)))
+            read_names.append(name)
         else:
             others[reason].append(name)
-    left_out = _counted(others)
+    left_out = _counted(_not_of_plans(others, read_names))
     if not read:
         more = f" (there are {left_out})" if left_out else ""
         raise _refusal(folder, f"no Parquet file in the folder{more}; {RULE}")
@@ -86,6 +88,20 @@ def parts_of(folder: Location) -> Parts:
         left_out = f"manifest: {folder.shown!r}: {len(read)} files read; left out: {left_out}"
     beside = [folder.join(name) for name in names if name.endswith(REAL_DEFECTS)]
     return Parts(read, left_out, beside)
+
+
+def _not_of_plans(others: Mapping[str, Sequence[str]], read: Sequence[str]) -> dict[str, list[str]]:
+    """``others`` but for what plans keep beside their manifests, which are among ``read``."""
+    own = set()
+    for manifest in read:
+        folder, slash, name = manifest.rpartition("/")
+        stem = name.removesuffix(SUFFIXES[0])
+        own |= {f"{folder}{slash}{stem}_files", f"{folder}{slash}_{stem}{REAL_DEFECTS}"}
+    found = {
+        reason: [name for name in names if not {name, name.rpartition("/")[0]} & own]
+        for reason, names in others.items()
+    }
+    return {reason: names for reason, names in found.items() if names}
 
 
 def _reason(folder: Location, name: str) -> str | None:

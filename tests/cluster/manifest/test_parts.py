@@ -80,6 +80,21 @@ def test_files_read_and_files_named_are_all_there_are(tmp_path: Path) -> None:
         assert told in line
 
 
+@pytest.mark.parametrize("folder", ["", "mine/plans/"])
+def test_what_a_plan_keeps_beside_its_manifest_is_no_remark(folder: str, tmp_path: Path) -> None:
+    here = tmp_path / folder
+    write(here, manifest=table_of(2))
+    own = ("manifest_files/1.png", "manifest_files/2.jpg", "_manifest_real_defects.parquet")
+    for name in own:
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).write_bytes(b"x")
+    assert list(Manifest(str(tmp_path)).remarks) == []
+    (here / "other_files").mkdir()
+    (here / "other_files/1.png").write_bytes(b"x")
+    (line,) = Manifest(str(tmp_path)).remarks
+    assert line.endswith("left out: 1 pictures")
+
+
 @pytest.mark.parametrize("marker", ["_delta_log/0.json", "x/_spark_metadata/0", ".hoodie/h"])
 def test_a_table_whose_files_do_not_say_its_rows_is_refused(marker: str, tmp_path: Path) -> None:
     write(tmp_path, first=table_of(2))
