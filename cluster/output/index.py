@@ -9,13 +9,13 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from tenacity import (
     RetryError,
     Retrying,
@@ -29,6 +29,7 @@ from cluster.output.log_care import CONFIGURATION, MOST_FILES, REOPEN_COMMITS, m
 from cluster.output.schema import FAILED
 from cluster.storage.conditional_put import refuse_without_conditional_put
 from cluster.storage.location import Location, delta_options
+from cluster.storage.patience import patiently
 
 FOLDER = "index"
 SCHEMES = {"file": "file", "s3": "s3", "gcs": "gs", "gs": "gs", "abfs": "az", "az": "az"}
@@ -42,8 +43,6 @@ COMMIT_ATTEMPTS = 5
 LOOKS = 8
 """Attempts to see a remote index as it is now: about 25 s of a store that stays away."""
 FIRST_WAIT_SECONDS = 0.2
-BROKEN = (DeltaError, OSError, pa.ArrowException, ValueError)
-"""What the libraries raise for an index that cannot be read."""
 MOST_LETTERS = 500
 T = TypeVar("T")
 IDS_A_QUERY = 500
@@ -82,11 +81,10 @@ class Ledger:
 
     def _open(self) -> DeltaTable | None:
         try:
-            return DeltaTable(self._uri, storage_options=self._options)
+            with self._reading():
+                return DeltaTable(self._uri, storage_options=self._options)
         except TableNotFoundError:
             return None
-        except BROKEN as error:
-            raise self._unreadable(error) from error
 
     @property
     def exists(self) -> bool:
@@ -116,26 +114,33 @@ class Ledger:
         if self._table is None:
             return
         chosen = list(columns) if columns is not None else None
-        try:
+        with self._reading():
             # pyarrow lets other threads run while it waits for the next batch.
             batches = iter(
                 pa.RecordBatchReader.from_stream(
                     self._table.scan(columns=chosen, predicate=predicate)
                 )
             )
-        except BROKEN as error:
-            raise self._unreadable(error) from error
         while (batch := self._next(batches)) is not None:
             yield batch
 
     def _next(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
-        try:
+        with self._reading():
             return next(batches, None)
-        except BROKEN as error:
-            raise self._unreadable(error) from error
 
-    def _unreadable(self, error: Exception) -> JobFault:
-        return JobFault(f"{self._uri}: cannot be read: {_first_line(error)}")
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """What the library raises for an index that cannot be read, as a line; what says that there
+        is none passes."""
+        try:
+            yield
+        except (JobFault, TableNotFoundError):
+            raise
+        except Exception as error:  # its own, Arrow's, or a plain one of Parquet's
+            raise JobFault(f"{self._uri}: cannot be read: {_first_line(error)}") from error
+
+    def _unwritable(self, error: BaseException) -> JobFault:
+        return JobFault(f"{self._uri}: cannot be written: {_first_line(error)}")
 
     def claim(self, schema: pa.Schema) -> None:
         """Become the output's only driver; makes the index with columns ``schema`` if needed.
@@ -155,8 +160,8 @@ class Ledger:
             self._mark(table)
         except CommitFailedError as error:
             raise Superseded("another driver has just started on this output") from error
-        except BROKEN as error:
-            raise JobFault(f"{self._uri}: cannot be written: {_first_line(error)}") from error
+        except Exception as error:
+            raise self._unwritable(error) from error
         self._refreshed()
 
     def append(self, rows: pa.Table) -> None:
@@ -171,7 +176,7 @@ class Ledger:
         attempts = Retrying(
             stop=stop_after_attempt(COMMIT_ATTEMPTS),
             wait=wait_exponential(FIRST_WAIT_SECONDS, exp_base=2),
-            retry=retry_if_exception_type((DeltaError, OSError)),
+            retry=retry_if_exception_type(Exception),
         )
         try:
             for attempt in attempts:
@@ -189,7 +194,7 @@ class Ledger:
         except RetryError as given_up:
             self._mine()
             error = given_up.last_attempt.exception() or given_up
-            raise JobFault(f"{self._uri}: cannot be written: {_first_line(error)}") from error
+            raise self._unwritable(error) from error
 
     def _refuse_full_disk(self, more: int) -> None:
         """Stop before a commit of ``more`` bytes that a local disk has no room for: there the Delta
@@ -211,10 +216,8 @@ class Ledger:
     def _number(self, table: DeltaTable, name: str) -> int | None:
         """Of the last transaction of this name. The library reads the log for it when asked, which
         a store may not let it do."""
-        try:
+        with self._reading():
             return self._insistently(lambda: table.transaction_version(name))
-        except BROKEN as error:
-            raise self._unreadable(error) from error
 
     def forget_failed(self, ids: Sequence[str]) -> None:
         """Take back the rows of those of ``ids`` that have failed: they are to be made again.
@@ -228,14 +231,16 @@ class Ledger:
                     f"status = '{FAILED}' AND request_id IN ({some})",
                     commit_properties=self._properties(),
                 )
-            except BROKEN as error:
+            except JobFault:
+                raise
+            except Exception as error:
                 self._mine()
-                raise JobFault(f"{self._uri}: cannot be written: {error}") from error
+                raise self._unwritable(error) from error
 
     def tidy(self, most_files: int = MOST_FILES) -> None:
         """Merge the index's files if there are more than ``most_files``. A store that fails over
         it fails nothing: they are merged later, perhaps by a later driver."""
-        with suppress(JobFault, *BROKEN):
+        with suppress(Exception):
             merge_files(self._refreshed(), most_files, self._properties())
 
     def discard(self, before: Callable[[], None] = lambda: None) -> bool:
@@ -248,15 +253,18 @@ class Ledger:
             return False
         try:
             self._mark(table, Transaction(GIVEN_UP, self._epoch))
-        except (CommitFailedError, *BROKEN):  # another driver claimed it, or the store is away
+        except Exception:  # another driver claimed it, or the store is away
             return False
         before()
         self._remove()
         return True
 
     def _remove(self) -> None:
-        with suppress(FileNotFoundError):
-            self._folder.fs.rm(self._folder.path, recursive=True)
+        def gone() -> None:
+            with suppress(FileNotFoundError):
+                self._folder.fs.rm(self._folder.path, recursive=True)
+
+        patiently(self._folder, gone)
         self._table = None
 
     def _await_removal(self) -> None:
@@ -268,11 +276,10 @@ class Ledger:
                 self._remove()
                 return
             time.sleep(TICK_SECONDS)
-            self._table = self._open()
+            self._table = self._insistently(self._open)
 
-    @staticmethod
-    def _is_given_up(table: DeltaTable) -> bool:
-        return table.transaction_version(GIVEN_UP) is not None
+    def _is_given_up(self, table: DeltaTable) -> bool:
+        return self._number(table, GIVEN_UP) is not None
 
     def _create(self, schema: pa.Schema) -> None:
         try:
@@ -284,16 +291,14 @@ class Ledger:
             )
             self._created = True
         except Exception as error:  # the library raises some that are not its own
-            self._table = self._open()
+            self._table = self._insistently(self._open)
             if self._table is None:
-                raise JobFault(f"{self._uri}: cannot be made: {error}") from error
+                raise JobFault(f"{self._uri}: cannot be made: {_first_line(error)}") from error
 
     def _refreshed(self) -> DeltaTable:
         assert self._table is not None  # noqa: S101
-        try:
+        with self._reading():
             self._insistently(self._table.update_incremental)
-        except BROKEN as error:
-            raise self._unreadable(error) from error
         return self._table
 
     def _insistently(self, look: Callable[[], T]) -> T:
@@ -301,7 +306,7 @@ class Ledger:
         attempts = Retrying(
             stop=stop_after_attempt(1 if self._folder.is_local else LOOKS),
             wait=wait_exponential(FIRST_WAIT_SECONDS, exp_base=2),
-            retry=retry_if_exception_type((DeltaError, OSError, JobFault)),
+            retry=retry_if_exception_type(Exception),
             reraise=True,
         )
         return attempts(look)

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -278,3 +279,46 @@ def test_a_log_that_cannot_be_read_for_a_moment_ends_no_driver(
         driver.append(rows("a"))
     assert str(ended.value).endswith("index: cannot be read: Json error: unexpected '<'")
     assert "unknown" not in str(ended.value)
+
+
+CALLS = (
+    "__init__", "update_incremental", "transaction_version", "schema", "scan", "delete",
+    "create_write_transaction", "create",
+)  # fmt: skip
+"""What a ledger asks of the library, beside writing rows."""
+RAISED = (
+    OSError("Kernel error: Error interacting with object store: 403 Forbidden"),
+    Exception("Parquet error: EOF"),
+)
+
+
+@pytest.mark.parametrize("call", [*CALLS, "write_deltalake"])
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 5, 8])
+def test_whatever_the_library_raises_is_one_fault_of_the_job(
+    call: str, error: Exception, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From any call of its kind on, the first or a later one: nothing else comes out of a driver's life."""
+    output = Location.of(str(tmp_path / "out"))
+    holder = module if call == "write_deltalake" else module.DeltaTable
+    whole, left = getattr(holder, call), [after]
+
+    def failing(*args: object, **options: object) -> object:
+        left[0] -= 1
+        if left[0] < 0:
+            raise error
+        return whole(*args, **options)
+
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
+    monkeypatch.setattr(holder, call, failing)
+    failed = pa.Table.from_pylist([{"request_id": "a", "status": "failed"}], INDEX)
+    with suppress(JobFault):
+        driver = Ledger(output)
+        driver.claim(INDEX)
+        if after % 2:
+            driver.append(failed)
+            driver.forget_failed(["a"])
+            list(driver.read())
+        driver.tidy(0)
+        driver.discard()
+        Ledger(output).claim(INDEX)
