@@ -21,8 +21,9 @@ from jobs.chaos.clock import Clock
 from jobs.chaos.crew import Crew
 from jobs.chaos.faulty_store import FaultyStore
 from jobs.chaos.inputs import sleeping, write_manifest
-from jobs.chaos.local_cluster import PLACE, LocalCluster
+from jobs.chaos.local_cluster import LocalCluster
 from jobs.chaos.outputs import Bucket, Disk, Output, small_disks_work
+from jobs.chaos.own_ray import LOOPBACK, PLACE, free_port
 from jobs.chaos.rounds import Ended, Job, run_round, undisturbed
 from jobs.chaos.schedule import KINDS, ROWS, Pending, draw_schedule
 from jobs.chaos.strikes import World
@@ -124,22 +125,19 @@ def _world(
 @contextmanager
 def _server() -> Iterator[str]:
     """Moto's S3 server, a program of its own."""
-    import socket
     import urllib.request
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    port = free_port()
+    words = [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(300):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=5).close()
+                urllib.request.urlopen(f"http://{LOOPBACK}:{port}/moto-api/", timeout=5).close()
                 break
             except OSError:
                 time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{LOOPBACK}:{port}"
     finally:
         process.kill()
         process.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +11,14 @@ from typing import Any
 
 import psutil
 
+from jobs.chaos.own_ray import (
+    LOOPBACK,
+    OBJECT_STORE,
+    let_nodes_take_their_time,
+    prepare_environment,
+)
+
 CPUS = 2
-OBJECT_STORE = 80 * 1024 * 1024
-PLACE = Path("/tmp")  # noqa: S108
-"""Sockets' paths must be short."""
 
 
 class LocalCluster:
@@ -23,18 +26,13 @@ class LocalCluster:
     process's environment. To be made before Ray is imported."""
 
     def __init__(self, nodes: int, temporary: Path) -> None:
-        os.environ.update(
-            RAY_AUTH_MODE="token",
-            RAY_AUTH_TOKEN=secrets.token_hex(32),
-            RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
-            RAY_BACKEND_LOG_LEVEL="fatal",
-            RAY_worker_niceness="0",
-        )
+        prepare_environment()
         from ray.cluster_utils import Cluster
 
+        let_nodes_take_their_time()
         self._common: dict[str, Any] = {
             "object_store_memory": OBJECT_STORE,
-            "node_ip_address": "127.0.0.1",
+            "node_ip_address": LOOPBACK,
             "temp_dir": str(temporary),
         }
         self._cluster = Cluster()
