@@ -298,7 +298,7 @@ RAISED = (
 def test_whatever_the_library_raises_is_one_fault_of_the_job(
     call: str, error: Exception, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From any call of its kind on, the first or a later one: nothing else comes out of a driver's life."""
+    """From the first call of its kind on, or a later one: nothing else comes out of a driver."""
     output = Location.of(str(tmp_path / "out"))
     holder = module if call == "write_deltalake" else module.DeltaTable
     whole, left = getattr(holder, call), [after]
