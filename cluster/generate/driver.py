@@ -105,13 +105,13 @@ class Driver:
         """Work through ``windows``.
 
         Raises :class:`~cluster.models.loading.ModelFault` and :class:`JobFault`; whatever was done
-        is committed first, unless another driver has taken over.
+        is committed first, whatever stops it, unless another driver has taken over.
         """
         try:
             with closing(self._facts(windows)) as facts:
                 for fact in facts:
                     self._take(fact)
-        except (JobFault, ModelFault, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:
             if not isinstance(error, Superseded):
                 self._commit()
                 self._tell("stopped", one_line(error))
