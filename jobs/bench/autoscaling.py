@@ -27,6 +27,8 @@ from jobs.chaos.own_ray import PLACE, START_SECONDS
 
 MOST_SECONDS = 3600.0
 SAMPLE_SECONDS = 1.0
+CALM_SECONDS = 10.0
+"""Without nodes, at the end."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def _timeline(address: str, folder: Path, requests: int, nodes: int) -> list[Sam
     try:
         while time.monotonic() - began < MOST_SECONDS:
             samples.append(_sample(ray, output, time.monotonic() - began))
-            if driver.poll() is not None and not samples[-1].nodes:
+            if driver.poll() is not None and not any(
+                one.nodes for one in samples if one.seconds > samples[-1].seconds - CALM_SECONDS
+            ):
                 break
             time.sleep(SAMPLE_SECONDS)
     finally:
@@ -141,10 +145,12 @@ def summary(samples: Sequence[Sample]) -> str:
     first = next((sample.seconds for sample in samples if sample.committed), float("nan"))
     done = max(sample.committed for sample in samples)
     last = next(sample.seconds for sample in samples if sample.committed == done)
+    ends = (one.seconds for one in samples if one.seconds > last and not one.nodes)
+    gone = next(ends, float("nan"))
     return (
         f"0 -> {most} -> {samples[-1].nodes} nodes: {most} there after {came:.0f} s, first row "
         f"committed after {first:.0f} s, all {done} after {last:.0f} s, the last node gone after "
-        f"{samples[-1].seconds:.0f} s; at most {max(one.workers for one in samples)} workers"
+        f"{gone:.0f} s; at most {max(one.workers for one in samples)} workers"
     )
 
 
