@@ -44,7 +44,7 @@ class Crew:
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str]
     ) -> None:
         self._command, self._folder = list(command), folder
-        self._environment = {**os.environ, **environment}
+        self._environment = environment
         self._count = 0
         self.alive: list[Driver] = []
         self.ends: Counter[tuple[int, str]] = Counter()
@@ -59,7 +59,7 @@ class Crew:
         with told.open("wb") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "jobs.cli", *self._command],
-                env=self._environment,
+                env={**os.environ, **self._environment},
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import psutil
 from jobs.chaos.own_ray import (
     LOOPBACK,
     OBJECT_STORE,
+    end_processes_of,
     let_nodes_take_their_time,
     prepare_environment,
 )
@@ -27,18 +30,24 @@ class LocalCluster:
 
     def __init__(self, nodes: int, temporary: Path) -> None:
         prepare_environment()
+        let_nodes_take_their_time()
+        self._nodes_beside, self._temporary = nodes, temporary
+        self._clusters: list[Any] = []
+        self._start()
+
+    def _start(self) -> None:
         from ray.cluster_utils import Cluster
 
-        let_nodes_take_their_time()
         self._common: dict[str, Any] = {
             "object_store_memory": OBJECT_STORE,
             "node_ip_address": LOOPBACK,
-            "temp_dir": str(temporary),
+            "temp_dir": f"{self._temporary}{len(self._clusters)}",
         }
         self._cluster = Cluster()
+        self._clusters.append(self._cluster)
         self._cluster.add_node(num_cpus=0, include_dashboard=False, **self._common)
         os.environ["RAY_ADDRESS"] = self._cluster.address
-        for _ in range(nodes):
+        for _ in range(self._nodes_beside):
             self.add_node()
 
     def add_node(self) -> None:
@@ -56,6 +65,33 @@ class LocalCluster:
         self._cluster.remove_node(node, allow_graceful=False)
         self.add_node()
 
+    def drain_node(self, rng: random.Random, seconds: float) -> Callable[[], None]:
+        """Tell a node's workers that it goes in so many ``seconds``, as clouds do; what is returned
+        takes it away, and another node comes."""
+        from ray.core.generated.autoscaler_pb2 import DrainNodeReason
+
+        cluster, node = self._cluster, self._node(rng)
+        reason = DrainNodeReason.DRAIN_NODE_REASON_PREEMPTION
+        end = int((time.time() + seconds) * 1000)
+        node.get_gcs_client().drain_node(node.node_id, reason, "a spot notice", end, timeout=10)
+
+        def gone() -> None:
+            if cluster is self._cluster and node in cluster.worker_nodes:
+                cluster.remove_node(node, allow_graceful=False)
+                self.add_node()
+
+        return gone
+
+    def lose_head(self) -> None:
+        """All of the head's processes die at once; the other nodes find out by themselves. Drivers
+        that are started from now on join another cluster."""
+        for processes in self._cluster.head_node.all_processes.values():
+            for one in processes:
+                with suppress(ProcessLookupError):
+                    os.kill(one.process.pid, signal.SIGKILL)
+                    one.process.wait()
+        self._start()
+
     def kill_worker(self, rng: random.Random) -> bool:
         """Kill one process that works; whether there was one."""
         found = self.workers()
@@ -68,7 +104,7 @@ class LocalCluster:
     def workers(self) -> list[psutil.Process]:
         """Processes that do a job's work, oldest first."""
         found = []
-        for node in self._nodes():
+        for node in [one for cluster in self._clusters for one in cluster.worker_nodes]:
             with suppress(psutil.NoSuchProcess):
                 for process in psutil.Process(_raylet_of(node)).children(recursive=True):
                     with suppress(psutil.NoSuchProcess):
@@ -78,7 +114,10 @@ class LocalCluster:
         return sorted(found, key=lambda process: process.pid)
 
     def close(self) -> None:
-        self._cluster.shutdown()
+        for cluster in self._clusters:
+            with suppress(Exception):  # of one whose head was lost
+                cluster.shutdown()
+        end_processes_of(self._temporary)
 
     def _nodes(self) -> list[Any]:
         return sorted(self._cluster.worker_nodes, key=_raylet_of)
