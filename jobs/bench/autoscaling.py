@@ -173,7 +173,7 @@ def draw(samples: Sequence[Sample], path: Path) -> None:
     rows.plot(seconds, committed, color="C1", linestyle="--", label="rows committed (right)")
     for one in (axes, rows):
         one.set_ylim(bottom=0)
-        one.set_xlim(0, seconds[-1])
+        one.set_xlim(0, max(SAMPLE_SECONDS, seconds[-1]))
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
