@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from adabldm.core.faults import InputFault, JobFault, one_line
 from cluster.manifest.arrow_message import extension_columns
 from cluster.manifest.bounds import columns_once
+from cluster.storage.doubt import undenied
 from cluster.storage.insistent_file import StoreAway, open_insistently
-from cluster.storage.location import Location, insistently, passes
+from cluster.storage.location import Location, passes
 
 MAGIC, ENCRYPTED = b"PAR1", b"PARE"
 _PANDAS = "pandas: read_{}(...).to_parquet('manifest.parquet')"
@@ -113,7 +114,7 @@ def refuse_extension_types(file: Location) -> None:
 
 def _footer(file: Location) -> bytes:
     try:
-        size = insistently(lambda: file.fs.size(file.path))
+        size = undenied(file, lambda: file.fs.size(file.path))
         with open_insistently(file) as opened:
             opened.seek(max(0, size - 8))
             tail = opened.read(8)

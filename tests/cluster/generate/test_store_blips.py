@@ -180,6 +180,42 @@ def test_a_store_that_denies_a_picture_for_a_moment_condemns_no_request(
     assert settle(unread, work) is not None  # believed at once, for a while
 
 
+@pytest.mark.parametrize("denials", [5, 99])
+def test_a_403_while_pictures_are_checked_is_not_believed_at_once(
+    denials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = in_memory(good_png(0))
+    errors: list[Exception] = [PermissionError("Forbidden")] * denials
+    checks = PictureChecks(lambda *_: None)
+    monkeypatch.setattr(Location, "read", failing(errors, Location.read))
+    if denials == 5:
+        assert checks.image(PictureSource(None, place)).size
+        assert not errors
+        return
+    with pytest.raises(PictureFault, match=r"cannot be read \(Forbidden\)"):
+        checks.image(PictureSource(None, place))
+    left = len(errors)
+    with pytest.raises(PictureFault, match="cannot be read"):
+        checks.trimap(PictureSource(None, place))
+    assert len(errors) == left - 1  # believed at once, for a while
+
+
+@pytest.mark.parametrize("denials", [5, 99])
+def test_a_403_on_a_manifest_is_not_believed_at_once(
+    denials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = [PermissionError("Forbidden")] * denials
+    place = in_memory(parquet())
+    monkeypatch.setattr(MemoryFileSystem, "open", failing(errors, MemoryFileSystem.open))
+    if denials == 5:
+        with open_parquet(place) as found:
+            assert found.metadata.num_rows == 2
+        assert not errors
+        return
+    with pytest.raises(InputFault, match="PermissionError"):
+        open_parquet(place)
+
+
 def works_of_one() -> Work:
     return Work(
         request_id="r", object="o", defect="d", image={"bytes": b"", "path": None}, trimap=None,
