@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from adabldm.core.faults import JobFault, one_line
 from cluster.generate.budget import Spending
-from cluster.generate.flow import Pool, run
+from cluster.generate.flow import run
 from cluster.generate.log import event
+from cluster.generate.pool import Pool
 from cluster.generate.protocol import (
     ALL_EXTRAS,
     FAILED,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cluster.generate.budget import Budget
     from cluster.generate.compute_batch import ComputeBatch
     from cluster.generate.driver import Tally
-    from cluster.generate.job import GenerationSpec
+    from cluster.generate.spec import GenerationSpec
     from cluster.output.export.job import ExportSpec
 
 BATCH_SIZE = 4
@@ -224,8 +224,8 @@ def main(
         --workers 8 --dry-run --rate 1.9 --price 1.2
     adabldm generate --manifest plan --model base --output out --candidates 4 --mask refined
     """
-    from cluster.generate.flow import Pool
-    from cluster.generate.job import GenerationSpec
+    from cluster.generate.pool import Pool
+    from cluster.generate.spec import GenerationSpec
     from cluster.launch.session import default_gpus
     from jobs.verbs import forecast
 

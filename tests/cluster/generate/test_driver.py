@@ -10,7 +10,7 @@ import pytest
 
 from adabldm.core.faults import JobFault
 from cluster.generate.driver import Driver, _refuse_lost
-from cluster.generate.flow import Pool
+from cluster.generate.pool import Pool
 from cluster.generate.protocol import FAILED, Fact
 from cluster.generate.settling import Settling
 from cluster.generate.windows import PendingWindow, pending_windows
