@@ -4,10 +4,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import tenacity.nap
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from adabldm.core.faults import JobFault
 from cluster.output import index as module
+from cluster.output.delta_index import LOOKS
 from cluster.output.index import COMMIT_ATTEMPTS, Ledger, Superseded
 from cluster.output.schema import INDEX
 from cluster.storage.location import Location
@@ -208,7 +209,7 @@ def test_a_driver_that_starts_while_an_index_is_taken_back_makes_its_own(
     assert ids(output) == ["a"]
 
 
-@pytest.mark.parametrize("blips", [3, module.LOOKS])
+@pytest.mark.parametrize("blips", [3, LOOKS])
 def test_a_store_that_is_away_for_a_moment_stops_no_driver(
     blips: int, s3: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,7 +228,7 @@ def test_a_store_that_is_away_for_a_moment_stops_no_driver(
     monkeypatch.setattr(module.DeltaTable, "update_incremental", unsteady)
     monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
     left[0] = blips
-    if blips < module.LOOKS:
+    if blips < LOOKS:
         driver.append(rows("a"))
         left[0] = blips
         Ledger(output).claim(INDEX)
@@ -270,7 +271,7 @@ def test_a_log_that_cannot_be_read_for_a_moment_ends_no_driver(
 
     monkeypatch.setattr(module.DeltaTable, "transaction_version", guest_network)
     monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
-    driver._folder = Location("s3", "bucket/index")  # there it may pass
+    driver._delta.folder = Location("s3", "bucket/index")  # there it may pass
     if failures == 2:
         driver.append(rows("a"))
         assert ids(Location.of(str(tmp_path))) == ["a"]
@@ -289,6 +290,7 @@ CALLS = (
 RAISED = (
     OSError("Kernel error: Error interacting with object store: 403 Forbidden"),
     Exception("Parquet error: EOF"),
+    TableNotFoundError("no log files"),
 )
 
 
