@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -38,6 +39,7 @@ GOING_SECONDS = 20.0
 SPARE_BYTES = 1 << 20
 """Of a local disk, that are to be free before a commit."""
 COMMIT_ATTEMPTS = 5
+T = TypeVar("T")
 IDS_A_QUERY = 500
 TICK_SECONDS = 0.2
 
@@ -104,6 +106,11 @@ class Ledger:
     def _next(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
         with self._delta.reading():
             return next(batches, None)
+
+    def insistently(self, look: Callable[[], T]) -> T:
+        """What ``look`` finds in the rows, read anew from the first where a store is away in the
+        midst of them."""
+        return self._delta.insistently(look)
 
     def claim(self, schema: pa.Schema) -> None:
         """Become the output's only driver; makes the index with columns ``schema`` if needed.

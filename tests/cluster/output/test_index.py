@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cluster.output import index as module
 from cluster.output.delta_index import LOOKS
 from cluster.output.index import COMMIT_ATTEMPTS, Ledger, Superseded
 from cluster.output.schema import INDEX
+from cluster.output.tally import tally_of
 from cluster.storage.location import Location
 
 
@@ -324,3 +326,32 @@ def test_whatever_the_library_raises_is_one_fault_of_the_job(
         driver.tidy(0)
         driver.discard()
         Ledger(output).claim(INDEX)
+
+
+@pytest.mark.parametrize("failures", [2, 99])
+def test_rows_that_a_store_breaks_off_are_read_anew(
+    failures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the midst of them too, and each is counted once."""
+    driver = Ledger(Location.of(str(tmp_path)))
+    driver.claim(INDEX)
+    for name in ("a", "b"):
+        one = {"request_id": name, "object": "o", "defect": "d", "status": "ok"}
+        driver.append(pa.Table.from_pylist([one], INDEX))
+    driver._delta.folder = Location("s3", "bucket/index")  # there it may pass
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
+    whole, left = Ledger._next, [failures]
+
+    def broken_off(self: Ledger, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        batch = whole(self, batches)
+        if batch is None and left[0]:
+            left[0] -= 1
+            raise JobFault("cannot be read: C Data interface error: External error")
+        return batch
+
+    monkeypatch.setattr(Ledger, "_next", broken_off)
+    if failures == 2:
+        assert tally_of(driver).types["o", "d"].made == 2
+        return
+    with pytest.raises(JobFault, match="External error"):
+        tally_of(driver)
