@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jobs.chaos.own_ray import PATIENCE
+
 DONE = (0, 3)
 LAST_SECONDS = 90.0
 
@@ -59,7 +61,7 @@ class Crew:
         with told.open("wb") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "jobs.cli", *self._command],
-                env={**os.environ, **self._environment},
+                env={**_as_ray_has_it(), **self._environment},
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -117,3 +119,9 @@ class Crew:
                 driver.process.wait()
         self._note_ends()
         return faults
+
+
+def _as_ray_has_it() -> dict[str, str]:
+    """This program's environment, without the patience that nodes are started with: a driver whose
+    head is gone would wait for it."""
+    return {name: value for name, value in os.environ.items() if name not in PATIENCE}
