@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -80,8 +80,8 @@ def main(
                 cluster=cluster, crew=crew, store=store, output=output, clock=clock, pace=pace
             )
             tell = console.print if log else _quiet
-            rounds.append(run_round(job, world, pending, wanted, said, tell))
-            output.close()
+            with closing(output), closing(crew):
+                rounds.append(run_round(job, world, pending, wanted, said, tell))
             console.print(
                 f"round {number}: {place}, {rounds[-1].struck.total()} faults, "
                 f"{rounds[-1].seconds:.0f} s; {len(pending)} to come"
@@ -101,24 +101,24 @@ def _world(
 ) -> Iterator[tuple[Path, LocalCluster, FaultyStore, Clock, str]]:
     """A folder, a cluster, a store, a clock, and the store's own address; gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=PLACE))
-    with ExitStack() as closing:
+    with ExitStack() as stack:
         if keep:
             console.print(f"all of it is kept in {folder}")
         else:
-            closing.callback(shutil.rmtree, folder, ignore_errors=True)
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
         os.environ.update(
             AWS_ACCESS_KEY_ID="test",
             AWS_SECRET_ACCESS_KEY="test",  # noqa: S106
             AWS_DEFAULT_REGION="us-east-1",
             XDG_CACHE_HOME=str(folder / "cache"),
         )  # fmt: skip
-        upstream = closing.enter_context(_server())
+        upstream = stack.enter_context(_server())
         store = FaultyStore(upstream, seed)
-        closing.callback(store.close)
+        stack.callback(store.close)
         os.environ["AWS_ENDPOINT_URL"] = store.endpoint
         clock = Clock(folder)
         cluster = LocalCluster(nodes, folder / "ray")
-        closing.callback(cluster.close)
+        stack.callback(cluster.close)
         yield folder, cluster, store, clock, upstream
 
 

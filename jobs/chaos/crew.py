@@ -105,6 +105,12 @@ class Crew:
                 driver.process.send_signal(signal.SIGCONT)
                 driver.frozen = False
 
+    def close(self) -> None:
+        """No driver outlives this."""
+        for driver in self.alive:
+            driver.process.kill()
+            driver.process.wait()
+
     def finish(self) -> list[str]:
         """Wait for the rest; says what did not end by itself."""
         self.thaw()
