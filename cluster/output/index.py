@@ -25,7 +25,7 @@ from tenacity import (
 )
 
 from adabldm.core.faults import JobFault
-from cluster.output.delta_index import FIRST_WAIT_SECONDS, DeltaIndex, first_line
+from cluster.output.delta_index import FIRST_WAIT_SECONDS, LOOKS, DeltaIndex, first_line
 from cluster.output.log_care import CONFIGURATION, MOST_FILES, REOPEN_COMMITS, merge_files
 from cluster.output.schema import FAILED
 from cluster.storage.conditional_put import refuse_without_conditional_put
@@ -39,6 +39,7 @@ GOING_SECONDS = 20.0
 SPARE_BYTES = 1 << 20
 """Of a local disk, that are to be free before a commit."""
 COMMIT_ATTEMPTS = 5
+"""On a disk; to a store as many as there are looks at it."""
 T = TypeVar("T")
 IDS_A_QUERY = 500
 TICK_SECONDS = 0.2
@@ -144,7 +145,7 @@ class Ledger:
         self._since_opened += 1
         self._commits += 1
         attempts = Retrying(
-            stop=stop_after_attempt(COMMIT_ATTEMPTS),
+            stop=stop_after_attempt(COMMIT_ATTEMPTS if self._folder.is_local else LOOKS),
             wait=wait_exponential(FIRST_WAIT_SECONDS, exp_base=2),
             retry=retry_if_exception_type(Exception),
         )

@@ -105,11 +105,15 @@ def test_an_index_that_was_made_in_vain_is_taken_back(tmp_path: Path) -> None:
     assert ids(output) == ["a"]
 
 
-@pytest.mark.parametrize("failures", [COMMIT_ATTEMPTS - 1, COMMIT_ATTEMPTS])
-def test_a_store_that_fails_in_passing_is_asked_again_and_not_for_ever(
-    failures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("most", [COMMIT_ATTEMPTS, LOOKS])
+def test_a_place_that_fails_in_passing_is_asked_again_and_not_for_ever(
+    most: int, late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver, write = Ledger(Location.of(str(tmp_path))), module.write_deltalake
+    failures = most if late else most - 1
+    if most == LOOKS:
+        driver._folder = Location("s3", "bucket/index")
     driver.claim(INDEX)
     errors = [OSError(f"reset {n + 1}") for n in range(failures)]
     waits: list[float] = []
@@ -121,12 +125,12 @@ def test_a_store_that_fails_in_passing_is_asked_again_and_not_for_ever(
 
     monkeypatch.setattr(module, "write_deltalake", unsteady)
     monkeypatch.setattr(tenacity.nap.time, "sleep", waits.append)
-    if failures < COMMIT_ATTEMPTS:
+    if not late:
         driver.append(rows("a"))
-        assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6])
+        assert waits == pytest.approx([0.2 * 2**number for number in range(failures)])
         assert ids(Location.of(str(tmp_path))) == ["a"]
     else:
-        with pytest.raises(JobFault, match=r"cannot be written: reset 5$"):
+        with pytest.raises(JobFault, match=rf"cannot be written: reset {most}$"):
             driver.append(rows("a"))
 
 
