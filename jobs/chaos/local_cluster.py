@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tenacity import Retrying, stop_after_attempt
 
 from jobs.chaos.own_ray import (
     LOOPBACK,
@@ -22,6 +23,7 @@ from jobs.chaos.own_ray import (
 )
 
 CPUS = 2
+ATTEMPTS = 5
 
 
 class LocalCluster:
@@ -51,7 +53,9 @@ class LocalCluster:
             self.add_node()
 
     def add_node(self) -> None:
-        self._cluster.add_node(num_cpus=CPUS, **self._common)
+        """One more, that works. On a busy machine Ray's own limits end some while they start."""
+        attempts = Retrying(stop=stop_after_attempt(ATTEMPTS), reraise=True)
+        attempts(self._cluster.add_node, num_cpus=CPUS, **self._common)
 
     def lose_node(self, rng: random.Random) -> None:
         """All of a node's processes die at once; another node comes."""

@@ -43,22 +43,35 @@ def prepare_environment() -> None:
 
 def let_nodes_take_their_time() -> None:
     """Ray gives a node that this process starts 30 s to be known, by a number in its code; from now
-    on it is looked for as long as :data:`START_SECONDS`."""
+    on it is looked for as long as :data:`START_SECONDS`, unless its programs end: then it is a
+    ``ChildProcessError``."""
     from ray._private import services
 
     look = services.get_node
 
     def insistent(*args: Any, **options: Any) -> Any:
-        deadline = time.monotonic() + START_SECONDS
+        deadline, dead = time.monotonic() + START_SECONDS, _ended_children()
         while True:
             try:
                 return look(*args, **options)
             except RuntimeError:
+                if _ended_children() > dead:
+                    raise ChildProcessError("a node has ended while it started") from None
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(1)
 
     services.get_node = insistent
+
+
+def _ended_children() -> set[int]:
+    """Programs of this process that have ended, and that nobody has asked about yet."""
+    ended = set()
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                ended.add(child.pid)
+    return ended
 
 
 def free_port() -> int:
