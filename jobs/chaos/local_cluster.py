@@ -18,12 +18,15 @@ from jobs.chaos.own_ray import (
     LOOPBACK,
     OBJECT_STORE,
     end_processes_of,
+    free_port,
     let_nodes_take_their_time,
     prepare_environment,
 )
 
 CPUS = 2
 ATTEMPTS = 5
+PORTS = ("metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
+"""Of a node's agents; Ray gives an agent that is to choose one 30 s."""
 
 
 class LocalCluster:
@@ -47,15 +50,24 @@ class LocalCluster:
         }
         self._cluster = Cluster()
         self._clusters.append(self._cluster)
-        self._cluster.add_node(num_cpus=0, include_dashboard=False, **self._common)
+        self._add(num_cpus=0, include_dashboard=False)
         os.environ["RAY_ADDRESS"] = self._cluster.address
         for _ in range(self._nodes_beside):
             self.add_node()
 
     def add_node(self) -> None:
-        """One more, that works. On a busy machine Ray's own limits end some while they start."""
-        attempts = Retrying(stop=stop_after_attempt(ATTEMPTS), reraise=True)
-        attempts(self._cluster.add_node, num_cpus=CPUS, **self._common)
+        """One more, that works."""
+        self._add(num_cpus=CPUS)
+
+    def _add(self, **more: Any) -> None:
+        """On a busy machine Ray's own limits end some nodes while they start. What has a port
+        already is not waited for."""
+
+        def add() -> None:
+            ports = {name: free_port() for name in PORTS}
+            self._cluster.add_node(**more, **ports, **self._common)
+
+        Retrying(stop=stop_after_attempt(ATTEMPTS), reraise=True)(add)
 
     def lose_node(self, rng: random.Random) -> None:
         """All of a node's processes die at once; another node comes."""

@@ -65,11 +65,11 @@ def let_nodes_take_their_time() -> None:
 
 
 def _ended_children() -> set[int]:
-    """Programs of this process that have ended, and that nobody has asked about yet."""
+    """Nodes that this process has started and that have ended."""
     ended = set()
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):
-            if child.status() == psutil.STATUS_ZOMBIE:
+            if child.status() == psutil.STATUS_ZOMBIE and child.name() == "raylet":
                 ended.add(child.pid)
     return ended
 
