@@ -12,7 +12,14 @@ from threading import Event, Timer, current_thread, main_thread
 try:
     import typer
 
-    from adabldm.core.faults import ExitCode, InputFault, JobFault, Terminated, one_line
+    from adabldm.core.faults import (
+        ExitCode,
+        InputFault,
+        JobFault,
+        Terminated,
+        of_the_world,
+        one_line,
+    )
     from adabldm.core.redaction import redacted
     from jobs.verbs import (
         demo,
@@ -133,8 +140,7 @@ def _stopped(error: Exception) -> int:
     if isinstance(error, OSError) and error.strerror:
         if _stop_writing():
             error.filename = "standard output"
-        where = f"{error.filename}: " if error.filename is not None else ""
-        return _say(f"{where}{error.strerror}", code=ExitCode.STOPPED)
+        return _say(of_the_world(error), code=ExitCode.STOPPED)
     hint = "" if isinstance(error, OSError) else f" ({TRACEBACK}=1 shows where)"
     told = f"{type(error).__name__}: {one_line(error)}{hint}"
     return _say(told, code=ExitCode.STOPPED)

@@ -51,6 +51,15 @@ def one_line(error: BaseException) -> str:
     return redacted(told) or type(error).__name__
 
 
+def of_the_world(error: OSError) -> str:
+    """What an error of a disk, a network or a store says, on one line: where, if it tells, and
+    why."""
+    if not error.strerror:
+        return one_line(error)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return one_line(OSError(f"{where}{error.strerror}"))
+
+
 class JobFault(RuntimeError):
     """A job that cannot go on; what is committed stays, and the same command continues it."""
 

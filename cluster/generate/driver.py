@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from adabldm.core.faults import JobFault, one_line
 from cluster.generate.budget import Spending
-from cluster.generate.flow import Pool, run
+from cluster.generate.flow import run
 from cluster.generate.log import event
+from cluster.generate.pool import Pool
 from cluster.generate.protocol import (
     ALL_EXTRAS,
     FAILED,
@@ -105,13 +106,13 @@ class Driver:
         """Work through ``windows``.
 
         Raises :class:`~cluster.models.loading.ModelFault` and :class:`JobFault`; whatever was done
-        is committed first, unless another driver has taken over.
+        is committed first, whatever stops it, unless another driver has taken over.
         """
         try:
             with closing(self._facts(windows)) as facts:
                 for fact in facts:
                     self._take(fact)
-        except (JobFault, ModelFault, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:
             if not isinstance(error, Superseded):
                 self._commit()
                 self._tell("stopped", one_line(error))

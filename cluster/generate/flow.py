@@ -20,7 +20,8 @@ from adabldm.core.faults import JobFault
 from cluster.generate.alone import Alone
 from cluster.generate.canary import sound_nodes
 from cluster.generate.log import event
-from cluster.generate.pool import Pool, block_size, block_sizes
+from cluster.generate.nodes import nodes_for
+from cluster.generate.pool import Pool, block_size
 from cluster.generate.protocol import (
     AGAIN,
     CANARY,
@@ -39,8 +40,6 @@ from cluster.generate.settings import WorkerSettings
 from cluster.generate.suspects import Suspects
 from cluster.generate.troubles import Troubles
 from cluster.generate.workers import Call, Held, Outcome, RayWorkers, Workers
-
-__all__ = ["Pool", "block_sizes", "nodes_for", "run"]
 
 CANARY_DEATHS = 2
 AGAIN_SECONDS = 1.0
@@ -310,15 +309,3 @@ def _ends_its_worker(fact: Fact) -> bool:
 
 def _failed(work: Work, reason: str) -> Fact:
     return Fact(request_id=work.request_id, status=FAILED, reason=reason, own=True)
-
-
-def nodes_for(gpus: float) -> set[str]:
-    """Nodes that could hold a worker of ``gpus`` GPUs, or one of a CPU."""
-    import ray
-
-    kind, least = ("GPU", min(gpus, 1)) if gpus else ("CPU", 1)
-    return {
-        node["NodeID"]
-        for node in ray.nodes()
-        if node["Alive"] and node["Resources"].get(kind, 0) >= least
-    }

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from adabldm.core.faults import InputFault, JobFault
-from cluster.generate.job import CheckedJob, GenerationSpec, worker_settings
+from cluster.generate.checked import CheckedJob
 from cluster.generate.protocol import OK, REJECTED, UNLOADABLE, facts_of
+from cluster.generate.spec import GenerationSpec, worker_settings
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import Worker
 from cluster.storage.location import Location

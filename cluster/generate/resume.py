@@ -29,6 +29,14 @@ def mark_committed(
 
     Raises :class:`InputFault` for a committed id whose request is another one now.
     """
+    found, changed = ledger.insistently(lambda: _marked(ledger, roster, retry_failed))
+    if changed:
+        raise InputFault(*_changes(manifest, ledger, roster, changed))
+    return found
+
+
+def _marked(ledger: Ledger, roster: Roster, retry_failed: bool) -> tuple[Counter[str], list[str]]:
+    """Statuses of what is there, and ids of requests that are others now."""
     found: Counter[str] = Counter()
     changed: list[str] = []
     for batch in ledger.read(["request_id", "request_fingerprint", "status"]):
@@ -42,17 +50,20 @@ def mark_committed(
                 if fingerprint != known[request_id].request:
                     changed.append(request_id)
         roster.mark_done(done)
-    if changed:
-        raise InputFault(*_changes(manifest, ledger, roster, changed))
-    return found
+    return found, changed
 
 
 def forget_failed(ledger: Ledger, roster: Roster) -> None:
     """Take the rows of requests that have failed out of ``ledger``."""
+    ids = ledger.insistently(lambda: _failed(ledger, roster))
+    ledger.forget_failed(ids)
+
+
+def _failed(ledger: Ledger, roster: Roster) -> list[str]:
     ids: list[str] = []
     for batch in ledger.read(["request_id"], f"status = '{FAILED}'"):
         ids += roster.find(batch["request_id"].to_pylist())
-    ledger.forget_failed(ids)
+    return ids
 
 
 def _changes(manifest: Manifest, ledger: Ledger, roster: Roster, changed: list[str]) -> list[str]:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
-from adabldm.core.faults import JobFault
 from cluster.generate.protocol import FAILED, UNLOADABLE, UNREAD, UNSTARTED, Fact, Work
+from cluster.storage.doubt import FINAL, Doubt
 from cluster.storage.location import Location
-from cluster.storage.patience import patiently
 
-FINAL = (FileNotFoundError, PermissionError, NotADirectoryError)
-"""What a file that has gone, or may not be read, raises."""
 NO_FILE = "there is no such file"
-BELIEVED_SECONDS = 60.0
 
 
 class Settling:
@@ -21,7 +16,7 @@ class Settling:
 
     def __init__(self, manifest: Location, model: str) -> None:
         self._manifest, self._model = manifest, model
-        self._believed_until = 0.0
+        self._doubt = Doubt()
 
     def __call__(self, fact: Fact, work: Work) -> Fact | None:
         """The request's failure if the trouble is its own: a model of its own that cannot be
@@ -54,14 +49,7 @@ class Settling:
         """Why the file cannot be read from here. A store may refuse or deny for a moment: it is
         asked for a while before it is believed, and then believed at once for a minute."""
         try:
-            if time.monotonic() < self._believed_until:
-                place.read()
-            else:
-                patiently(place, place.read)
-        except JobFault as fault:
-            if not place.is_local and isinstance(fault.__cause__, FINAL):
-                self._believed_until = time.monotonic() + BELIEVED_SECONDS
-            return fault.__cause__
+            self._doubt.ask(place, place.read, OSError)
         except OSError as error:
             return error
         return None

@@ -20,6 +20,7 @@ from cluster.generate.pool import CALLS, Pool
 from cluster.generate.protocol import Work, work_table
 from cluster.generate.settings import WorkerSettings
 from cluster.generate.worker import Worker
+from cluster.launch.head import AWAY_SECONDS, Head
 
 WORKER_DIED = "worker died"
 MOST_STILLBORN = 8
@@ -107,6 +108,7 @@ class RayWorkers:
         self._arrived: SimpleQueue[tuple[Held, Call | None, Future[Any]]] = SimpleQueue()
         self._stillborn = 0
         self._seconds = 0.0
+        self._head: Head | None = None
 
     def want(self, number: int) -> None:
         staying = sum(not one.leaving for one in self._held.values())
@@ -131,6 +133,8 @@ class RayWorkers:
         self._listen(worker, call, worker.actor.work.remote(work_table(call.works)))
 
     def next(self, seconds: float) -> Outcome | None:
+        if self._head is not None and self._head.is_lost:
+            raise JobFault(f"Ray: its head has not answered for {AWAY_SECONDS:g} s")
         try:
             worker, call, answer = self._arrived.get(timeout=seconds)
         except Empty:
@@ -178,6 +182,7 @@ class RayWorkers:
 
         if not ray.is_initialized():
             raise JobFault("the connection to Ray is gone")
+        self._head = self._head or Head(ray.get_runtime_context().gcs_address)
         resources: dict[str, Any] = {"num_cpus": 0, "num_gpus": self._pool.gpus}
         if not self._pool.gpus:
             resources = {"num_cpus": 1}

@@ -34,6 +34,8 @@ def ray_session(workers: int, gpus_per_worker: float) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    if gpus_per_worker and not joins and not _gpus_here():
+        tell_of_no_gpu(gpus_per_worker, joins=False)
     try:
         with _silence(), _own_sigterm():
             _connect(joins, workers)
@@ -69,6 +71,16 @@ def tell_of_no_gpu(gpus_per_worker: float, *, joins: bool) -> None:
         f"(--gpus-per-worker is {gpus_per_worker:g}; 0 runs on the CPU)",
         file=sys.stderr,
     )
+
+
+def _gpus_here() -> int:
+    """GPUs that a Ray of this machine's own would have: counted by Ray, before it is started."""
+    from ray._private.accelerators import get_accelerator_manager_for_resource
+
+    manager = get_accelerator_manager_for_resource("GPU")
+    there = manager.get_current_node_num_accelerators()
+    visible = manager.get_current_process_visible_accelerator_ids()
+    return there if visible is None else min(there, len(visible))
 
 
 def _connect(joins: bool, workers: int) -> None:

@@ -12,7 +12,6 @@ import re
 import struct
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,8 +19,9 @@ import pyarrow.parquet as pq
 from adabldm.core.faults import InputFault, JobFault, one_line
 from cluster.manifest.arrow_message import extension_columns
 from cluster.manifest.bounds import columns_once
+from cluster.storage.doubt import FINAL, undenied
 from cluster.storage.insistent_file import StoreAway, open_insistently
-from cluster.storage.location import Location, insistently, passes
+from cluster.storage.location import Location, passes
 
 MAGIC, ENCRYPTED = b"PAR1", b"PARE"
 _PANDAS = "pandas: read_{}(...).to_parquet('manifest.parquet')"
@@ -51,8 +51,11 @@ def open_parquet(file: Location, *, values_once: bool = False) -> pq.ParquetFile
     Raises :class:`InputFault`, and :class:`JobFault` for a store that stays away.
     """
     for seconds in () if file.is_local else LOOKS_AGAIN:
-        with suppress(InputFault, JobFault):
+        try:
             return _opened(file, values_once)
+        except (InputFault, JobFault) as fault:
+            if isinstance(fault.__cause__, FINAL):  # it was asked for long enough
+                raise
         time.sleep(seconds)
     return _opened(file, values_once)
 
@@ -113,7 +116,7 @@ def refuse_extension_types(file: Location) -> None:
 
 def _footer(file: Location) -> bytes:
     try:
-        size = insistently(lambda: file.fs.size(file.path))
+        size = undenied(file, lambda: file.fs.size(file.path))
         with open_insistently(file) as opened:
             opened.seek(max(0, size - 8))
             tail = opened.read(8)

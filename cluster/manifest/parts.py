@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 from adabldm.core import picture_uri
 from adabldm.core.faults import InputFault
-from cluster.storage.location import Location, insistently
+from cluster.storage.doubt import undenied
+from cluster.storage.location import Location
 
 SUFFIXES = (".parquet", ".parq", ".pq")
 TEXTS = (
@@ -64,7 +65,7 @@ def parts_of(folder: Location) -> Parts:
     Raises :class:`InputFault` for a folder without any, for a file that seems to be one and is not
     read, and for the folder of a table format.
     """
-    names = insistently(lambda: sorted(folder.files()))
+    names = undenied(folder, lambda: sorted(folder.files()))
     outputs = {name[: -len("run.json")] for name in names if f"/{name}".endswith("/run.json")}
     read: list[Part] = []
     read_names: list[str] = []

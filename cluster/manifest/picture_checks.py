@@ -11,6 +11,7 @@ import numpy as np
 from adabldm.core import images, masks, trimap
 from adabldm.core.faults import JobFault
 from adabldm.placement import transform
+from cluster.storage.doubt import Doubt
 from cluster.storage.hashing import sha256
 from cluster.storage.location import Location, TooLargeError, passes
 from cluster.storage.once import Once
@@ -21,7 +22,12 @@ KEPT_MASKS = 4_096
 KEPT_SIZES = 400_000
 
 T = TypeVar("T")
+Ask = Callable[[Location, Callable[[], bytes]], bytes]
 Looked = Callable[[str, str | None], None]
+
+
+def _read(_: Location, read: Callable[[], bytes]) -> bytes:
+    return read()
 
 
 class PictureFault(ValueError):
@@ -41,15 +47,15 @@ class PictureSource:
             return self.place.shown
         return f"<{len(self.data or b'')} inline bytes>"
 
-    def read(self) -> bytes:
-        """The file's bytes. Raises :class:`PictureFault` and, for trouble that may pass,
-        ``OSError``."""
+    def read(self, ask: Ask = _read) -> bytes:
+        """The file's bytes, which ``ask`` reads. Raises :class:`PictureFault` and, for trouble that
+        may pass, ``OSError``."""
         if self.data is not None:
             return self.data
         if self.place is None:
             raise PictureFault("neither bytes nor a path")
         try:
-            return self.place.read()
+            return ask(self.place, self.place.read)
         except FileNotFoundError as error:
             raise PictureFault("there is no such file") from error
         except (PermissionError, IsADirectoryError, TooLargeError) as error:
@@ -84,7 +90,8 @@ class MaskFacts:
 
 class PictureChecks:
     """Facts of pictures; every method raises :class:`PictureFault` for one that breaks its rule,
-    and :class:`JobFault` for a store that stays away.
+    and :class:`JobFault` for a store that stays away. What a store denies is asked for again
+    before it is believed.
 
     Safe to share between threads. ``looked`` gets the URI and the stamp of each file before it
     is read.
@@ -92,6 +99,7 @@ class PictureChecks:
 
     def __init__(self, looked: Looked | None = None) -> None:
         self._looked = looked
+        self._doubt = Doubt()
         self._facts: Once[PictureFacts] = Once(KEPT_FACTS)
         self._masks: Once[MaskFacts] = Once(KEPT_MASKS)
         self._sizes: Once[tuple[int, int]] = Once(KEPT_SIZES)
@@ -130,8 +138,9 @@ class PictureChecks:
         def make() -> T:
             try:
                 if picture.place is not None and self._looked is not None:
-                    self._looked(picture.place.uri, stamp_of(picture.place))
-                return look(picture.read())
+                    place = picture.place
+                    self._looked(place.uri, self._doubt.ask(place, lambda: stamp_of(place)))
+                return look(picture.read(self._doubt.ask))
             except OSError as error:
                 if picture.place is not None and passes(picture.place, error):
                     raise JobFault(f"{picture.place.shown}: cannot be read ({error})") from error

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from adabldm.core.faults import InputFault, one_line
+from adabldm.core.faults import InputFault, JobFault, one_line
 from cluster.manifest.parquet_guard import open_parquet
-from cluster.storage.location import Location
+from cluster.storage.doubt import believed, undenied
+from cluster.storage.location import Location, passes
 from cluster.storage.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ SCHEMA = pa.schema(
 
 METHOD = b"adabldm.likeness"
 """Key of the file's metadata that holds the descriptors' version."""
+BROKEN = (pa.ArrowException, ValueError, TypeError)
+"""What is raised over a file that is something else."""
 
 
 class Kept(Protocol):
@@ -137,33 +140,39 @@ def read_real_defects(place: Location) -> dict[tuple[str, str], RealDefects]:
     """The real defects of each object and type; none if the file is not there, or of another
     version.
 
-    Raises :class:`InputFault` for a file that is broken.
+    Raises :class:`InputFault` for a file that is broken, :class:`JobFault` for a store that stays
+    away.
     """
+    try:
+        return believed(place, lambda: _read(place), BROKEN)
+    except (*BROKEN, OSError) as error:
+        if passes(place, error):
+            raise JobFault(f"{place.shown}: cannot be read ({one_line(error)})") from error
+        raise InputFault.of("real defects", place.shown, one_line(error)) from error
+
+
+def _read(place: Location) -> dict[tuple[str, str], RealDefects]:
     from adabldm.judging import likeness
 
-    try:
-        if not place.exists():
-            return {}
-        with open_parquet(place) as file:
-            table = file.read()
-        if (table.schema.metadata or {}).get(METHOD) != str(likeness.METHOD).encode():
-            return {}
-        if not table.schema.equals(SCHEMA):
-            raise ValueError("has other columns")
-        rows = table.to_pylist()
-        found: dict[tuple[str, str], list[dict]] = defaultdict(list)
-        for row in rows:
-            found[row["object"], row["defect"]].append(row)
-        return {
-            pair: likeness.RealDefects(
-                descriptors=np.array([row["descriptor"] for row in some], np.float32),
-                groups=tuple(row["group"] for row in some),
-                features=sight,
-            )
-            for pair, some in found.items()
-        }
-    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-        raise InputFault.of("real defects", place.shown, one_line(error)) from error
+    if not undenied(place, place.exists):
+        return {}
+    with open_parquet(place) as file:
+        table = file.read()
+    if (table.schema.metadata or {}).get(METHOD) != str(likeness.METHOD).encode():
+        return {}
+    if not table.schema.equals(SCHEMA):
+        raise ValueError("has other columns")
+    found: dict[tuple[str, str], list[dict]] = defaultdict(list)
+    for row in table.to_pylist():
+        found[row["object"], row["defect"]].append(row)
+    return {
+        pair: likeness.RealDefects(
+            descriptors=np.array([row["descriptor"] for row in some], np.float32),
+            groups=tuple(row["group"] for row in some),
+            features=sight,
+        )
+        for pair, some in found.items()
+    }
 
 
 def fingerprint_of(real: Mapping[tuple[str, str], RealDefects]) -> str:

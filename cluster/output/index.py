@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError
 from tenacity import (
     RetryError,
     Retrying,
@@ -24,27 +24,22 @@ from tenacity import (
     wait_exponential,
 )
 
-from adabldm.core.faults import InputFault, JobFault
+from adabldm.core.faults import JobFault
+from cluster.output.delta_index import FIRST_WAIT_SECONDS, LOOKS, DeltaIndex, first_line
 from cluster.output.log_care import CONFIGURATION, MOST_FILES, REOPEN_COMMITS, merge_files
 from cluster.output.schema import FAILED
 from cluster.storage.conditional_put import refuse_without_conditional_put
-from cluster.storage.location import Location, delta_options
+from cluster.storage.location import Location
+from cluster.storage.patience import patiently
 
 FOLDER = "index"
-SCHEMES = {"file": "file", "s3": "s3", "gcs": "gs", "gs": "gs", "abfs": "az", "az": "az"}
-"""The Delta library's name for each fsspec protocol that it can write to."""
 EPOCH, COMMITS, GIVEN_UP = "adabldm-driver", "adabldm-commits", "adabldm-given-up"
 GOING_SECONDS = 20.0
 """How long an index that its driver has given up is left to that driver to remove."""
 SPARE_BYTES = 1 << 20
 """Of a local disk, that are to be free before a commit."""
 COMMIT_ATTEMPTS = 5
-LOOKS = 8
-"""Attempts to see a remote index as it is now: about 25 s of a store that stays away."""
-FIRST_WAIT_SECONDS = 0.2
-BROKEN = (DeltaError, OSError, pa.ArrowException, ValueError)
-"""What the libraries raise for an index that cannot be read."""
-MOST_LETTERS = 500
+"""On a disk; to a store as many as there are looks at it."""
 T = TypeVar("T")
 IDS_A_QUERY = 500
 TICK_SECONDS = 0.2
@@ -59,34 +54,17 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _first_line(error: BaseException) -> str:
-    """What an error says, without the library's own whereabouts."""
-    return (str(error) or type(error).__name__).splitlines()[0][:MOST_LETTERS]
-
-
 class Ledger:
     """The index of the output at ``output``."""
 
     def __init__(self, output: Location) -> None:
-        if output.protocol not in SCHEMES:
-            rule = f"an output is at one of {', '.join(SCHEMES)}"
-            raise InputFault.of("output", output.uri, rule)
         self._output, self._folder = output, output.join(FOLDER)
-        self._uri = f"{SCHEMES[output.protocol]}://{self._folder.path}"
-        self._options = delta_options(output)
-        self._table = self._insistently(self._open)
+        self._delta = DeltaIndex(output, self._folder)
+        self._table = self._delta.open()
         self._epoch = 0
         self._commits = 0
         self._created = False
         self._since_opened = 0
-
-    def _open(self) -> DeltaTable | None:
-        try:
-            return DeltaTable(self._uri, storage_options=self._options)
-        except TableNotFoundError:
-            return None
-        except BROKEN as error:
-            raise self._unreadable(error) from error
 
     @property
     def exists(self) -> bool:
@@ -116,26 +94,24 @@ class Ledger:
         if self._table is None:
             return
         chosen = list(columns) if columns is not None else None
-        try:
+        with self._delta.reading():
             # pyarrow lets other threads run while it waits for the next batch.
             batches = iter(
                 pa.RecordBatchReader.from_stream(
                     self._table.scan(columns=chosen, predicate=predicate)
                 )
             )
-        except BROKEN as error:
-            raise self._unreadable(error) from error
         while (batch := self._next(batches)) is not None:
             yield batch
 
     def _next(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
-        try:
+        with self._delta.reading():
             return next(batches, None)
-        except BROKEN as error:
-            raise self._unreadable(error) from error
 
-    def _unreadable(self, error: Exception) -> JobFault:
-        return JobFault(f"{self._uri}: cannot be read: {_first_line(error)}")
+    def insistently(self, look: Callable[[], T]) -> T:
+        """What ``look`` finds in the rows, read anew from the first where a store is away in the
+        midst of them."""
+        return self._delta.insistently(look)
 
     def claim(self, schema: pa.Schema) -> None:
         """Become the output's only driver; makes the index with columns ``schema`` if needed.
@@ -144,19 +120,19 @@ class Ledger:
         """
         self._refuse_full_disk(0)
         refuse_without_conditional_put(self._output)
-        self._table = self._insistently(self._open)
+        self._table = self._delta.open()
         self._await_removal()
         if self._table is None:
             self._create(schema)
         table = self._refreshed()
-        self._epoch = (self._number(table, EPOCH) or 0) + 1
-        self._commits = self._number(table, COMMITS) or 0
+        self._epoch = (self._delta.number(table, EPOCH) or 0) + 1
+        self._commits = self._delta.number(table, COMMITS) or 0
         try:
             self._mark(table)
         except CommitFailedError as error:
             raise Superseded("another driver has just started on this output") from error
-        except BROKEN as error:
-            raise JobFault(f"{self._uri}: cannot be written: {_first_line(error)}") from error
+        except Exception as error:
+            raise self._delta.unwritable(error) from error
         self._refreshed()
 
     def append(self, rows: pa.Table) -> None:
@@ -165,18 +141,18 @@ class Ledger:
         if self._since_opened >= REOPEN_COMMITS:
             self._since_opened = 0
             self.tidy()
-            self._table = self._insistently(self._open) or self._table
+            self._table = self._delta.open() or self._table
         self._since_opened += 1
         self._commits += 1
         attempts = Retrying(
-            stop=stop_after_attempt(COMMIT_ATTEMPTS),
+            stop=stop_after_attempt(COMMIT_ATTEMPTS if self._folder.is_local else LOOKS),
             wait=wait_exponential(FIRST_WAIT_SECONDS, exp_base=2),
-            retry=retry_if_exception_type((DeltaError, OSError)),
+            retry=retry_if_exception_type(Exception),
         )
         try:
             for attempt in attempts:
                 table = self._mine()
-                if self._number(table, COMMITS) == self._commits:
+                if self._delta.number(table, COMMITS) == self._commits:
                     return  # An earlier attempt went through although its answer was lost.
                 with attempt:
                     write_deltalake(
@@ -189,7 +165,7 @@ class Ledger:
         except RetryError as given_up:
             self._mine()
             error = given_up.last_attempt.exception() or given_up
-            raise JobFault(f"{self._uri}: cannot be written: {_first_line(error)}") from error
+            raise self._delta.unwritable(error) from error
 
     def _refuse_full_disk(self, more: int) -> None:
         """Stop before a commit of ``more`` bytes that a local disk has no room for: there the Delta
@@ -204,17 +180,9 @@ class Ledger:
     def _mine(self) -> DeltaTable:
         """The index as it is now. Raises :class:`Superseded` if it is another driver's."""
         table = self._refreshed()
-        if self._number(table, EPOCH) != self._epoch:
+        if self._delta.number(table, EPOCH) != self._epoch:
             raise Superseded("another driver has taken this output over; it goes on there")
         return table
-
-    def _number(self, table: DeltaTable, name: str) -> int | None:
-        """Of the last transaction of this name. The library reads the log for it when asked, which
-        a store may not let it do."""
-        try:
-            return self._insistently(lambda: table.transaction_version(name))
-        except BROKEN as error:
-            raise self._unreadable(error) from error
 
     def forget_failed(self, ids: Sequence[str]) -> None:
         """Take back the rows of those of ``ids`` that have failed: they are to be made again.
@@ -228,14 +196,16 @@ class Ledger:
                     f"status = '{FAILED}' AND request_id IN ({some})",
                     commit_properties=self._properties(),
                 )
-            except BROKEN as error:
+            except JobFault:
+                raise
+            except Exception as error:
                 self._mine()
-                raise JobFault(f"{self._uri}: cannot be written: {error}") from error
+                raise self._delta.unwritable(error) from error
 
     def tidy(self, most_files: int = MOST_FILES) -> None:
         """Merge the index's files if there are more than ``most_files``. A store that fails over
         it fails nothing: they are merged later, perhaps by a later driver."""
-        with suppress(JobFault, *BROKEN):
+        with suppress(Exception):
             merge_files(self._refreshed(), most_files, self._properties())
 
     def discard(self, before: Callable[[], None] = lambda: None) -> bool:
@@ -244,19 +214,22 @@ class Ledger:
         if not self._created or self._commits:
             return False
         table = self._refreshed()
-        if self._number(table, EPOCH) != self._epoch:
+        if self._delta.number(table, EPOCH) != self._epoch:
             return False
         try:
             self._mark(table, Transaction(GIVEN_UP, self._epoch))
-        except (CommitFailedError, *BROKEN):  # another driver claimed it, or the store is away
+        except Exception:  # another driver claimed it, or the store is away
             return False
         before()
         self._remove()
         return True
 
     def _remove(self) -> None:
-        with suppress(FileNotFoundError):
-            self._folder.fs.rm(self._folder.path, recursive=True)
+        def gone() -> None:
+            with suppress(FileNotFoundError):
+                self._folder.fs.rm(self._folder.path, recursive=True)
+
+        patiently(self._folder, gone)
         self._table = None
 
     def _await_removal(self) -> None:
@@ -268,43 +241,30 @@ class Ledger:
                 self._remove()
                 return
             time.sleep(TICK_SECONDS)
-            self._table = self._open()
+            self._table = self._delta.open()
 
-    @staticmethod
-    def _is_given_up(table: DeltaTable) -> bool:
-        return table.transaction_version(GIVEN_UP) is not None
+    def _is_given_up(self, table: DeltaTable) -> bool:
+        return self._delta.number(table, GIVEN_UP) is not None
 
     def _create(self, schema: pa.Schema) -> None:
         try:
             self._table = DeltaTable.create(
-                self._uri,
+                self._delta.uri,
                 schema=schema,
-                storage_options=self._options,
+                storage_options=self._delta.options,
                 configuration=CONFIGURATION,
             )
             self._created = True
         except Exception as error:  # the library raises some that are not its own
-            self._table = self._open()
+            self._table = self._delta.open()
             if self._table is None:
-                raise JobFault(f"{self._uri}: cannot be made: {error}") from error
+                raise JobFault(f"{self._delta.uri}: cannot be made: {first_line(error)}") from error
 
     def _refreshed(self) -> DeltaTable:
         assert self._table is not None  # noqa: S101
-        try:
-            self._insistently(self._table.update_incremental)
-        except BROKEN as error:
-            raise self._unreadable(error) from error
+        with self._delta.reading():
+            self._delta.insistently(self._table.update_incremental)
         return self._table
-
-    def _insistently(self, look: Callable[[], T]) -> T:
-        """What ``look`` sees of the index; asked again where a store is away for a moment."""
-        attempts = Retrying(
-            stop=stop_after_attempt(1 if self._folder.is_local else LOOKS),
-            wait=wait_exponential(FIRST_WAIT_SECONDS, exp_base=2),
-            retry=retry_if_exception_type((DeltaError, OSError, JobFault)),
-            reraise=True,
-        )
-        return attempts(look)
 
     def _mark(self, table: DeltaTable, *more: Transaction) -> None:
         """Commit no rows, as this driver. Raises ``CommitFailedError``."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from adabldm.core.faults import InputFault, JobFault, printable
 from adabldm.core.json_text import load_json
+from cluster.storage.doubt import believed
 from cluster.storage.hashing import sha256
 from cluster.storage.location import Location
 
@@ -115,7 +116,7 @@ def read_run(output: Location) -> dict[str, Any] | None:
     """
     file = output.join(FILE)
     try:
-        held = load_json(file.read(MAX_BYTES))
+        held = believed(file, lambda: load_json(file.read(MAX_BYTES)))
         held_version = held["schema_version"]
         wrong = [name for name, kind in FIELDS.items() if not isinstance(held.get(name), kind)]
     except FileNotFoundError:

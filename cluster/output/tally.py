@@ -71,6 +71,10 @@ def tally_of(ledger: Ledger) -> OutputTally:
 
     Raises :class:`~adabldm.core.faults.JobFault`.
     """
+    return ledger.insistently(lambda: _tally(ledger))
+
+
+def _tally(ledger: Ledger) -> OutputTally:
     types: dict[Pair, TypeTally] = {}
     last = 0
     for rows, item, defect, status, reason, top_up in _grouped(ledger):

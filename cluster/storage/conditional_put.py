@@ -6,7 +6,8 @@ import uuid
 from contextlib import suppress
 
 from adabldm.core.faults import InputFault, JobFault
-from cluster.storage.location import Location, insistently
+from cluster.storage.doubt import undenied
+from cluster.storage.location import Location
 
 RULE = "this store writes a file over one that is there although told not to, so two drivers could"
 RULE += " both commit to it; use another store, or a disk"
@@ -22,9 +23,9 @@ def refuse_without_conditional_put(folder: Location) -> None:
         return
     probe = folder.join(f".probe-{uuid.uuid4().hex}")
     try:
-        insistently(lambda: probe.write(b"first"))
+        undenied(probe, lambda: probe.write(b"first"))
         try:
-            insistently(lambda: probe.create(b"second"))
+            undenied(probe, lambda: probe.create(b"second"))
         except FileExistsError:
             return
         finally:

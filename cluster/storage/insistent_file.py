@@ -6,7 +6,8 @@ import io
 from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
-from cluster.storage.location import FINAL_ERRORS, Location, insistently
+from cluster.storage.doubt import undenied
+from cluster.storage.location import FINAL_ERRORS, Location
 
 T = TypeVar("T")
 
@@ -22,7 +23,8 @@ class InsistentFile(io.RawIOBase):
     """
 
     def __init__(self, place: Location) -> None:
-        self._file: Any = _tried(lambda: place.fs.open(place.path, "rb"))
+        self._place = place
+        self._file: Any = _tried(place, lambda: place.fs.open(place.path, "rb"))
 
     def read(self, size: int = -1) -> bytes:
         at = self._file.tell()
@@ -31,7 +33,7 @@ class InsistentFile(io.RawIOBase):
             self._file.seek(at)
             return self._file.read(size)
 
-        return _tried(again)
+        return _tried(self._place, again)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
@@ -58,9 +60,9 @@ def open_insistently(place: Location) -> IO[bytes]:
     return InsistentFile(place)  # type: ignore[return-value]
 
 
-def _tried(action: Callable[[], T]) -> T:
+def _tried(place: Location, action: Callable[[], T]) -> T:
     try:
-        return insistently(action)
+        return undenied(place, action)
     except FINAL_ERRORS:
         raise
     except OSError as error:

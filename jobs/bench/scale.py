@@ -12,50 +12,42 @@ all, so that it is made in minutes.
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 import os
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 
-from adabldm.core import trimap
-from adabldm.core.images import encode_png
-from adabldm.data.drawn_metal import draw_part
 from adabldm.sampling.options import ExactOptions
 from cluster.generate.driver import Driver
 from cluster.generate.pool import Pool
-from cluster.generate.protocol import OK, Fact, Work, fact_table
 from cluster.generate.resume import mark_committed
 from cluster.generate.settings import WorkerSettings
 from cluster.generate.settling import Settling
 from cluster.generate.windows import FIRST_ROWS, pending_windows
-from cluster.generate.workers import Call, Held, Outcome
-from cluster.manifest.reader import Manifest, Row
-from cluster.manifest.request_checks import Fingerprints, RequestChecks, fingerprints
 from cluster.manifest.roster import Roster
-from cluster.manifest.schema import SCHEMA
 from cluster.manifest.validation import validate
-from cluster.models.inspect import ModelFacts
-from cluster.models.row_models import RowModels
 from cluster.output.index import Ledger
 from cluster.output.schema import INDEX
 from cluster.storage.location import Location
+from jobs.bench.scale_inputs import (
+    MODEL,
+    PICTURE,
+    PRINT,
+    checks_of,
+    filled_ledger,
+    filled_roster,
+    index_rows,
+    write_manifest,
+)
+from jobs.bench.sleepers import Sleepers
 
 app = typer.Typer(add_completion=False)
-MODEL, PRINT = "sleep://0", "0" * 64
-PART = 100_000
-"""Rows of a row group, and of a commit that fills a ledger."""
-PICTURE = "plate/test/crack/one.png"
 
 
 def main() -> None:
@@ -107,7 +99,7 @@ def resume(rows: int = 10_000_000, pending: int = 100_000) -> None:
     """How long it takes from a check that is remembered to the first window of what is left."""
     with tempfile.TemporaryDirectory() as holder:
         folder = Path(holder)
-        manifest, checks = _checks(write_manifest(folder / "in", rows))
+        manifest, checks = checks_of(write_manifest(folder / "in", rows))
         done = rows - pending
         kept = folder / "roster.db"
         began = time.perf_counter()
@@ -130,7 +122,7 @@ def _told(what: str, began: float, spent: float) -> None:
 
 
 def _drive(folder: Path, workers: int, rest: float, rows: int) -> None:
-    manifest, checks = _checks(write_manifest(folder / "in", rows))
+    manifest, checks = checks_of(write_manifest(folder / "in", rows))
     output = Location.of(str(folder / "out"))
     output.join(PICTURE).write(b"")
     ledger = Ledger(output)
@@ -161,190 +153,6 @@ def _drive(folder: Path, workers: int, rest: float, rows: int) -> None:
         f"{cpu / rows * 1e3:.2f} ms of processor a request; "
         f"{_resident() - before:+.0f} MB, {_memory()}; commits {ledger.version - 1}"
     )
-
-
-class Sleepers:
-    """Simulated workers: a call comes back after ``rest`` seconds a request. One call is under way
-    in each, another waits."""
-
-    def __init__(self, number: int, rest: float) -> None:
-        self._rest, self._number = rest, number
-        self._idle = [Held(None, node="here") for _ in range(number)]
-        self._free = list(self._idle)
-        self._ends: dict[int, float] = {}
-        self._calls: list[tuple[float, int, Held, Call]] = []
-        self._count = count()
-        self.all_given = 0.0
-        """When every worker had its first call."""
-
-    def want(self, number: int) -> None:
-        """They are there."""
-
-    def spare(self, number: int) -> None:
-        """They stay."""
-
-    def free(self, *, idle: bool = False) -> Held | None:
-        """As :class:`cluster.generate.workers.Workers` has it."""
-        del idle
-        return self._free[-1] if self._free else None
-
-    def give(self, worker: Held, call: Call) -> None:
-        """It comes back later."""
-        worker.under_way += 1
-        self._free.pop()
-        if worker.under_way == 1:
-            self._free.insert(0, worker)
-        end = max(self._ends.get(worker.number, 0.0), time.perf_counter())
-        end += self._rest * len(call.works)
-        self._ends[worker.number] = end
-        if len(self._ends) == self._number and not self.all_given:
-            self.all_given = time.perf_counter()
-        heapq.heappush(self._calls, (end, next(self._count), worker, call))
-
-    def next(self, seconds: float) -> Outcome | None:
-        """The call that comes back first, if it does in so long."""
-        if not self._calls or self._calls[0][0] - time.perf_counter() > seconds:
-            time.sleep(seconds)
-            return None
-        end, _, worker, call = heapq.heappop(self._calls)
-        time.sleep(max(0.0, end - time.perf_counter()))
-        worker.under_way -= 1
-        self._free.append(worker)
-        return Outcome(worker, call, facts=fact_table(map(self._fact, call.works)))
-
-    def leave(self, worker: Held) -> None:
-        """They stay."""
-
-    def avoid(self, nodes: Collection[str]) -> None:
-        """They stay."""
-
-    def end(self) -> None:
-        """They are gone."""
-
-    def seconds(self) -> float:
-        """None are paid for."""
-        return 0.0
-
-    def _fact(self, work: Work) -> Fact:
-        digest = hashlib.sha256(work.request_id.encode()).hexdigest()
-        return Fact(
-            request_id=work.request_id,
-            status=OK,
-            image=PICTURE,
-            mask=PICTURE,
-            image_sha256=digest,
-            mask_sha256=digest[::-1],
-            extras=[],
-            quality=[("coverage", 0.5), ("seam", 1.0)],
-            seconds=[("sleep", self._rest), ("store", 0.1)],
-            made_by="here:1",
-            node="here",
-        )
-
-
-def _id(number: int) -> str:
-    return f"plate-crack-s1-{number:09d}"
-
-
-def _print(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
-
-
-def write_manifest(folder: Path, rows: int) -> Path:
-    """A manifest of so many requests with one picture."""
-    files = folder / "files"
-    files.mkdir(parents=True)
-    part = draw_part(0, 48, "blowhole")
-    (files / "good.png").write_bytes(encode_png(part.image))
-    (files / "trimap.png").write_bytes(encode_png(trimap.compose(part.mask)))
-    path = folder / "manifest.parquet"
-    with pq.ParquetWriter(path, SCHEMA) as writer:
-        for start in range(0, rows, PART):
-            numbers = range(start, min(rows, start + PART))
-            writer.write_table(pa.Table.from_pylist([_asked(n) for n in numbers[:1]], SCHEMA))
-            writer.write_table(_many(numbers[1:]))
-    return path
-
-
-def _asked(number: int) -> Row:
-    return {
-        "request_id": _id(number),
-        "object": "plate",
-        "defect": "crack",
-        "image": {"bytes": None, "path": "files/good.png"},
-        "trimap": {"bytes": None, "path": "files/trimap.png"},
-        "prompt": "a crack in a plate",
-        "seed": number,
-    }
-
-
-def _many(numbers: range) -> pa.Table:
-    """As :func:`_asked`, quickly."""
-    one = pa.Table.from_pylist([_asked(0)], SCHEMA)
-    same = one.take(pa.array(np.zeros(len(numbers), np.int64)))
-    ids, seeds = pa.array([_id(n) for n in numbers]), pa.array(numbers, pa.int64())
-    same = same.set_column(0, SCHEMA.field("request_id"), ids)
-    return same.set_column(SCHEMA.get_field_index("seed"), SCHEMA.field("seed"), seeds)
-
-
-def _checks(path: Path) -> tuple[Manifest, RequestChecks]:
-    manifest = Manifest(str(path))
-
-    def inspect(uri: str) -> ModelFacts:
-        return ModelFacts(uri=uri, fingerprint=PRINT)
-
-    return manifest, RequestChecks(
-        manifest, RowModels(manifest.resolve, inspect(MODEL), inspect, {})
-    )
-
-
-def filled_roster(manifest: Manifest, checks: RequestChecks, done: int) -> Roster:
-    """What a check of ``manifest`` would have found; the rows up to ``done`` have prints made of
-    their ids, as the ledger's have, the others their own."""
-    roster = Roster()
-    first = checks.check(_asked(0))
-    for number in range(manifest.rows):
-        if number < done:
-            prints = Fingerprints(_print(_id(number)), first.source, first.trimap, first.model)
-        else:
-            row: dict[str, Any] = _asked(number)
-            prints = fingerprints(row, first.source, first.trimap, first.model)
-        roster.add(_id(number), number, prints)
-    return roster
-
-
-def index_rows(start: int, size: int) -> pa.Table:
-    """Rows of an index, with ids and fingerprints of their own."""
-    names = [_id(number) for number in range(start, start + size)]
-    row = {
-        "object": "plate",
-        "defect": "crack",
-        "status": OK,
-        "image": PICTURE,
-        "mask": PICTURE,
-        "image_sha256": PRINT,
-        "mask_sha256": PRINT,
-        "extras": [],
-        "prompt": "a crack in a plate",
-        "model": MODEL,
-        "quality": [("coverage", 0.5)],
-        "seconds": [("sleep", 1.0)],
-    }
-    one = pa.Table.from_pylist([row], INDEX)
-    table = one.take(pa.array(np.zeros(size, np.int64)))
-    for name, values in (("request_id", names), ("request_fingerprint", list(map(_print, names)))):
-        place = INDEX.get_field_index(name)
-        table = table.set_column(place, INDEX.field(name), pa.array(values))
-    return table
-
-
-def filled_ledger(folder: Path, rows: int) -> Ledger:
-    """An index of so many rows."""
-    ledger = Ledger(Location.of(str(folder)))
-    ledger.claim(INDEX)
-    for start in range(0, rows, PART):
-        ledger.append(index_rows(start, min(PART, rows - start)))
-    return ledger
 
 
 def _resident() -> float:

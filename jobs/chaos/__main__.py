@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -21,8 +21,9 @@ from jobs.chaos.clock import Clock
 from jobs.chaos.crew import Crew
 from jobs.chaos.faulty_store import FaultyStore
 from jobs.chaos.inputs import sleeping, write_manifest
-from jobs.chaos.local_cluster import PLACE, LocalCluster
+from jobs.chaos.local_cluster import LocalCluster
 from jobs.chaos.outputs import Bucket, Disk, Output, small_disks_work
+from jobs.chaos.own_ray import LOOPBACK, PLACE, free_port
 from jobs.chaos.rounds import Ended, Job, run_round, undisturbed
 from jobs.chaos.schedule import KINDS, ROWS, Pending, draw_schedule
 from jobs.chaos.strikes import World
@@ -79,8 +80,8 @@ def main(
                 cluster=cluster, crew=crew, store=store, output=output, clock=clock, pace=pace
             )
             tell = console.print if log else _quiet
-            rounds.append(run_round(job, world, pending, wanted, said, tell))
-            output.close()
+            with closing(output), closing(crew):
+                rounds.append(run_round(job, world, pending, wanted, said, tell))
             console.print(
                 f"round {number}: {place}, {rounds[-1].struck.total()} faults, "
                 f"{rounds[-1].seconds:.0f} s; {len(pending)} to come"
@@ -100,46 +101,43 @@ def _world(
 ) -> Iterator[tuple[Path, LocalCluster, FaultyStore, Clock, str]]:
     """A folder, a cluster, a store, a clock, and the store's own address; gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=PLACE))
-    with ExitStack() as closing:
+    with ExitStack() as stack:
         if keep:
             console.print(f"all of it is kept in {folder}")
         else:
-            closing.callback(shutil.rmtree, folder, ignore_errors=True)
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
         os.environ.update(
             AWS_ACCESS_KEY_ID="test",
             AWS_SECRET_ACCESS_KEY="test",  # noqa: S106
             AWS_DEFAULT_REGION="us-east-1",
             XDG_CACHE_HOME=str(folder / "cache"),
         )  # fmt: skip
-        upstream = closing.enter_context(_server())
+        upstream = stack.enter_context(_server())
         store = FaultyStore(upstream, seed)
-        closing.callback(store.close)
+        stack.callback(store.close)
         os.environ["AWS_ENDPOINT_URL"] = store.endpoint
         clock = Clock(folder)
         cluster = LocalCluster(nodes, folder / "ray")
-        closing.callback(cluster.close)
+        stack.callback(cluster.close)
         yield folder, cluster, store, clock, upstream
 
 
 @contextmanager
 def _server() -> Iterator[str]:
     """Moto's S3 server, a program of its own."""
-    import socket
     import urllib.request
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    port = free_port()
+    words = [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(300):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=5).close()
+                urllib.request.urlopen(f"http://{LOOPBACK}:{port}/moto-api/", timeout=5).close()
                 break
             except OSError:
                 time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{LOOPBACK}:{port}"
     finally:
         process.kill()
         process.wait()

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jobs.chaos.own_ray import PATIENCE
+
 DONE = (0, 3)
 LAST_SECONDS = 90.0
 
@@ -44,7 +46,7 @@ class Crew:
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str]
     ) -> None:
         self._command, self._folder = list(command), folder
-        self._environment = {**os.environ, **environment}
+        self._environment = environment
         self._count = 0
         self.alive: list[Driver] = []
         self.ends: Counter[tuple[int, str]] = Counter()
@@ -59,7 +61,7 @@ class Crew:
         with told.open("wb") as file:
             process = subprocess.Popen(
                 [sys.executable, "-m", "jobs.cli", *self._command],
-                env=self._environment,
+                env={**_as_ray_has_it(), **self._environment},
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -103,6 +105,12 @@ class Crew:
                 driver.process.send_signal(signal.SIGCONT)
                 driver.frozen = False
 
+    def close(self) -> None:
+        """No driver outlives this."""
+        for driver in self.alive:
+            driver.process.kill()
+            driver.process.wait()
+
     def finish(self) -> list[str]:
         """Wait for the rest; says what did not end by itself."""
         self.thaw()
@@ -117,3 +125,9 @@ class Crew:
                 driver.process.wait()
         self._note_ends()
         return faults
+
+
+def _as_ray_has_it() -> dict[str, str]:
+    """This program's environment, without the patience that nodes are started with: a driver whose
+    head is gone would wait for it."""
+    return {name: value for name, value in os.environ.items() if name not in PATIENCE}

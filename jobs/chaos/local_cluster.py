@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 import signal
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
+from tenacity import Retrying, stop_after_attempt
+
+from jobs.chaos.own_ray import (
+    LOOPBACK,
+    OBJECT_STORE,
+    end_processes_of,
+    free_port,
+    let_nodes_take_their_time,
+    prepare_environment,
+)
 
 CPUS = 2
-OBJECT_STORE = 80 * 1024 * 1024
-PLACE = Path("/tmp")  # noqa: S108
-"""Sockets' paths must be short."""
+ATTEMPTS = 5
+PORTS = ("metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
+"""Of a node's agents; Ray gives an agent that is to choose one 30 s."""
 
 
 class LocalCluster:
@@ -23,28 +34,40 @@ class LocalCluster:
     process's environment. To be made before Ray is imported."""
 
     def __init__(self, nodes: int, temporary: Path) -> None:
-        os.environ.update(
-            RAY_AUTH_MODE="token",
-            RAY_AUTH_TOKEN=secrets.token_hex(32),
-            RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
-            RAY_BACKEND_LOG_LEVEL="fatal",
-            RAY_worker_niceness="0",
-        )
+        prepare_environment()
+        let_nodes_take_their_time()
+        self._nodes_beside, self._temporary = nodes, temporary
+        self._clusters: list[Any] = []
+        self._start()
+
+    def _start(self) -> None:
         from ray.cluster_utils import Cluster
 
         self._common: dict[str, Any] = {
             "object_store_memory": OBJECT_STORE,
-            "node_ip_address": "127.0.0.1",
-            "temp_dir": str(temporary),
+            "node_ip_address": LOOPBACK,
+            "temp_dir": f"{self._temporary}{len(self._clusters)}",
         }
         self._cluster = Cluster()
-        self._cluster.add_node(num_cpus=0, include_dashboard=False, **self._common)
+        self._clusters.append(self._cluster)
+        self._add(num_cpus=0, include_dashboard=False)
         os.environ["RAY_ADDRESS"] = self._cluster.address
-        for _ in range(nodes):
+        for _ in range(self._nodes_beside):
             self.add_node()
 
     def add_node(self) -> None:
-        self._cluster.add_node(num_cpus=CPUS, **self._common)
+        """One more, that works."""
+        self._add(num_cpus=CPUS)
+
+    def _add(self, **more: Any) -> None:
+        """On a busy machine Ray's own limits end some nodes while they start. What has a port
+        already is not waited for."""
+
+        def add() -> None:
+            ports = {name: free_port() for name in PORTS}
+            self._cluster.add_node(**more, **ports, **self._common)
+
+        Retrying(stop=stop_after_attempt(ATTEMPTS), reraise=True)(add)
 
     def lose_node(self, rng: random.Random) -> None:
         """All of a node's processes die at once; another node comes."""
@@ -58,6 +81,33 @@ class LocalCluster:
         self._cluster.remove_node(node, allow_graceful=False)
         self.add_node()
 
+    def drain_node(self, rng: random.Random, seconds: float) -> Callable[[], None]:
+        """Tell a node's workers that it goes in so many ``seconds``, as clouds do; what is returned
+        takes it away, and another node comes."""
+        from ray.core.generated.autoscaler_pb2 import DrainNodeReason
+
+        cluster, node = self._cluster, self._node(rng)
+        reason = DrainNodeReason.DRAIN_NODE_REASON_PREEMPTION
+        end = int((time.time() + seconds) * 1000)
+        node.get_gcs_client().drain_node(node.node_id, reason, "a spot notice", end, timeout=10)
+
+        def gone() -> None:
+            if cluster is self._cluster and node in cluster.worker_nodes:
+                cluster.remove_node(node, allow_graceful=False)
+                self.add_node()
+
+        return gone
+
+    def lose_head(self) -> None:
+        """All of the head's processes die at once; the other nodes find out by themselves. Drivers
+        that are started from now on join another cluster."""
+        for processes in self._cluster.head_node.all_processes.values():
+            for one in processes:
+                with suppress(ProcessLookupError):
+                    os.kill(one.process.pid, signal.SIGKILL)
+                    one.process.wait()
+        self._start()
+
     def kill_worker(self, rng: random.Random) -> bool:
         """Kill one process that works; whether there was one."""
         found = self.workers()
@@ -70,7 +120,7 @@ class LocalCluster:
     def workers(self) -> list[psutil.Process]:
         """Processes that do a job's work, oldest first."""
         found = []
-        for node in self._nodes():
+        for node in [one for cluster in self._clusters for one in cluster.worker_nodes]:
             with suppress(psutil.NoSuchProcess):
                 for process in psutil.Process(_raylet_of(node)).children(recursive=True):
                     with suppress(psutil.NoSuchProcess):
@@ -80,7 +130,10 @@ class LocalCluster:
         return sorted(found, key=lambda process: process.pid)
 
     def close(self) -> None:
-        self._cluster.shutdown()
+        for cluster in self._clusters:
+            with suppress(Exception):  # of one whose head was lost
+                cluster.shutdown()
+        end_processes_of(self._temporary)
 
     def _nodes(self) -> list[Any]:
         return sorted(self._cluster.worker_nodes, key=_raylet_of)

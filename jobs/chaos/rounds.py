@@ -19,7 +19,8 @@ from jobs.chaos.strikes import World, strike
 TICK_SECONDS = 0.2
 ROUND_SECONDS = 1500.0
 """A round that takes longer is stuck."""
-GONE_SECONDS = 20.0
+GONE_SECONDS = 80.0
+"""Workers of a cluster without a head end after 60."""
 WAITING = 4
 """So many faults may wait for something to strike while others go before them."""
 

@@ -31,6 +31,8 @@ KINDS: Mapping[str, Kind] = {
     "worker killed": Kind(share=22, where="any", of="processes"),
     "raylet killed": Kind(share=3, where="any", of="processes"),
     "node lost": Kind(share=3, where="any", of="processes"),
+    "node drained": Kind(share=3, where="any", of="processes"),
+    "head lost": Kind(share=1, where="any", of="processes"),
     "driver killed": Kind(share=3, where="any", of="processes"),
     "two drivers": Kind(share=2, where="any", of="processes"),
     "frozen driver, another takes over": Kind(share=2, where="any", of="processes"),

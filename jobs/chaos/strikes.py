@@ -91,6 +91,24 @@ def _node(fault: Fault, world: World, rng: random.Random) -> bool:
     return True
 
 
+def _drained(fault: Fault, world: World, rng: random.Random) -> bool:
+    """A spot notice, and some seconds later the node is gone."""
+    del fault
+    if not world.is_working():
+        return False
+    seconds = rng.uniform(5, 25)
+    world.after(seconds, world.cluster.drain_node(rng, seconds))
+    return True
+
+
+def _head(fault: Fault, world: World, rng: random.Random) -> bool:
+    del fault, rng
+    if not world.is_working():
+        return False
+    world.cluster.lose_head()
+    return True
+
+
 def _killed(fault: Fault, world: World, rng: random.Random) -> bool:
     del fault
     return world.crew.signal_one(rng, signal.SIGKILL, rng.uniform(0, 30))
@@ -169,6 +187,8 @@ STRIKES: dict[str, Callable[[Fault, World, random.Random], bool]] = {
     "worker killed": _worker,
     "raylet killed": _raylet,
     "node lost": _node,
+    "node drained": _drained,
+    "head lost": _head,
     "driver killed": _killed,
     "SIGTERM": _terminated,
     "two drivers": _two,

@@ -61,8 +61,8 @@ def run_demo(
     """
     from adabldm.judging.options import JudgeOptions
     from adabldm.sampling.options import FastOptions
-    from cluster.generate.flow import Pool
-    from cluster.generate.job import GenerationSpec
+    from cluster.generate.pool import Pool
+    from cluster.generate.spec import GenerationSpec
     from jobs.sheets import contact_sheet
     from jobs.verbs import generate, plan, prepare, report, verify
     from jobs.verbs.judge_options import CANDIDATES, RETRIES

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adabldm.core.faults import InputFault
-from cluster.generate.job import CheckedJob, GenerationSpec, checked
+from cluster.generate.checked import CheckedJob, checked
 from cluster.generate.rate import Rate, measured_rate
+from cluster.generate.spec import GenerationSpec
 from cluster.models.kinds import Backend, kind_of
 from cluster.models.loading import ModelFault, load_backend
 
@@ -60,7 +61,7 @@ def forecast(spec: GenerationSpec, images_per_second: float | None) -> Forecast:
     output.
 
     The rate is ``images_per_second`` of a worker, or is measured here. Raises as
-    :func:`cluster.generate.job.checked` and :func:`cluster.generate.rate.measured_rate`.
+    :func:`cluster.generate.checked.checked` and :func:`cluster.generate.rate.measured_rate`.
     """
     with checked(spec) as job:
         rate = None

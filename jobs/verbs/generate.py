@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from adabldm.core.faults import ExitCode, InputFault, JobFault, Terminated, one_line
+from adabldm.core.faults import (
+    ExitCode,
+    InputFault,
+    JobFault,
+    Terminated,
+    of_the_world,
+    one_line,
+)
 from adabldm.core.redaction import redacted
 from adabldm.sampling.options import ExactOptions, FastOptions, options_of
 from cluster.storage.location import location
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
     from cluster.generate.budget import Budget
     from cluster.generate.compute_batch import ComputeBatch
     from cluster.generate.driver import Tally
-    from cluster.generate.job import GenerationSpec
+    from cluster.generate.spec import GenerationSpec
     from cluster.output.export.job import ExportSpec
 
 BATCH_SIZE = 4
@@ -223,8 +232,8 @@ def main(
         --workers 8 --dry-run --rate 1.9 --price 1.2
     adabldm generate --manifest plan --model base --output out --candidates 4 --mask refined
     """
-    from cluster.generate.flow import Pool
-    from cluster.generate.job import GenerationSpec
+    from cluster.generate.pool import Pool
+    from cluster.generate.spec import GenerationSpec
     from cluster.launch.session import default_gpus
     from jobs.verbs import forecast
 
@@ -320,14 +329,8 @@ def run(
         tracker.update(before + tally.committed + waiting, note)
 
     try:
-        outcome = generate(spec, progress, warn)
-    except JobFault as fault:
-        print(f"stopped: {one_line(fault)}. The same command continues.", file=sys.stderr)
-        raise typer.Exit(ExitCode.STOPPED) from fault
-    except KeyboardInterrupt as ended:
-        word = "terminated" if isinstance(ended, Terminated) else "interrupted"
-        print(f"{word}. The same command continues.", file=sys.stderr)
-        raise typer.Exit(ExitCode.STOPPED) from None
+        with _told_that_it_continues():
+            outcome = generate(spec, progress, warn)
     finally:
         if tracker is not None:
             tracker.__exit__(None, None, None)
@@ -338,6 +341,24 @@ def run(
     if told := tally_lines.hint(outcome):
         print(told, file=sys.stderr)
         raise typer.Exit(ExitCode.SOME_FAILED)
+
+
+@contextmanager
+def _told_that_it_continues() -> Iterator[None]:
+    """What stops a run is its last line, with exit code 1."""
+    try:
+        yield
+        return
+    except BrokenPipeError:
+        raise
+    except JobFault as fault:
+        line = f"stopped: {one_line(fault)}"
+    except OSError as error:
+        line = f"stopped: {of_the_world(error)}"
+    except KeyboardInterrupt as ended:
+        line = "terminated" if isinstance(ended, Terminated) else "interrupted"
+    print(f"{line}. The same command continues.", file=sys.stderr)
+    raise typer.Exit(ExitCode.STOPPED)
 
 
 def parse_workers(text: str) -> tuple[int, int]:

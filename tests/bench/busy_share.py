@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from adabldm.sampling.options import ExactOptions
-from cluster.generate.flow import Pool, run
+from cluster.generate.flow import run
+from cluster.generate.pool import Pool
 from cluster.generate.windows import pending_windows
 from cluster.generate.worker import WorkerSettings
 from cluster.launch.session import ray_session

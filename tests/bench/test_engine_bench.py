@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from adabldm.sampling.options import ExactOptions
-from cluster.generate.flow import Pool, run
+from cluster.generate.flow import run
+from cluster.generate.pool import Pool
 from cluster.generate.windows import PendingWindow, pending_windows
 from cluster.generate.worker import Worker, WorkerSettings
 from cluster.manifest.reader import Manifest

@@ -10,7 +10,8 @@ import pytest
 from adabldm.core.faults import InputFault, JobFault
 from adabldm.sampling.options import ExactOptions
 from cluster.generate.budget import Budget, Spending
-from cluster.generate.flow import Pool, run
+from cluster.generate.flow import run
+from cluster.generate.pool import Pool
 from cluster.generate.protocol import OK, Fact, Work, fact_table, works_of
 from cluster.generate.worker import WorkerSettings
 from cluster.generate.workers import Call, Held, Outcome

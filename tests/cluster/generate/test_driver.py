@@ -10,7 +10,7 @@ import pytest
 
 from adabldm.core.faults import JobFault
 from cluster.generate.driver import Driver, _refuse_lost
-from cluster.generate.flow import Pool
+from cluster.generate.pool import Pool
 from cluster.generate.protocol import FAILED, Fact
 from cluster.generate.settling import Settling
 from cluster.generate.windows import PendingWindow, pending_windows
@@ -86,3 +86,16 @@ def failed(count: int, *, own: bool, first: int = 0) -> list[Fact]:
 def test_each_request_has_one_row_whatever_comes_twice(tmp_path: Path) -> None:
     told = failed(5, own=True)
     assert len(index_of(drive(tmp_path, [*told, *told]))) == 5
+
+
+@pytest.mark.parametrize("error", [OSError("Kernel error: 403 Forbidden"), RuntimeError("why")])
+def test_whatever_stops_a_driver_what_is_there_is_committed_first(
+    error: Exception, tmp_path: Path
+) -> None:
+    def told() -> Iterator[Fact]:
+        yield from failed(5, own=True)
+        raise error
+
+    with pytest.raises(type(error)):
+        drive(tmp_path, told())
+    assert len(index_of(tmp_path / "out")) == 5

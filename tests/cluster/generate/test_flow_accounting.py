@@ -11,7 +11,8 @@ import pytest
 from adabldm.core.faults import JobFault
 from adabldm.sampling.options import ExactOptions
 from cluster.generate import alone, flow, suspects, troubles
-from cluster.generate.flow import Pool, run
+from cluster.generate.flow import run
+from cluster.generate.pool import Pool
 from cluster.generate.protocol import (
     AGAIN,
     CANARY,

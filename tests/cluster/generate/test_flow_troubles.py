@@ -9,7 +9,8 @@ import pytest
 from adabldm.core.faults import JobFault
 from adabldm.sampling.options import ExactOptions
 from cluster.generate import alone, suspects, troubles
-from cluster.generate.flow import Pool, run
+from cluster.generate.flow import run
+from cluster.generate.pool import Pool
 from cluster.generate.protocol import works_of
 from cluster.generate.worker import WorkerSettings
 from cluster.storage.location import Location

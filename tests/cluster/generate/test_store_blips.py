@@ -25,6 +25,8 @@ from cluster.manifest import parquet_guard
 from cluster.manifest.parquet_guard import open_parquet
 from cluster.manifest.picture_checks import PictureChecks, PictureFault, PictureSource
 from cluster.manifest.reader import Manifest
+from cluster.manifest.real_defects import read_real_defects, write_real_defects
+from cluster.output.run_json import RunBinding, read_run
 from cluster.storage.location import Location
 from tests.conftest import ROOT
 from tests.support.making import good_png, write_manifest
@@ -178,6 +180,78 @@ def test_a_store_that_denies_a_picture_for_a_moment_condemns_no_request(
     rule = "may not be read" if isinstance(error, PermissionError) else "there is no such file"
     assert failed.reason == f"image: s3://bucket/good.png: {rule}"
     assert settle(unread, work) is not None  # believed at once, for a while
+
+
+@pytest.mark.parametrize("denials", [5, 99])
+def test_a_403_while_pictures_are_checked_is_not_believed_at_once(
+    denials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = in_memory(good_png(0))
+    errors: list[Exception] = [PermissionError("Forbidden")] * denials
+    checks = PictureChecks(lambda *_: None)
+    monkeypatch.setattr(Location, "read", failing(errors, Location.read))
+    if denials == 5:
+        assert checks.image(PictureSource(None, place)).size
+        assert not errors
+        return
+    with pytest.raises(PictureFault, match=r"cannot be read \(Forbidden\)"):
+        checks.image(PictureSource(None, place))
+    left = len(errors)
+    with pytest.raises(PictureFault, match="cannot be read"):
+        checks.trimap(PictureSource(None, place))
+    assert len(errors) == left - 1  # believed at once, for a while
+
+
+@pytest.mark.parametrize("denials", [5, 99])
+def test_a_403_on_a_manifest_is_not_believed_at_once(
+    denials: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = [PermissionError("Forbidden")] * denials
+    place = in_memory(parquet())
+    monkeypatch.setattr(MemoryFileSystem, "open", failing(errors, MemoryFileSystem.open))
+    if denials == 5:
+        with open_parquet(place) as found:
+            assert found.metadata.num_rows == 2
+        assert not errors
+        return
+    with pytest.raises(InputFault, match="PermissionError"):
+        open_parquet(place)
+
+
+BLIPS = [PermissionError("Forbidden"), OSError("SlowDown"), ChecksumError("did not match")]
+
+
+@pytest.mark.parametrize("blip", [*BLIPS, "a page"], ids=str)
+@pytest.mark.parametrize("what", ["run.json", "real defects"])
+def test_what_a_store_gives_wrongly_for_a_moment_is_not_believed(
+    what: str, blip: Exception | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = Location("memory", f"/blips/{tmp_path.name}")
+    binding = RunBinding(model="m", model_fingerprint="0", config={})
+    binding.bind(output)
+    place = output.join("real.parquet")
+    write_real_defects(place, [])
+
+    def look() -> object:
+        return read_run(output) if what == "run.json" else read_real_defects(place)
+
+    wanted, real = look(), MemoryFileSystem.open
+    left = [4 if isinstance(blip, Exception) else 2]
+
+    def unsteady(*words: Any, **named: Any) -> Any:
+        if not left[0]:
+            return real(*words, **named)
+        left[0] -= 1
+        if isinstance(blip, Exception):
+            raise blip
+        return io.BytesIO(b"<html>Sign in, guest</html>")
+
+    monkeypatch.setattr(MemoryFileSystem, "open", unsteady)
+    assert look() == wanted
+    assert not left[0]
+    left[0] = 99
+    with pytest.raises((JobFault, InputFault)):
+        look()
 
 
 def works_of_one() -> Work:

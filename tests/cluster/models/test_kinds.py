@@ -11,8 +11,9 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from adabldm.sampling.options import ExactOptions
-from cluster.generate.flow import Pool
-from cluster.generate.job import GenerationSpec, checked
+from cluster.generate.checked import checked
+from cluster.generate.pool import Pool
+from cluster.generate.spec import GenerationSpec
 from cluster.models.kinds import PIPELINE, Backend, inspect_model, kind_of
 from cluster.storage.location import Location
 from tests.support.making import Row, write_manifest

@@ -1,14 +1,18 @@
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import tenacity.nap
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from adabldm.core.faults import JobFault
 from cluster.output import index as module
+from cluster.output.delta_index import LOOKS
 from cluster.output.index import COMMIT_ATTEMPTS, Ledger, Superseded
 from cluster.output.schema import INDEX
+from cluster.output.tally import tally_of
 from cluster.storage.location import Location
 
 
@@ -101,11 +105,15 @@ def test_an_index_that_was_made_in_vain_is_taken_back(tmp_path: Path) -> None:
     assert ids(output) == ["a"]
 
 
-@pytest.mark.parametrize("failures", [COMMIT_ATTEMPTS - 1, COMMIT_ATTEMPTS])
-def test_a_store_that_fails_in_passing_is_asked_again_and_not_for_ever(
-    failures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("most", [COMMIT_ATTEMPTS, LOOKS])
+def test_a_place_that_fails_in_passing_is_asked_again_and_not_for_ever(
+    most: int, late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver, write = Ledger(Location.of(str(tmp_path))), module.write_deltalake
+    failures = most if late else most - 1
+    if most == LOOKS:
+        driver._folder = Location("s3", "bucket/index")
     driver.claim(INDEX)
     errors = [OSError(f"reset {n + 1}") for n in range(failures)]
     waits: list[float] = []
@@ -117,12 +125,12 @@ def test_a_store_that_fails_in_passing_is_asked_again_and_not_for_ever(
 
     monkeypatch.setattr(module, "write_deltalake", unsteady)
     monkeypatch.setattr(tenacity.nap.time, "sleep", waits.append)
-    if failures < COMMIT_ATTEMPTS:
+    if not late:
         driver.append(rows("a"))
-        assert waits == pytest.approx([0.2, 0.4, 0.8, 1.6])
+        assert waits == pytest.approx([0.2 * 2**number for number in range(failures)])
         assert ids(Location.of(str(tmp_path))) == ["a"]
     else:
-        with pytest.raises(JobFault, match=r"cannot be written: reset 5$"):
+        with pytest.raises(JobFault, match=rf"cannot be written: reset {most}$"):
             driver.append(rows("a"))
 
 
@@ -207,7 +215,7 @@ def test_a_driver_that_starts_while_an_index_is_taken_back_makes_its_own(
     assert ids(output) == ["a"]
 
 
-@pytest.mark.parametrize("blips", [3, module.LOOKS])
+@pytest.mark.parametrize("blips", [3, LOOKS])
 def test_a_store_that_is_away_for_a_moment_stops_no_driver(
     blips: int, s3: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +234,7 @@ def test_a_store_that_is_away_for_a_moment_stops_no_driver(
     monkeypatch.setattr(module.DeltaTable, "update_incremental", unsteady)
     monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
     left[0] = blips
-    if blips < module.LOOKS:
+    if blips < LOOKS:
         driver.append(rows("a"))
         left[0] = blips
         Ledger(output).claim(INDEX)
@@ -269,7 +277,7 @@ def test_a_log_that_cannot_be_read_for_a_moment_ends_no_driver(
 
     monkeypatch.setattr(module.DeltaTable, "transaction_version", guest_network)
     monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
-    driver._folder = Location("s3", "bucket/index")  # there it may pass
+    driver._delta.folder = Location("s3", "bucket/index")  # there it may pass
     if failures == 2:
         driver.append(rows("a"))
         assert ids(Location.of(str(tmp_path))) == ["a"]
@@ -278,3 +286,76 @@ def test_a_log_that_cannot_be_read_for_a_moment_ends_no_driver(
         driver.append(rows("a"))
     assert str(ended.value).endswith("index: cannot be read: Json error: unexpected '<'")
     assert "unknown" not in str(ended.value)
+
+
+CALLS = (
+    "__init__", "update_incremental", "transaction_version", "schema", "scan", "delete",
+    "create_write_transaction", "create",
+)  # fmt: skip
+"""What a ledger asks of the library, beside writing rows."""
+RAISED = (
+    OSError("Kernel error: Error interacting with object store: 403 Forbidden"),
+    Exception("Parquet error: EOF"),
+    TableNotFoundError("no log files"),
+)
+
+
+@pytest.mark.parametrize("call", [*CALLS, "write_deltalake"])
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 5, 8])
+def test_whatever_the_library_raises_is_one_fault_of_the_job(
+    call: str, error: Exception, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first call of its kind on, or a later one: nothing else comes out of a driver."""
+    output = Location.of(str(tmp_path / "out"))
+    holder = module if call == "write_deltalake" else module.DeltaTable
+    whole, left = getattr(holder, call), [after]
+
+    def failing(*args: object, **options: object) -> object:
+        left[0] -= 1
+        if left[0] < 0:
+            raise error
+        return whole(*args, **options)
+
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
+    monkeypatch.setattr(holder, call, failing)
+    failed = pa.Table.from_pylist([{"request_id": "a", "status": "failed"}], INDEX)
+    with suppress(JobFault):
+        driver = Ledger(output)
+        driver.claim(INDEX)
+        if after % 2:
+            driver.append(failed)
+            driver.forget_failed(["a"])
+            list(driver.read())
+        driver.tidy(0)
+        driver.discard()
+        Ledger(output).claim(INDEX)
+
+
+@pytest.mark.parametrize("failures", [2, 99])
+def test_rows_that_a_store_breaks_off_are_read_anew(
+    failures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the midst of them too, and each is counted once."""
+    driver = Ledger(Location.of(str(tmp_path)))
+    driver.claim(INDEX)
+    for name in ("a", "b"):
+        one = {"request_id": name, "object": "o", "defect": "d", "status": "ok"}
+        driver.append(pa.Table.from_pylist([one], INDEX))
+    driver._delta.folder = Location("s3", "bucket/index")  # there it may pass
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda _: None)
+    whole, left = Ledger._next, [failures]
+
+    def broken_off(self: Ledger, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        batch = whole(self, batches)
+        if batch is None and left[0]:
+            left[0] -= 1
+            raise JobFault("cannot be read: C Data interface error: External error")
+        return batch
+
+    monkeypatch.setattr(Ledger, "_next", broken_off)
+    if failures == 2:
+        assert tally_of(driver).types["o", "d"].made == 2
+        return
+    with pytest.raises(JobFault, match="External error"):
+        tally_of(driver)

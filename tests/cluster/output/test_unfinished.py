@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from adabldm.sampling.options import ExactOptions
-from cluster.generate.flow import Pool
-from cluster.generate.job import GenerationSpec, generate
+from cluster.generate.job import generate
+from cluster.generate.pool import Pool
+from cluster.generate.spec import GenerationSpec
 from cluster.output.index import Ledger
 from cluster.output.unfinished import clear_unfinished, unfinished
 from cluster.storage.location import Location

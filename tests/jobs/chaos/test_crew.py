@@ -10,6 +10,7 @@ import pytest
 
 from jobs.chaos import crew as module
 from jobs.chaos.crew import Crew
+from jobs.chaos.own_ray import PATIENCE
 
 
 @pytest.fixture
@@ -47,3 +48,19 @@ def test_none_is_started_while_a_file_is_replaced(crew: Crew) -> None:
     crew.hold_until = time.monotonic() + 60
     crew.tend(0)
     assert not crew.alive
+
+
+def test_drivers_do_not_wait_for_a_head_as_long_as_nodes_may_take_to_start(
+    crew: Crew, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in PATIENCE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    program = Path(module.sys.executable)
+    text = program.read_text().replace('"the end"', "sorted(os.environ)")
+    program.write_text(text.replace("import sys", "import os, sys"))
+    told = crew.start(0)
+    until_ended(crew)
+    assert "RAY_AUTH_MODE" in told.last_line()
+    assert not any(name in told.last_line() for name in PATIENCE)
+    crew.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from adabldm.core.faults import JobFault
 from jobs.verbs import generate
 from tests.conftest import Command
 from tests.jobs.verbs.test_generate import finish, verified, wait_for_rows, words
@@ -60,3 +61,28 @@ def test_what_has_failed_is_made_again_where_that_is_asked_for(
     rows = index_of(tmp_path / "out")
     assert [row["status"] for row in rows] == ["ok"] * 4
     assert [row["reason"] for row in rows] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError("Kernel error: 403 Forbidden"), "Kernel error: 403 Forbidden"),
+        (PermissionError(13, "Forbidden", "bucket/key"), "bucket/key: Forbidden"),
+        (JobFault("the store is away"), "the store is away"),
+    ],
+)
+def test_whatever_the_world_does_the_last_line_says_that_the_same_command_continues(
+    error: Exception,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    def stopped(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("cluster.generate.job.generate", stopped)
+    with pytest.raises(typer.Exit) as ended:
+        generate.main(manifest="m", model="sleep://0", output=str(tmp_path), gpus_per_worker=0)
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().err == f"stopped: {line}. The same command continues.\n"
