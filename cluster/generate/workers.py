@@ -21,6 +21,7 @@ from cluster.generate.protocol import Work, work_table
 from cluster.generate.settings import WorkerSettings
 from cluster.generate.worker import Worker
 from cluster.launch.head import AWAY_SECONDS, Head
+from cluster.launch.own_node import OwnNode
 
 WORKER_DIED = "worker died"
 MOST_STILLBORN = 8
@@ -109,6 +110,7 @@ class RayWorkers:
         self._stillborn = 0
         self._seconds = 0.0
         self._head: Head | None = None
+        self._own_node: OwnNode | None = None
 
     def want(self, number: int) -> None:
         staying = sum(not one.leaving for one in self._held.values())
@@ -135,6 +137,8 @@ class RayWorkers:
     def next(self, seconds: float) -> Outcome | None:
         if self._head is not None and self._head.is_lost:
             raise JobFault(f"Ray: its head has not answered for {AWAY_SECONDS:g} s")
+        if self._own_node is not None and self._own_node.is_lost:
+            raise JobFault("Ray: the node that this program works from has died")
         try:
             worker, call, answer = self._arrived.get(timeout=seconds)
         except Empty:
@@ -183,6 +187,7 @@ class RayWorkers:
         if not ray.is_initialized():
             raise JobFault("the connection to Ray is gone")
         self._head = self._head or Head(ray.get_runtime_context().gcs_address)
+        self._own_node = self._own_node or OwnNode()
         resources: dict[str, Any] = {"num_cpus": 0, "num_gpus": self._pool.gpus}
         if not self._pool.gpus:
             resources = {"num_cpus": 1}

@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import typer
 
@@ -38,6 +39,23 @@ def test_sigterm_commits_what_is_there_and_says_that_the_same_command_continues(
     assert code == 0, err
     assert f"made {60 - there} pairs, {there} were there" in out
     verified(start, output)
+
+
+def test_a_machine_whose_own_ray_dies_does_not_wait_for_ever(
+    start: Command, tmp_path: Path
+) -> None:
+    manifest, output = write_manifest(tmp_path / "in", 200), tmp_path / "out"
+    command = words(manifest, output, "sleep://500", "--workers", "1", "--batch-size", "2")
+    process = start(*command, RAY_ADDRESS="")
+    wait_for_rows(output, 1)
+    (raylet,) = (p for p in psutil.Process(process.pid).children() if p.name() == "raylet")
+    raylet.kill()
+    code, _, err = finish(process)
+    assert code == 1, err
+    line = (
+        "stopped: Ray: the node that this program works from has died. The same command continues."
+    )
+    assert err.splitlines()[-1] == line
 
 
 def test_what_has_failed_is_made_again_where_that_is_asked_for(
