@@ -156,7 +156,7 @@ def _spending(
     spec: GenerationSpec, output: Location, worker_seconds: Callable[[], float]
 ) -> Spending:
     """What the run will spend, beside what earlier ones have told."""
-    told = read_progress(output)
+    told = read_progress(output, surely=True)
     before = (told.worker_hours, told.cost or 0.0) if told is not None else (0.0, 0.0)
     return Spending(spec.budget, worker_seconds, *before)
 

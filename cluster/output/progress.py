@@ -10,6 +10,7 @@ from typing import Literal
 
 from adabldm.core.json_text import load_json
 from cluster.output.index import FOLDER
+from cluster.storage.doubt import believed
 from cluster.storage.location import Location
 
 FILE = f"{FOLDER}/_progress.json"
@@ -42,9 +43,17 @@ def write_progress(output: Location, progress: RunProgress) -> None:
         output.join(FILE).write(json.dumps(asdict(progress)).encode())
 
 
-def read_progress(output: Location) -> RunProgress | None:
-    """What was told last, None if nothing was, or nothing that can be read."""
+def read_progress(output: Location, *, surely: bool = False) -> RunProgress | None:
+    """What was told last, None if nothing was, or nothing that can be read.
+
+    ``surely`` asks a store that is away, denies or gives another's page again, for about 25 s.
+    """
+    place = output.join(FILE)
+
+    def look() -> RunProgress:
+        return RunProgress(**load_json(place.read(MAX_BYTES)))
+
     try:
-        return RunProgress(**load_json(output.join(FILE).read(MAX_BYTES)))
+        return believed(place, look) if surely else look()
     except (OSError, ValueError, TypeError):
         return None
