@@ -67,7 +67,7 @@ def show(objects: Sequence[Mapping[str, Any]]) -> None:
                 "-" if kid is None else f"{kid['value']:.3f} ± {kid['standard_error']:.3f}",
                 str(one["outside"]),
             )
-    Console(width=110).print(table)
+    Console(width=140).print(table)
 
 
 def main(
