@@ -109,7 +109,7 @@ class ResidentAutoencoderPhase:
     def batch(self, indices: Sequence[int]) -> tuple[torch.Tensor, ...]:
         images, trimaps = self._pictures.images, self._pictures.trimaps
         chance = _chance(self._seed, self.name, indices[0], images.device)
-        place = random_streams.stream(self._seed, f"{self.name}/window", indices[0])
+        place = random_streams.stream(self._seed, f"{self.name}/batch window", indices[0])
         chosen = torch.randint(len(images), (len(indices),), generator=chance, device=images.device)
         top, left = (int(at) for at in place.integers(0, images.shape[-1] - self._crop + 1, size=2))
         axes = MIRRORED[int(place.integers(len(MIRRORED)))]
