@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 
 import numpy as np
 import tifffile
@@ -23,6 +24,9 @@ SUFFIXES = (NPY, *TIFFS, PNG)
 
 HEADER_BYTES = 4096
 FLOATS = ("float16", "float32", "float64")
+HEADERS = Lock()
+"""Python 3.11's parser, by which NumPy reads a header, counts its depth over all threads and raises
+``SystemError`` now and then where two are at it."""
 
 
 class ScoreFault(ValueError):
@@ -40,7 +44,8 @@ def decode(data: bytes, suffix: str) -> np.ndarray:
     also for numbers that are not finite."""
     if suffix == NPY:
         shape = _npy_size(data, len(data))
-        scores = np.load(io.BytesIO(data), allow_pickle=False).reshape(shape)
+        with HEADERS:
+            scores = np.load(io.BytesIO(data), allow_pickle=False).reshape(shape)
     else:
         scores = _picture(data, suffix)
     wide = np.float64 if scores.dtype.itemsize == 8 else np.float32
@@ -59,7 +64,8 @@ def _npy_size(data: bytes, length: int) -> tuple[int, int]:
         read: Callable[..., tuple] = np.lib.format.read_array_header_1_0
         if version != (1, 0):
             read = np.lib.format.read_array_header_2_0
-        shape, _, kind = read(file)
+        with HEADERS:
+            shape, _, kind = read(file)
     except (ValueError, SyntaxError, TypeError, EOFError, OverflowError, MemoryError) as error:
         raise ScoreFault("is not a whole .npy file") from error
     if kind.name not in FLOATS:
