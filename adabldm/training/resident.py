@@ -68,7 +68,7 @@ class Latents:
         measured: int,
     ) -> tuple[Latents, float]:
         """All of a pool, encoded; and the factor that brings the first ``measured`` to unit
-        variance, by which they are scaled."""  # fmt: skip
+        variance, by which they are scaled."""
         device = next(vae.parameters()).device
         pictures = Pictures.of(examples, len(examples), device)
         means, stds = [], []

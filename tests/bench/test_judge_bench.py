@@ -48,6 +48,7 @@ def test_the_verdicts_on_pairs_that_are_known(shared: Path, side: str) -> None:
             print(f"{root.name}/{folder.name} ({side}):", ", ".join(accepted), flush=True)
             for kind, verdicts in own.items():
                 found[kind] += verdicts
+    assert set(KINDS) <= set(found)
     for kind in KINDS:
         print(f"{side} {kind}: {np.mean([v.reason is None for v in found[kind]]):.1%} accepted")
         for name in FIGURES:
