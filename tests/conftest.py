@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 # One thread, as on a worker: the number of threads decides last bits.
@@ -127,4 +128,17 @@ def start(tmp_path: Path) -> Iterator[Command]:
     for process in running:
         if process.poll() is None:
             process.kill()
+            out, err = process.communicate()
+            print(f"killed at the test's end: {process.args}\n{out}\n{err}\n{state_of_ray()}")
         process.communicate()
+
+
+def state_of_ray() -> str:
+    """What the shared Ray has free, and whether its node lives: why a program waits for it."""
+    import ray
+
+    if not ray.is_initialized():
+        return "no Ray"
+    with suppress(Exception):
+        return f"free: {ray.available_resources()}\nnodes: {ray.nodes()}"
+    return "a Ray that does not answer"
