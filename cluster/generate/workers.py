@@ -177,6 +177,11 @@ class RayWorkers:
         for one in list(self._held.values()):
             one.leaving = True
             self._kill(one)
+        if self._head is not None:
+            self._head.close()
+        if self._own_node is not None:
+            self._own_node.close()
+        self._head = self._own_node = None
 
     def seconds(self) -> float:
         return self._seconds + sum(map(_held_for, list(self._held.values())))

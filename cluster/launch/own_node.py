@@ -6,15 +6,14 @@ ones are asked of a process that is gone, and it would wait for ever.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from threading import Thread
+from threading import Event, Thread
 
 LOOK_SECONDS = 10.0
 
 
 class OwnNode:
-    """The node of the driver that makes this, looked at beside the work until the program ends.
+    """The node of the driver that makes this, looked at beside the work until it is closed.
 
     ``look`` says whether it is there; what it raises says nothing, as when the head is away.
     """
@@ -23,11 +22,15 @@ class OwnNode:
         self._look = look or _asked_of_ray()
         self._every = every
         self.is_lost = False
+        self._closed = Event()
         Thread(target=self._watch, daemon=True, name="own node").start()
 
+    def close(self) -> None:
+        """Look no more."""
+        self._closed.set()
+
     def _watch(self) -> None:
-        while not self.is_lost:
-            time.sleep(self._every)
+        while not self.is_lost and not self._closed.wait(self._every):
             try:
                 self.is_lost = not self._look()
             except Exception:  # noqa: S112

@@ -17,7 +17,7 @@ import pytest
 
 from adabldm.core.images import encode_png
 from jobs import cli
-from jobs.verbs.generate import parse_batch_size
+from jobs.verbs.generate_words import parse_batch_size
 from tests.support.making import SIZE, checks_of, good_png, rows_of, write_manifest
 
 Row = dict[str, Any]

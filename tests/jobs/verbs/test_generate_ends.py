@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -79,6 +80,10 @@ def test_what_has_failed_is_made_again_where_that_is_asked_for(
     rows = index_of(tmp_path / "out")
     assert [row["status"] for row in rows] == ["ok"] * 4
     assert [row["reason"] for row in rows] == [None] * 4
+    deadline = time.monotonic() + 10
+    while watching := {"head", "own node"} & {thread.name for thread in threading.enumerate()}:
+        assert time.monotonic() < deadline, f"after the job there are still {watching}"
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(

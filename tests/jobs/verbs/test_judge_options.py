@@ -8,7 +8,7 @@ import pytest
 
 from adabldm.core.faults import InputFault
 from adabldm.judging.options import JudgeOptions, Limits
-from jobs.verbs.generate import parse_keep
+from jobs.verbs.generate_words import parse_keep
 from jobs.verbs.judge_options import read_judge
 
 NOTHING: dict = {
