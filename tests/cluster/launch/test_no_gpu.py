@@ -38,8 +38,11 @@ def test_a_machine_alone_without_one_is_refused_before_ray_is_started(
     def started(*_: object, **__: object) -> None:
         raise TimeoutError("The current node timed out during startup")
 
+    ended: list[None] = []
     monkeypatch.setattr(ray, "init", started)
+    monkeypatch.setattr(ray, "shutdown", lambda: ended.append(None))  # else the tests' own Ray ends
     with pytest.raises(InputFault, match="this machine has no GPU"), ray_session(1, 1.0):
         pass
     with pytest.raises(JobFault, match="timed out"), ray_session(1, 0):
         pass
+    assert ended
