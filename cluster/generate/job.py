@@ -29,6 +29,7 @@ from cluster.output.tally import OutputTally, tally_of
 from cluster.output.unfinished import clear_unfinished
 from cluster.storage.conditional_put import refuse_without_conditional_put
 from cluster.storage.location import Location
+from cluster.storage.passing_file import clear_passing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,7 @@ def generate(
             before = claim.before
             tally = _drive(spec, job, claim, progress)
             clear_unfinished(job.output, job.ledger.epoch)
+            clear_passing(job.output)
         return Outcome(
             output=job.output,
             requests=job.roster.count(),

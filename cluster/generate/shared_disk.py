@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 
 from adabldm.core.faults import InputFault
 from cluster.manifest.reader import Manifest
 from cluster.storage.location import Location
+from cluster.storage.passing_file import passing_file
 
 ANSWER_SECONDS = 60
 RULE = "is on a disk that {} has not: a cluster of several nodes needs a bucket or a shared disk"
@@ -28,7 +28,7 @@ def refuse_unshared(output: Location, manifest: Manifest, model: str | None, ask
         places[model] = ("model", model)
     if (picture := _local_picture(manifest)) is not None:
         places[picture.path] = ("manifest", manifest.place.shown)
-    seen = output.join(f".seen-{uuid.uuid4().hex}")
+    seen = passing_file(output)
     if output.is_local:
         seen.write(b"")
         places[seen.path] = ("output", output.shown)

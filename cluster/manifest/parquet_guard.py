@@ -35,7 +35,7 @@ CONVERSIONS = {
 MAX_FOOTER_BYTES = 256 * 1024 * 1024
 SCHEMA_KEY = b"ARROW:schema"
 EXTENSION_KEY = b"ARROW:extension:name"
-LOOKS_AGAIN = (0.2, 0.8)
+LOOKS_AGAIN = (0.2, 0.8, 2.0, 4.0)
 """Seconds before a file in a store is looked at again."""
 THRIFT_STRING = 0x18
 FOR_DICTIONARIES = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}

@@ -21,6 +21,7 @@ from cluster.output.run_json import FILE
 from cluster.output.schema import OK, REJECTED, STATUSES
 from cluster.storage.hashing import sha256
 from cluster.storage.location import PARTIAL, Location, TooLargeError
+from cluster.storage.passing_file import is_passing
 
 THREADS = 16
 OF_DESKTOPS = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -85,7 +86,7 @@ def verify(
 def _strays(output: Location, keys: _Seen, pass_over: Callable[[str], None]) -> Iterator[str]:
     for key in output.files():
         ours = key in (FILE, REPORT) or key.split("/")[0] in (FOLDER, PARTIAL)
-        if ours or key in keys:
+        if ours or is_passing(key) or key in keys:
             continue
         if is_of_desktop(key):
             pass_over(key)

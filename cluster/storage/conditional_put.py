@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from contextlib import suppress
 
 from adabldm.core.faults import InputFault, JobFault
 from cluster.storage.doubt import undenied
 from cluster.storage.location import Location
+from cluster.storage.passing_file import passing_file
 
 RULE = "this store writes a file over one that is there although told not to, so two drivers could"
 RULE += " both commit to it; use another store, or a disk"
@@ -21,7 +21,7 @@ def refuse_without_conditional_put(folder: Location) -> None:
     """
     if folder.is_local:
         return
-    probe = folder.join(f".probe-{uuid.uuid4().hex}")
+    probe = passing_file(folder)
     try:
         undenied(probe, lambda: probe.write(b"first"))
         try:

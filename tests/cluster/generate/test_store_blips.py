@@ -93,14 +93,22 @@ def test_a_manifest_in_a_store_is_looked_at_again(monkeypatch: pytest.MonkeyPatc
     assert not errors
 
 
-def test_other_bytes_that_come_once_are_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    place, pages = in_memory(parquet()), [io.BytesIO(b"<html>Sign in, guest</html>")]
+@pytest.mark.parametrize("times", [1, 4])
+def test_other_bytes_that_come_for_some_seconds_are_not_believed(
+    times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(parquet_guard.time, "sleep", slept.append)
+    page = b"<html>Sign in, guest</html>"
+    place, pages = in_memory(parquet()), [io.BytesIO(page) for _ in range(times)]
     real = MemoryFileSystem.open
     monkeypatch.setattr(
         MemoryFileSystem, "open", lambda *words, **_: pages.pop() if pages else real(*words)
     )
     with open_parquet(place) as found:
         assert found.metadata.num_rows == 2
+    assert len(slept) == times
+    assert 0 < sum(slept) < 8
 
 
 class ChecksumError(Exception):
@@ -130,6 +138,7 @@ def test_a_read_in_the_middle_of_a_manifest_is_tried_again(
 def test_a_manifest_that_is_none_is_bad_input_and_a_store_that_is_away_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(parquet_guard, "LOOKS_AGAIN", (0.0, 0.0))
     with pytest.raises(InputFault, match="not a Parquet file"):
         open_parquet(in_memory(b"a,b\n1,2\n" * 9))
     errors: list[Exception] = [OSError("SlowDown")] * 99

@@ -12,6 +12,8 @@ import typer
 from deltalake import DeltaTable, write_deltalake
 
 from adabldm.core.images import encode_png
+from cluster.storage.location import Location
+from cluster.storage.passing_file import passing_file
 from jobs.verbs import generate, verify
 from tests.support.making import write_manifest
 
@@ -105,6 +107,9 @@ def test_what_a_desktop_leaves_is_counted_and_nothing_wrong(
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("4 files of a desktop's own passed over, such as ")
     assert told[1] == f"6 rows, all as they should be: {output}"
+    passing_file(Location.of(str(output))).write(b"of a driver that was killed")
+    verify.main(str(output))
+    assert capsys.readouterr().out.splitlines()[0] == told[0]
     for foreign in ("notes.txt", "metal/.hidden", "Thumbs.db.bak"):
         (output / foreign).write_bytes(b"")
         with pytest.raises(typer.Exit):
