@@ -37,7 +37,7 @@ fuzz: $(READY)  ## 100,000 mutated inputs through every door (about 15 minutes)
 bench: $(READY)  ## All measurements; prints, asserts nothing
 	$(BIN)/pytest tests/bench -s
 
-chaos: $(READY)  ## 200 faults strike generate on a cluster of this machine's own (about 20 minutes)
+chaos: $(READY)  ## 200 faults strike generate on a cluster of this machine's own (about 15 minutes)
 	$(BIN)/python -m jobs.chaos --faults 200 --seed 0
 
 chaos-model: $(READY)  ## A short one, with the embedded model
