@@ -101,11 +101,16 @@ class LocalCluster:
     def lose_head(self) -> None:
         """All of the head's processes die at once; the other nodes find out by themselves. Drivers
         that are started from now on join another cluster."""
-        for processes in self._cluster.head_node.all_processes.values():
+        head = self._cluster.head_node
+        started = psutil.Process(_raylet_of(head)).children(recursive=True)
+        for processes in head.all_processes.values():
             for one in processes:
                 with suppress(ProcessLookupError):
                     os.kill(one.process.pid, signal.SIGKILL)
                     one.process.wait()
+        for process in started:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self._start()
 
     def kill_worker(self, rng: random.Random) -> bool:
