@@ -14,11 +14,18 @@ from rich.table import Table
 if TYPE_CHECKING:
     from cluster.train.spec import TrainingSpec
 
-FIGURES = ("coverage", "agreement", "cl_dice", "accepted")
+FIGURES = ("coverage", "agreement", "cl_dice", "accepted", "real_distance")
 """The judge's figures that are told, means over the pairs; ``accepted`` is a share."""
 
-LEAD = ("coverage", "agreement")
-"""Those that say whether training helped."""
+WAYS = {"from noise": "", "from looks": "looks_"}
+"""How pairs are drawn, and what the names of their figures begin with."""
+
+LEAD = "real_distance"
+"""What says whether training helped: how many times farther defects are from the real ones than
+these are from each other."""
+
+LESS = 0.1
+"""So many of the pairs fewer may be accepted where training helped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +39,13 @@ class Looks:
 
     @property
     def helped(self) -> bool:
-        """Whether the leading figures, taken together, rose."""
-        return sum(self.after[name] - self.before[name] for name in LEAD) > 0
+        """Whether pairs of both ways came nearer to real defects and were still accepted."""
+        return self._risen(LEAD) < 0 and self._risen("accepted") >= -LESS
+
+    def _risen(self, name: str) -> float:
+        names = [way + name for way in WAYS.values() if way + name in self.before]
+        risen = [self.after.get(one, self.before[one]) - self.before[one] for one in names]
+        return sum(risen) / max(1, len(risen))
 
 
 def looks_of(training: TrainingSpec) -> Looks | None:
@@ -43,7 +55,7 @@ def looks_of(training: TrainingSpec) -> Looks | None:
 
     store = training.store(BRANCH)
     told = [json.loads(line) for line in store.log_lines()]
-    found = [one for one in told if LEAD[0] in one]
+    found = [one for one in told if LEAD in one]
     if len(found) < 2:
         return None
     return Looks(
@@ -60,17 +72,20 @@ def tell_looks(trainings: Sequence[TrainingSpec]) -> None:
     if not found:
         return
     table = Table(title="pairs on pictures that training does not see", title_justify="left")
-    for heading in ("branch", *FIGURES):
+    for heading in ("branch", "pairs", *FIGURES):
         table.add_column(heading, no_wrap=True)
     for one in found:
-        table.add_row(one.name, *(_cell(one, name) for name in FIGURES))
+        for way, prefix in WAYS.items():
+            table.add_row(one.name, way, *(_cell(one, prefix + name) for name in FIGURES))
     Console(width=110, highlight=False).print(table)
     for one in found:
         typer.echo(f"{one.name}: sheets of before and after: {one.sheets}")
         if not one.helped:
+            cells = ", ".join(f"{way} {_cell(one, p + LEAD)}" for way, p in WAYS.items())
             typer.echo(
-                f"warning: {one.name}: training did not help: {_cell(one, LEAD[0])} of the mask is "
-                "filled; try more --steps or another --learning-rate, or use the base",
+                f"warning: {one.name}: training did not help: {cells} times as far from real "
+                "defects as they are from each other; try more --steps or another "
+                "--learning-rate, or use the base",
                 err=True,
             )
 
