@@ -86,6 +86,10 @@ def s3(s3_server: None) -> str:
     return f"s3://{bucket}"
 
 
+of_all: list[str] = []
+"""The address of :func:`ray_address`, while it is there."""
+
+
 @pytest.fixture(scope="session")
 def ray_address(s3_server: None) -> Iterator[str]:
     """A Ray of this machine's own, for all tests, that knows the S3 server; its address."""
@@ -100,8 +104,22 @@ def ray_address(s3_server: None) -> Iterator[str]:
         log_to_driver=False,
         logging_level="ERROR",
     )
-    yield ray.get_runtime_context().gcs_address
+    of_all.append(ray.get_runtime_context().gcs_address)
+    yield of_all[0]
+    of_all.clear()
     ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def ray_is_left_alone() -> Iterator[None]:
+    """No test ends the Ray that the others share: they would wait for it, not the culprit."""
+    yield
+    if of_all:
+        import ray
+
+        if not ray.is_initialized():
+            of_all.clear()
+            pytest.fail("this test has ended the Ray that all tests share")
 
 
 Command = Callable[..., subprocess.Popen]
