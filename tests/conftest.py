@@ -147,7 +147,7 @@ def start(tmp_path: Path) -> Iterator[Command]:
         if process.poll() is None:
             process.kill()
             out, err = process.communicate()
-            print(f"killed at the test's end: {process.args}\n{out}\n{err}\n{state_of_ray()}")
+            print(f"killed at the test's end: {process.args!r}\n{out}\n{err}\n{state_of_ray()}")
         process.communicate()
 
 
