@@ -34,7 +34,7 @@ browser:  ## Chromium, in which the report is tested (Debian, as root); without 
 fuzz: $(READY)  ## 100,000 mutated inputs through every door (about 15 minutes)
 	$(BIN)/python -m tests.fuzz --count 100000 --seed 0
 
-bench: $(READY)  ## All measurements; prints, asserts nothing
+bench: $(READY)  ## All measurements; prints, asserts no times
 	$(BIN)/pytest tests/bench -s
 
 chaos: $(READY)  ## 200 faults strike generate on a cluster of this machine's own (about 15 minutes)

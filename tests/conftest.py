@@ -86,7 +86,7 @@ def s3(s3_server: None) -> str:
     return f"s3://{bucket}"
 
 
-of_all: list[str] = []
+shared_ray: list[str] = []
 """The address of :func:`ray_address`, while it is there."""
 
 
@@ -104,9 +104,9 @@ def ray_address(s3_server: None) -> Iterator[str]:
         log_to_driver=False,
         logging_level="ERROR",
     )
-    of_all.append(ray.get_runtime_context().gcs_address)
-    yield of_all[0]
-    of_all.clear()
+    shared_ray.append(ray.get_runtime_context().gcs_address)
+    yield shared_ray[0]
+    shared_ray.clear()
     ray.shutdown()
 
 
@@ -114,11 +114,11 @@ def ray_address(s3_server: None) -> Iterator[str]:
 def ray_is_left_alone() -> Iterator[None]:
     """No test ends the Ray that the others share: they would wait for it, not the culprit."""
     yield
-    if of_all:
+    if shared_ray:
         import ray
 
         if not ray.is_initialized():
-            of_all.clear()
+            shared_ray.clear()
             pytest.fail("this test has ended the Ray that all tests share")
 
 

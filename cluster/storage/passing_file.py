@@ -27,8 +27,9 @@ def is_passing(key: str) -> bool:
 
 
 def clear_passing(folder: Location) -> None:
-    """Remove what killed programs have left in ``folder``, as far as that can be done."""
-    with suppress(OSError, NotImplementedError):
+    """Remove what killed programs have left in ``folder``, as far as that can be done: tidying up
+    fails no job, whatever a store's library raises."""
+    with suppress(Exception):
         for path in folder.fs.ls(folder.path, detail=False):
             if is_passing(path.rstrip("/").rpartition("/")[2]):
                 _clear(folder, path)

@@ -32,8 +32,32 @@ def test_what_is_old_is_removed_and_nothing_else(
     assert list(folder.files()) == ["metal/test/a.png"]
 
 
-def test_a_folder_that_is_not_there_is_no_trouble(folder: Location) -> None:
-    clear_passing(folder.join("nowhere"))
+def test_a_folder_that_is_not_there_is_no_trouble_and_is_not_made(folder: Location) -> None:
+    nowhere = folder.join("nowhere")
+    clear_passing(nowhere)
+    assert not nowhere.exists()
+
+
+def test_a_store_whose_library_raises_its_own_errors_fails_no_job(
+    folder: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class HttpError(Exception):
+        """Of no kind that others know."""
+
+    asked: list[str] = []
+
+    def denied(path: str) -> None:
+        asked.append(path)
+        raise HttpError(path)
+
+    left = passing_file(folder)
+    left.write(b"a look")
+    monkeypatch.setattr(module, "LEFT_AFTER", timedelta(0))
+    with monkeypatch.context() as trouble:
+        trouble.setattr(folder.fs, "rm_file", denied)
+        clear_passing(folder)
+    assert len(asked) == 1
+    assert left.exists()
 
 
 def test_only_files_of_the_folder_itself_are_meant() -> None:
