@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import closing
 
 import pytest
 
@@ -22,12 +23,12 @@ def test_a_head_that_does_not_answer_is_lost_after_a_while_and_not_at_once(
         server = socket.create_server((host.strip("[]"), 0), family=family)
     except OSError:
         pytest.skip("this machine has no such address")
-    head = Head(f"{host}:{server.getsockname()[1]}")
-    time.sleep(1.2)
-    assert not head.is_lost
-    server.close()
-    assert not head.is_lost
-    deadline = time.monotonic() + 10
-    while not head.is_lost:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    with closing(Head(f"{host}:{server.getsockname()[1]}")) as head:
+        time.sleep(1.2)
+        assert not head.is_lost
+        server.close()
+        assert not head.is_lost
+        deadline = time.monotonic() + 10
+        while not head.is_lost:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

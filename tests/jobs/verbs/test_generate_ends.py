@@ -21,6 +21,10 @@ GRACE = 25
 """Seconds, with what the machine's load adds to 20."""
 
 
+def watchers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name in ("head", "own node")}
+
+
 def test_sigterm_commits_what_is_there_and_says_that_the_same_command_continues(
     start: Command, ray_address: str, tmp_path: Path
 ) -> None:
@@ -65,6 +69,7 @@ def test_what_has_failed_is_made_again_where_that_is_asked_for(
     def change(rows: list[Row]) -> None:
         rows[1]["prompt"] = "a bad one"
 
+    before = watchers()
     asked = {
         "manifest": str(write_manifest(tmp_path / "in", 4, change)),
         "output": str(tmp_path / "out"),
@@ -81,7 +86,7 @@ def test_what_has_failed_is_made_again_where_that_is_asked_for(
     assert [row["status"] for row in rows] == ["ok"] * 4
     assert [row["reason"] for row in rows] == [None] * 4
     deadline = time.monotonic() + 10
-    while watching := {"head", "own node"} & {thread.name for thread in threading.enumerate()}:
+    while watching := watchers() - before:
         assert time.monotonic() < deadline, f"after the job there are still {watching}"
         time.sleep(0.1)
 
