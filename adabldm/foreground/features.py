@@ -10,12 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+
+_LOADING = Lock()
+"""Pictures are looked at on several threads, and neither diffusers nor transformers can be imported
+by two at once."""
 
 GRID = 8
 """Pictures are resized to sides that are multiples of this."""
@@ -52,8 +57,13 @@ def _resized(image: np.ndarray, rows: int, cols: int) -> torch.Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float()
 
 
-@cache
 def _encoder(path: str) -> torch.nn.Module:
+    with _LOADING:
+        return _loaded_encoder(path)
+
+
+@cache
+def _loaded_encoder(path: str) -> torch.nn.Module:
     from diffusers import AutoencoderKL
 
     # Said here, or diffusers recommends a library that it would do this with.
@@ -99,8 +109,13 @@ def _mirrored(pixels: torch.Tensor, margin: int) -> torch.Tensor:
     return F.pad(pixels, (margin,) * 4, mode="replicate" if narrow else "reflect")
 
 
-@cache
 def _backbone(name: str) -> tuple[Callable[..., Any], np.ndarray, np.ndarray]:
+    with _LOADING:
+        return _loaded_backbone(name)
+
+
+@cache
+def _loaded_backbone(name: str) -> tuple[Callable[..., Any], np.ndarray, np.ndarray]:
     """The network and its pixels' mean and standard deviation in 0..255."""
     from transformers import AutoBackbone, AutoImageProcessor, AutoModel
 

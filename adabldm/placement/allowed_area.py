@@ -163,6 +163,18 @@ class AllowedArea:
         top, left = divmod(position, self.width)
         return top + self.top, left + self.left
 
+    def holds(
+        self, bank: ShapeBank, shapes: np.ndarray, top: np.ndarray, left: np.ndarray
+    ) -> np.ndarray:
+        """Whether each of ``shapes`` (S,), its corner at ``top`` and ``left`` (S,) in the picture,
+        lies wholly in the area, bool (S,)."""
+        top, left = top - self.top, left - self.left
+        room = np.array([self.height, self.width]) - bank.size[shapes]
+        held: np.ndarray = (top >= 0) & (left >= 0) & (top <= room[:, 0]) & (left <= room[:, 1])
+        if not self.everywhere:
+            held[held] = self._holds(bank, shapes[held], top[held], left[held])
+        return held
+
     def _holds(
         self, bank: ShapeBank, shapes: np.ndarray, top: np.ndarray, left: np.ndarray
     ) -> np.ndarray:

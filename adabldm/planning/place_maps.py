@@ -1,4 +1,5 @@
-"""Maps of a product's good pictures: how likely a defect of each type is at each place.
+"""Maps of a product's good pictures: how likely a defect of each type is at each place, and which
+defects leave the object.
 
 Learned from the few real defects, drawn once for each good picture, and kept.
 """
@@ -18,14 +19,17 @@ from adabldm.core.picture_uri import DatasetFault, read_bytes, read_picture, spl
 from adabldm.foreground.features import EncoderFeatures
 from adabldm.foreground.object_masks import ObjectMasks, on_all_cores
 from adabldm.foreground.places import look
+from adabldm.foreground.poses import small_size
 from adabldm.foreground.predictor import evenly
 from adabldm.foreground.refine import shrunk
+from adabldm.placement.outline_placer import Outlined
 from adabldm.planning.place_likeness import PlaceLikeness, Site
 from adabldm.planning.place_map import PlaceMap
 from adabldm.planning.real_places import SIDE, cell_share, site_of
+from adabldm.planning.relative_places import RelativePlaces
 from adabldm.planning.surroundings import Frame, everywhere
 
-METHOD = 1
+METHOD = 3
 """Raised whenever the same pictures give other maps than before."""
 
 LEARNED_FROM = 30
@@ -84,7 +88,35 @@ class PlaceMaps:
     @property
     def telling(self) -> list[str]:
         """The types whose real places tell where to put further ones."""
-        return self.likeness.telling
+        known = {*self.likeness.telling, *self.on_the_object}
+        return [name for name in self.folder.defect_types if name in known]
+
+    @property
+    def on_the_object(self) -> list[str]:
+        """The types that lie at the same places of every object."""
+        if self.relative is None:
+            return []
+        types = zip(self.folder.defect_types, self.relative.spread, strict=True)
+        return [name for name, spread in types if spread > 0]
+
+    @property
+    def outlined(self) -> dict[int, Outlined]:
+        """The folder's defects near their object's outline, by number."""
+        return {} if self.relative is None else self.relative.outlined
+
+    @cached_property
+    def relative(self) -> RelativePlaces | None:
+        """Where on the object the real defects lie; None on a texture, and where good pictures'
+        objects are known by other means than by finding them."""
+        if self.masks.is_texture or not self._finds_objects:
+            return None
+        name = hashlib.sha256(f"relative {self._made_of}".encode()).hexdigest()
+        data = self._kept.get(name)
+        found = None if data is None else RelativePlaces.from_bytes(data)
+        if found is None:
+            found = RelativePlaces.learned(self.folder, self.masks)
+            self._kept.put(name, found.to_bytes())
+        return found
 
     def map_of(self, picture: bytes, pixels: np.ndarray, mask: np.ndarray | None) -> PlaceMap:
         """The map of a good picture: ``picture`` its file, ``pixels`` uint8 (H, W, 3), ``mask`` its
@@ -96,10 +128,30 @@ class PlaceMaps:
         data = self._kept.get(name)
         if data is not None and PlaceMap(data).unpack(len(self.likeness.types)) is not None:
             return PlaceMap(data)
-        seen, share = self._seen(pixels, mask)
-        drawn = PlaceMap.of(self.likeness.maps(seen, share), share)
+        drawn = PlaceMap.of(*self._likely(pixels, mask))
         self._kept.put(name, drawn.data)
         return drawn
+
+    def _likely(self, pixels: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """How likely each place is for each type (T, h, w), and how much of it is object (h, w).
+
+        What lies at the same places of every object is told by them; only the other types' places
+        are looked at.
+        """
+        types = self.folder.defect_types
+        if mask is not None and self.relative is not None:
+            share = cell_share(mask, *small_size(*mask.shape))
+            told = self.relative.maps(mask, share)
+            if {types.index(name) for name in self.likeness.telling} <= set(told):
+                likely = np.ones((len(types), *share.shape), np.float32)
+                likely[list(told)] = list(told.values())
+                return likely, share
+        seen, share = self._seen(pixels, mask)
+        likely = self.likeness.maps(seen, share)
+        if mask is not None and self.relative is not None:
+            for kind, one in self.relative.maps(mask, share).items():
+                likely[kind] = one
+        return likely, share
 
     def _seen(self, pixels: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """What is seen at each place (h, w, C), and how much of it is object (h, w)."""

@@ -15,7 +15,8 @@ from adabldm.core.byte_cache import ByteCache
 from adabldm.core.objects import ObjectFolder
 from adabldm.core.random_streams import RowStreams
 from adabldm.placement.allowed_area import AllowedArea
-from adabldm.placement.batch_placer import Boxes, Placer
+from adabldm.placement.batch_placer import Boxes, Placer, Places
+from adabldm.placement.outline_placer import Outlined, OutlinePlacer
 from adabldm.placement.regions import Region
 from adabldm.planning.prompts import PromptBook
 from adabldm.planning.scopes import Pair, most_special
@@ -112,7 +113,10 @@ class PlannedObject:
         self.region_of_type = np.array([self._regions.index(region) for region in found])
         self.regions = len(self._regions)
         confined = self.regions > 1 or not self.goods.texture or self.goods.weighted
-        self.placer = Placer(self.masks.bank(outlined=confined), streams)
+        bank = self.masks.bank(outlined=confined)
+        self.placer = Placer(bank, streams)
+        outlined = _outlined(folder, self.masks, maps)
+        self._outline_placer = OutlinePlacer(bank, self.masks.crop, outlined, streams)
 
     def allowed_area(self, good: int, region: int) -> AllowedArea:
         """Where defects may lie on a good picture (which is loaded): on its object, within the
@@ -124,6 +128,57 @@ class PlannedObject:
             allowed = pixels if allowed is None else allowed & pixels
         likely = picture.likely.unpack(len(self.types)) if picture.likely else None
         return AllowedArea(*picture.shape, allowed, likely)
+
+    def place(
+        self,
+        good: int,
+        region: int,
+        area: AllowedArea,
+        rows: np.ndarray,
+        masks: np.ndarray,
+        purpose: str,
+        taken: Boxes | None = None,
+        kinds: np.ndarray | None = None,
+    ) -> Places:
+        """A place for each of ``masks`` on a good picture (which is loaded), as
+        :meth:`~adabldm.placement.batch_placer.Placer.place`: where the outline runs by it as by the
+        real defect, if it was near one, nothing confines its type and the picture has such a place;
+        else anywhere in the area."""
+        places = Places.none(len(rows))
+        if not region:
+            places = self._outline_placer.place(
+                good, area, lambda: self._ground(good), rows, masks, purpose, taken, kinds
+            )
+        rest = np.flatnonzero(~places.found)
+        inside = self.placer.place(
+            (good, region),
+            area,
+            rows[rest],
+            masks[rest],
+            purpose,
+            None if taken is None else taken.of(rest),
+            None if kinds is None else kinds[rest],
+        )
+        places.found[rest], places.shape[rest] = inside.found, inside.shape
+        places.top[rest], places.left[rest] = inside.top, inside.left
+        return places
+
+    def _ground(self, good: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The object in a good picture, and maps of how likely its places are."""
+        picture = self.goods[good]
+        assert picture.foreground is not None  # noqa: S101
+        likely = picture.likely.unpack(len(self.types)) if picture.likely else None
+        return picture.foreground.unpack() > 0, likely
+
+
+def _outlined(
+    folder: ObjectFolder, masks: DefectMasks, maps: PlaceMaps | None
+) -> dict[int, Outlined]:
+    """The masks near their object's outline, by number, as the maps know them."""
+    if maps is None:
+        return {}
+    numbers = masks.real_numbers()
+    return {numbers[folder.defects[one]]: found for one, found in maps.outlined.items()}
 
 
 def request_id_stem(name: str, defect: str, seed: int) -> str:
@@ -257,9 +312,7 @@ class Planner:
                 corners, sizes = corner[some, :k], size[some, :k]
                 taken = Boxes(corners[..., 0], corners[..., 1], sizes[..., 0], sizes[..., 1])
             kinds = types[group[some]] if item.goods.weighted else None
-            places = item.placer.place(
-                (good, region), area, rows[group[some]], masks, purpose, taken, kinds
-            )
+            places = item.place(good, region, area, rows[group[some]], masks, purpose, taken, kinds)
             done, shape = some[places.found], places.shape[places.found]
             size[done, k] = bank.size[shape]
             corner[done, k] = np.stack([places.top, places.left], axis=1)[places.found]

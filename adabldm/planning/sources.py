@@ -291,6 +291,10 @@ class DefectMasks:
             for number, (_, kind, _) in enumerate(self._plan)
         ]
 
+    def real_numbers(self) -> dict[DefectImage, int]:
+        """The numbers of the real masks, by their defects."""
+        return {real.item: number for number, real in enumerate(self._real)}
+
     def crop(self, number: int) -> np.ndarray:
         """A mask cut to its defect, uint8 (h, w), non-zero inside."""
         if number < len(self._real):

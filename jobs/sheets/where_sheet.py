@@ -64,7 +64,7 @@ def _drawn(planner: Planner, number: int, good: int, kind: int) -> np.ndarray:
     region = int(item.region_of_type[kind])
     area = item.allowed_area(good, region)
     masks = item.masks.choose("where sheet", rows, kinds)
-    at = item.placer.place(("where sheet", good, kind), area, rows, masks, "sheet", kinds=kinds)
+    at = item.place(good, region, area, rows, masks, "sheet", kinds=kinds)
     counts = np.zeros(item.goods[good].shape)
     bank = item.placer.bank
     for row in np.flatnonzero(at.found):

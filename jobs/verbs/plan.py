@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -160,11 +161,16 @@ def _maps(folder: ObjectFolder, kept: KeptFiles) -> PlaceMaps:
 
     maps = PlaceMaps(folder, ObjectMasks(folder), kept)
     try:
-        telling = maps.telling
+        telling, outlined = maps.telling, maps.outlined
     except DatasetFault as fault:
         raise InputFault(f"DATASET: {fault}") from fault
+    on_the_object = maps.on_the_object
     for words, names in (
-        ("placed where it looks as around the real ones", telling),
+        ("placed where the real ones lie on the object", on_the_object),
+        (
+            "placed where it looks as around the real ones",
+            [name for name in telling if name not in on_the_object],
+        ),
         (
             "placed anywhere, the real ones' places tell nothing (too few, or all alike)",
             [name for name in folder.defect_types if name not in telling],
@@ -172,6 +178,16 @@ def _maps(folder: ObjectFolder, kept: KeptFiles) -> PlaceMaps:
     ):
         if names:
             typer.echo(f"{folder.name}: {', '.join(names)}: {words}", err=True)
+    for leaves, words in (
+        (True, "set down across the object's outline, as these lie"),
+        (False, "turned to the outline as these are, wholly on the object"),
+    ):
+        counted = Counter(
+            folder.defects[n].defect for n, it in outlined.items() if it.leaves == leaves
+        )
+        if counted:
+            told = ", ".join(f"{name} ({count})" for name, count in sorted(counted.items()))
+            typer.echo(f"{folder.name}: {told}: {words}", err=True)
     return maps
 
 

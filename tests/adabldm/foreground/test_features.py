@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +67,20 @@ def test_a_predictor_travels_as_a_few_numbers() -> None:
     assert len(packed) < 5000
     unpacked = pickle.loads(packed)  # noqa: S301
     np.testing.assert_array_equal(unpacked.mask(drawn[0][0]), predictor.mask(drawn[0][0]))
+
+
+def test_threads_that_look_first_at_the_same_time_all_see() -> None:
+    code = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+import numpy as np
+from adabldm.foreground.features import EncoderFeatures
+start, features = Barrier(4), EncoderFeatures()
+def see(_):
+    start.wait()
+    return features(np.zeros((64, 64, 3), np.uint8)).shape
+with ThreadPoolExecutor(4) as pool:
+    assert len(set(pool.map(see, range(4)))) == 1
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
