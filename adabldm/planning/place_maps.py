@@ -29,7 +29,7 @@ from adabldm.planning.real_places import SIDE, cell_share, site_of
 from adabldm.planning.relative_places import RelativePlaces
 from adabldm.planning.surroundings import Frame, everywhere
 
-METHOD = 3
+METHOD = 2
 """Raised whenever the same pictures give other maps than before."""
 
 LEARNED_FROM = 30
@@ -88,8 +88,14 @@ class PlaceMaps:
     @property
     def telling(self) -> list[str]:
         """The types whose real places tell where to put further ones."""
-        known = {*self.likeness.telling, *self.on_the_object}
+        known = {*self._looks_tell, *self.on_the_object}
         return [name for name in self.folder.defect_types if name in known]
+
+    @cached_property
+    def _looks_tell(self) -> list[str]:
+        """The types whose surroundings tell; not asked where places of the object tell of all."""
+        types = set(self.folder.defect_types)
+        return [] if types <= set(self.on_the_object) else self.likeness.telling
 
     @property
     def on_the_object(self) -> list[str]:
@@ -126,7 +132,7 @@ class PlaceMaps:
         digest.update(b"texture" if mask is None else np.packbits(mask > 0).tobytes())
         name = digest.hexdigest()
         data = self._kept.get(name)
-        if data is not None and PlaceMap(data).unpack(len(self.likeness.types)) is not None:
+        if data is not None and PlaceMap(data).unpack(len(self.folder.defect_types)) is not None:
             return PlaceMap(data)
         drawn = PlaceMap.of(*self._likely(pixels, mask))
         self._kept.put(name, drawn.data)
@@ -142,7 +148,7 @@ class PlaceMaps:
         if mask is not None and self.relative is not None:
             share = cell_share(mask, *small_size(*mask.shape))
             told = self.relative.maps(mask, share)
-            if {types.index(name) for name in self.likeness.telling} <= set(told):
+            if {types.index(name) for name in self.telling} <= set(told):
                 likely = np.ones((len(types), *share.shape), np.float32)
                 likely[list(told)] = list(told.values())
                 return likely, share

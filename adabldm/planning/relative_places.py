@@ -46,10 +46,10 @@ SPREADS = (0.03, 0.05, 0.08, 0.12, 0.2)
 
 @dataclass(frozen=True)
 class RealPlace:
-    """Where a real defect lies: its middle on the template's canvas, and the object around it, if
-    its outline is near."""
+    """Where a real defect lies: its middle on the template's canvas, if its object is like the
+    template, and the object around it, if its outline is near."""
 
-    point: tuple[float, float]
+    point: tuple[float, float] | None
     outlined: Outlined | None
 
 
@@ -81,8 +81,9 @@ class RelativePlaces:
 
         found = dict(enumerate(on_all_cores(find, list(folder.defects))))
         placed = {number: place for number, place in found.items() if place is not None}
-        points = np.array([place.point for place in placed.values()]).reshape(-1, 2)
-        items = [folder.defects[number] for number in placed]
+        known = {n: place.point for n, place in placed.items() if place.point is not None}
+        points = np.array(list(known.values())).reshape(-1, 2)
+        items = [folder.defects[number] for number in known]
         types = folder.defect_types
         kinds = np.array([types.index(item.defect) for item in items], np.int64)
         groups = [item.group or item.image for item in items]
@@ -165,8 +166,8 @@ _KEPT = {True: "leaves_", False: "near_"}
 def _real_place(
     item: DefectImage, masks: ObjectMasks, goods: Sequence[Template]
 ) -> RealPlace | None:
-    """None where what is seen of the object agrees with none of ``goods``, or not with the first,
-    or its mask is not of its picture's size."""
+    """None where what is seen of the object agrees with none of ``goods``, of which the first is
+    the template, or its mask is not of its picture's size."""
     marked = read_defect_mask(item.mask, item.mask_rule) > 0
     picture = read_picture(item.image)
     if marked.shape != picture.shape[:2]:
@@ -174,14 +175,14 @@ def _real_place(
     intact = intact_object(goods, masks.predictor.mask(picture) > 0, marked)
     if intact is None:
         return None
-    on = intact & marked
+    on, outlined = intact & marked, _outlined(intact, marked)
     pose = goods[0].pose(intact)
     if not on.any() or pose.agreement < AGREES:
-        return None
+        return RealPlace(None, outlined)
     rows, columns = np.nonzero(on)
     small = pose.size[0] / marked.shape[0], pose.size[1] / marked.shape[1]
     point = pose.on_canvas(float(rows.mean()) * small[0], float(columns.mean()) * small[1])
-    return RealPlace(point, _outlined(intact, marked))
+    return RealPlace(point, outlined)
 
 
 def _outlined(intact: np.ndarray, marked: np.ndarray) -> Outlined | None:

@@ -1,9 +1,10 @@
 """Whether places like the few real defects' own foretell where others lie:
 ``python -m jobs.bench.real_places DATA``.
 
-For each type: the mean rank of the held-out real defects' places among other places of the same
-pictures, 50 being chance, by what the few teach. For turned parts, with ``--parts``, also the share
-of the held-out and of planned defects that lie on the part where most held-out ones do.
+For each type: whether further ones are planned at the same places of the object; the mean rank of
+the held-out real defects' places among other places of the same pictures, 50 being chance, by the
+looks of the few's. For turned parts, with ``--parts``, also the share of the held-out and of
+planned defects that lie on the part where most held-out ones do.
 """
 
 from __future__ import annotations
@@ -139,9 +140,11 @@ def main(
 ) -> None:
     """Print a line a type."""
     torch.set_num_threads(threads)
-    table = Table(
-        "type", "few", "sharpness", "held out", "rank", "part", "real", "anywhere", "like"
-    )
+    names = (
+        "type", "few", "same place", "sharpness", "held out", "rank", "part", "real", "anywhere",
+        "like",
+    )  # fmt: skip
+    table = Table(*names)
     for folder in open_dataset(str(data), DatasetOptions(shots=shots), tell=lambda _: None):
         if not folder.defects:
             continue
@@ -154,6 +157,7 @@ def main(
             table.add_row(
                 f"{folder.name}, {name}",
                 str(count),
+                "yes" if name in maps.on_the_object else "no",
                 f"{sharpness:g}",
                 str(len(found)),
                 f"{100 * np.mean(found):.0f}" if found else "",
