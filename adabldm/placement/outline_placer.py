@@ -22,10 +22,10 @@ from adabldm.placement.allowed_area import AllowedArea
 from adabldm.placement.batch_placer import Boxes, Places
 from adabldm.placement.shape_bank import ShapeBank
 
-SIDE = 128
+SIDE = 96
 """Places are compared in pictures with no side longer than this, in pixels."""
 
-SHAPES = 64
+SHAPES = 48
 """Turns and scales of a mask that are compared."""
 
 AGREES = 0.8
@@ -60,16 +60,13 @@ class Outlined:
 @dataclass(frozen=True)
 class _Patterns:
     """A mask's turned shapes (S,) with their surroundings as spectra of a canvas that is ``padded``
-    so that nothing goes around its end; ``origin`` (S, 2) is where these begin, from the shape's
-    corner, and ``size`` (S, 2) the shapes', in small pixels; ``weight`` (S,) is how many pixels are
-    compared."""
+    so that nothing goes around its end, over the number of pixels that are compared; ``size``
+    (S, 2) are the shapes' in small pixels."""
 
     shapes: np.ndarray
     padded: tuple[int, int]
     spectra: np.ndarray
-    origin: np.ndarray
     size: np.ndarray
-    weight: np.ndarray
 
     @property
     def nbytes(self) -> int:
@@ -191,17 +188,13 @@ class OutlinePlacer:
         """Places at which a pattern agrees with the object ``inside`` nearly as well as anywhere:
         its number, and the shape's row and column in small pixels, (N,) each."""
         ground = _small(inside.astype(np.float32) * 2 - 1, factor)
-        padded = patterns.padded
-        overlap = fft.irfft2(fft.rfft2(ground, s=padded) * patterns.spectra.conj(), s=padded)
-        agreement = (1 + overlap / patterns.weight[:, None, None]) / 2
-        # The pattern begins above and left of its shape: row r of the shape is r + origin here.
-        for number, (down, across) in enumerate(patterns.origin.tolist()):
-            agreement[number] = np.roll(agreement[number], (-down, -across), axis=(0, 1))
-            tall, wide = patterns.size[number].tolist()
-            agreement[number, max(0, ground.shape[0] - tall + 1) :] = 0
-            agreement[number, :, max(0, ground.shape[1] - wide + 1) :] = 0
-        alike = agreement >= max(AGREES, float(agreement.max()) - NEARLY)
-        which, row, column = np.nonzero(alike)
+        spectrum = fft.rfft2(ground, s=patterns.padded)
+        agreement = fft.irfft2(spectrum * patterns.spectra, s=patterns.padded)
+        for one, (tall, wide) in zip(agreement, patterns.size.tolist(), strict=True):
+            one[max(0, ground.shape[0] - tall + 1) :] = -1
+            one[:, max(0, ground.shape[1] - wide + 1) :] = -1
+        least = max(2 * AGREES - 1, float(agreement.max()) - 2 * NEARLY)
+        which, row, column = np.nonzero(agreement >= least)
         return which, row, column
 
     def _patterns_of(self, mask: int, height: int, width: int, factor: float) -> _Patterns:
@@ -215,19 +208,18 @@ class OutlinePlacer:
             whole = np.array(_small_size((height, width), factor)) + largest
             padded = fft.next_fast_len(int(whole[0]), True), fft.next_fast_len(int(whole[1]), True)
             signed = np.zeros((len(parts), *padded), np.float32)
-            for one, (sides, _) in zip(signed, parts, strict=True):
-                one[: sides.shape[0], : sides.shape[1]] = sides
+            for one, (sides, origin) in zip(signed, parts, strict=True):
+                one[: sides.shape[0], : sides.shape[1]] = sides / np.abs(sides).sum()
+                one[:] = np.roll(one, origin, axis=(0, 1))
             known = self._patterns[mask, height, width] = _Patterns(
                 shapes,
                 padded,
-                fft.rfft2(signed),
-                np.array([origin for _, origin in parts], np.int64).reshape(-1, 2),
+                fft.rfft2(signed).conj(),
                 np.maximum(1, np.rint(self._bank.size[shapes] * factor)).astype(np.int64),
-                np.abs(signed).sum(axis=(1, 2)),
             )
         return known
 
-    def _pattern(self, mask: int, shape: int, factor: float) -> tuple[np.ndarray, np.ndarray]:
+    def _pattern(self, mask: int, shape: int, factor: float) -> tuple[np.ndarray, tuple[int, int]]:
         """The sides around a turned shape, in small pixels, and where they begin from its corner,
         rows and columns."""
         angle, scale = float(self._bank.angle[shape]), float(self._bank.scale[shape])
@@ -239,11 +231,11 @@ class OutlinePlacer:
         turned = transform.turn((self._crop(mask) > 0).astype(np.uint8) * 255, angle, scale)
         box = transform.bounding_box(transform.solid(turned))
         # Both are turned around their middle, which is the same.
-        begin = [
-            (small - large) / 2 - side.start
+        down, across = (
+            round(((small - large) / 2 - side.start) * factor)
             for small, large, side in zip(turned.shape, on.shape, box, strict=True)
-        ]
-        return _small((on - off) / 255, factor), np.rint(np.array(begin) * factor)
+        )
+        return _small((on - off) / 255, factor), (down, across)
 
 
 def _evenly(count: int, most: int) -> np.ndarray:
