@@ -42,7 +42,7 @@ that are kept; both evenly chosen."""
 GUESSES = 12
 """Places that are tried for one row that keeps off others."""
 
-SPECTRA_BYTES, PLACES_BYTES = 192_000_000, 64_000_000
+SPECTRA_BYTES, PLACES_BYTES, GROUNDS_BYTES = 192_000_000, 64_000_000, 64_000_000
 OVERHEAD = 400
 """Bytes of an entry without places."""
 
@@ -71,6 +71,19 @@ class _Patterns:
     @property
     def nbytes(self) -> int:
         return self.spectra.nbytes
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """A picture's ``object``, float (h, w) from -1 to 1 in small pixels, and the ``maps`` of how
+    likely its places are, (K, h, w) or None."""
+
+    object: np.ndarray
+    maps: np.ndarray | None
+
+    @property
+    def nbytes(self) -> int:
+        return self.object.nbytes + (0 if self.maps is None else self.maps.nbytes)
 
 
 @dataclass(frozen=True)
@@ -110,6 +123,9 @@ class OutlinePlacer:
         self._found: ByteCache[Hashable, _Found] = ByteCache(
             PLACES_BYTES, lambda known: known.nbytes
         )
+        self._grounds: ByteCache[Hashable, _Ground] = ByteCache(
+            GROUNDS_BYTES, lambda known: known.nbytes
+        )
 
     def place(
         self,
@@ -136,7 +152,10 @@ class OutlinePlacer:
             kind = 0 if kinds is None else int(kinds[left_over[0]])
             known = self._found.get((key, mask))
             if known is None:
-                known = self._found[key, mask] = self._look(area, *ground(), mask, kind)
+                seen = self._grounds.get(key)
+                if seen is None:
+                    seen = self._grounds[key] = _ground(*ground())
+                known = self._found[key, mask] = self._look(area, seen, mask, kind)
             tries = 0 if not len(known.shape) else 1 if taken is None else GUESSES
             for number in range(tries):
                 chance = self._streams.uniform(f"{purpose}/outline/{number}", rows[left_over])
@@ -151,15 +170,13 @@ class OutlinePlacer:
                 left_over = left_over[~free]
         return places
 
-    def _look(
-        self, area: AllowedArea, inside: np.ndarray, maps: np.ndarray | None, mask: int, kind: int
-    ) -> _Found:
-        height, width = inside.shape
-        factor = min(1.0, SIDE / max(height, width))
+    def _look(self, area: AllowedArea, ground: _Ground, mask: int, kind: int) -> _Found:
+        height, width = area.height_of_picture, area.width_of_picture
+        factor = _factor(height, width)
         patterns = self._patterns_of(mask, height, width, factor)
         if not len(patterns.shapes):
             return _Found.nothing()
-        which, row, column = self._alike(inside, patterns, factor)
+        which, row, column = _alike(ground.object, patterns)
         some = _evenly(len(which), LOOKED_AT)
         which, row, column = which[some], row[some], column[some]
         shape = patterns.shapes[which]
@@ -170,9 +187,9 @@ class OutlinePlacer:
         if not self._outlined[mask].leaves:
             fits[fits] = area.holds(self._bank, shape[fits], corner[fits, 0], corner[fits, 1])
         chances = np.ones(len(which))
-        if maps is not None:
+        if ground.maps is not None:
             middle = (corner + self._bank.anchor[shape]) / np.array([height, width])
-            chances = _likely(maps[kind], middle)
+            chances = _likely(ground.maps[kind], middle)
         shape, corner, chances = shape[fits], corner[fits], chances[fits]
         if not len(shape):
             return _Found.nothing()
@@ -181,21 +198,6 @@ class OutlinePlacer:
         kept = np.searchsorted(total, (np.arange(count) + 0.5) / count * total[-1])
         corner = corner[kept].astype(np.int32)
         return _Found(shape[kept], corner[:, 0], corner[:, 1])
-
-    def _alike(
-        self, inside: np.ndarray, patterns: _Patterns, factor: float
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Places at which a pattern agrees with the object ``inside`` nearly as well as anywhere:
-        its number, and the shape's row and column in small pixels, (N,) each."""
-        ground = _small(inside.astype(np.float32) * 2 - 1, factor)
-        spectrum = fft.rfft2(ground, s=patterns.padded)
-        agreement = fft.irfft2(spectrum * patterns.spectra, s=patterns.padded)
-        for one, (tall, wide) in zip(agreement, patterns.size.tolist(), strict=True):
-            one[max(0, ground.shape[0] - tall + 1) :] = -1
-            one[:, max(0, ground.shape[1] - wide + 1) :] = -1
-        least = max(2 * AGREES - 1, float(agreement.max()) - 2 * NEARLY)
-        which, row, column = np.nonzero(agreement >= least)
-        return which, row, column
 
     def _patterns_of(self, mask: int, height: int, width: int, factor: float) -> _Patterns:
         known = self._patterns.get((mask, height, width))
@@ -209,7 +211,7 @@ class OutlinePlacer:
             padded = fft.next_fast_len(int(whole[0]), True), fft.next_fast_len(int(whole[1]), True)
             signed = np.zeros((len(parts), *padded), np.float32)
             for one, (sides, origin) in zip(signed, parts, strict=True):
-                one[: sides.shape[0], : sides.shape[1]] = sides / np.abs(sides).sum()
+                one[: sides.shape[0], : sides.shape[1]] = sides / max(1, np.abs(sides).sum())
                 one[:] = np.roll(one, origin, axis=(0, 1))
             known = self._patterns[mask, height, width] = _Patterns(
                 shapes,
@@ -225,28 +227,46 @@ class OutlinePlacer:
         angle, scale = float(self._bank.angle[shape]), float(self._bank.scale[shape])
         sides = self._outlined[mask].sides
         on, off = (
-            transform.turn((sides == side).astype(np.uint8) * 255, angle, scale).astype(np.float32)
+            transform.turn((sides == side).astype(np.uint8) * 255, angle, scale * factor) / 255
             for side in (1, -1)
         )
         turned = transform.turn((self._crop(mask) > 0).astype(np.uint8) * 255, angle, scale)
         box = transform.bounding_box(transform.solid(turned))
         # Both are turned around their middle, which is the same.
         down, across = (
-            round(((small - large) / 2 - side.start) * factor)
-            for small, large, side in zip(turned.shape, on.shape, box, strict=True)
+            round((whole / 2 - side.start) * factor - small / 2)
+            for small, whole, side in zip(on.shape, turned.shape, box, strict=True)
         )
-        return _small((on - off) / 255, factor), (down, across)
+        return on - off, (down, across)
+
+
+def _factor(height: int, width: int) -> float:
+    return min(1.0, SIDE / max(height, width))
+
+
+def _ground(inside: np.ndarray, maps: np.ndarray | None) -> _Ground:
+    height, width = _small_size(inside.shape, _factor(*inside.shape))
+    pixels = Image.fromarray(inside.astype(np.uint8) * 255)
+    share = np.asarray(pixels.resize((width, height), Image.Resampling.BOX), np.float32)
+    return _Ground(share / 127.5 - 1, maps)
+
+
+def _alike(ground: np.ndarray, patterns: _Patterns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places at which a pattern agrees with the ``ground`` (h, w) nearly as well as anywhere: its
+    number, and the shape's row and column in small pixels, (N,) each."""
+    spectrum = fft.rfft2(ground, s=patterns.padded)
+    agreement = fft.irfft2(spectrum * patterns.spectra, s=patterns.padded)
+    for one, (tall, wide) in zip(agreement, patterns.size.tolist(), strict=True):
+        one[max(0, ground.shape[0] - tall + 1) :] = -1
+        one[:, max(0, ground.shape[1] - wide + 1) :] = -1
+    least = max(2 * AGREES - 1, float(agreement.max()) - 2 * NEARLY)
+    which, row, column = np.nonzero(agreement >= least)
+    return which, row, column
 
 
 def _evenly(count: int, most: int) -> np.ndarray:
     """At most ``most`` of the numbers below ``count``, evenly spread."""
     return np.arange(0, count, max(1.0, count / most)).astype(np.int64)
-
-
-def _small(values: np.ndarray, factor: float) -> np.ndarray:
-    height, width = _small_size(values.shape, factor)
-    picture = Image.fromarray(values)
-    return np.asarray(picture.resize((width, height), Image.Resampling.BOX))
 
 
 def _small_size(size: tuple[int, ...], factor: float) -> tuple[int, int]:
