@@ -98,10 +98,12 @@ class Placer:
         purpose: str,
         taken: Boxes | None = None,
         kinds: np.ndarray | None = None,
+        turns: np.ndarray | None = None,
     ) -> Places:
         """A place in ``area``, known as ``key``, for mask ``masks[i]`` of each row ``rows[i]``.
 
-        The scale is even between 0.85 and 1.15, the angle between 0 and 360 degrees, given that
+        The scale is even between 0.85 and 1.15, the angle between 0 and 360 degrees, or near those
+        of ``turns`` (N,) as in :meth:`~adabldm.placement.shape_bank.ShapeBank.drawn`, given that
         they fit; so is the position among all where the shape fits. In a weighted area the place
         is drawn first, as likely as the map of the row's kind (``kinds`` (N,), those of one mask
         alike) says, then a shape that fits over it; where none of some fits, another place.
@@ -119,11 +121,15 @@ class Placer:
             if kinds is not None:
                 spots = area.likely_spots(kinds[left_over], chance)
                 self._fit_over(
-                    places, area, rows, masks, left_over, spots, f"{purpose}/{turn}", taken
+                    places, area, rows, masks, left_over, spots, f"{purpose}/{turn}", taken, turns
                 )
                 continue
             shapes[left_over] = self.bank.drawn(
-                masks[left_over], area.height_of_picture, area.width_of_picture, chance
+                masks[left_over],
+                area.height_of_picture,
+                area.width_of_picture,
+                chance,
+                None if turns is None else turns[left_over],
             )
             self._guess(places, area, rows, shapes, left_over, f"{purpose}/{turn}", taken)
         if taken is None:
@@ -161,11 +167,13 @@ class Placer:
         spots: np.ndarray,
         purpose: str,
         taken: Boxes | None,
+        turns: np.ndarray | None,
     ) -> None:
         height, width = area.height_of_picture, area.width_of_picture
         for number in range(SHAPES):
             chance = self._streams.uniform(f"{purpose}/{number}", rows[left_over])
-            shapes = self.bank.drawn(masks[left_over], height, width, chance)
+            wanted = None if turns is None else turns[left_over]
+            shapes = self.bank.drawn(masks[left_over], height, width, chance, wanted)
             pixel = self._streams.uniform(f"{purpose}/{number}/pixel", rows[left_over])
             found = area.fit_over(self.bank, shapes, spots, pixel)
             missing = ~self._keep(places, shapes, left_over, found, taken)

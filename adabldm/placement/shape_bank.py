@@ -28,6 +28,8 @@ EXTREMES = 4
 """Runs that are tested first: the highest, the lowest, the leftmost, the rightmost."""
 LARGEST_RATIO = 64.0
 """A mask's picture is at most this many times larger or smaller than a good one."""
+ALONG = 10.0
+"""Degrees by which a shape may be turned otherwise than is wanted."""
 LONGEST = 32_767
 """Longest side of a shape, in pixels; a longer one counts as one that fits nowhere."""
 NO_SIZE = 2**30
@@ -176,17 +178,43 @@ class ShapeBank:
         along = (number - np.floor(number)) * run[:, 2]
         return np.stack([run[:, 0], run[:, 1] + along.astype(np.int64)], axis=1)
 
-    def drawn(self, masks: np.ndarray, height: int, width: int, chance: np.ndarray) -> np.ndarray:
+    def drawn(
+        self,
+        masks: np.ndarray,
+        height: int,
+        width: int,
+        chance: np.ndarray,
+        turns: np.ndarray | None = None,
+    ) -> np.ndarray:
         """A shape of each of ``masks`` for a picture of (height, width), int32 (N,).
 
         ``chance`` in [0, 1) chooses the scale between 0.85 and 1.15 of the mask brought to the
-        picture's size, and with it the angle.
+        picture's size, and with it the angle: any, or one within :data:`ALONG` of ``turns`` (N,),
+        degrees of 180, where that is a number.
         """
         least, most = self._variants_allowed(masks, height, width)
         base = self._base(masks, height, width)
         wanted = base * (transform.SCALES[0] + (transform.SCALES[1] - transform.SCALES[0]) * chance)
-        number = np.floor(np.log(wanted) / self._step).astype(np.int64)
-        return self._lookup(masks, np.clip(number, least, most))
+        number = np.clip(np.floor(np.log(wanted) / self._step).astype(np.int64), least, most)
+        if turns is not None:
+            wanted_turn = np.stack([masks.astype(np.float64), turns], axis=1)
+            known = np.flatnonzero(~np.isnan(turns))
+            for mask, turn in np.unique(wanted_turn[known], axis=0).tolist():
+                mine = known[(masks[known] == mask) & (turns[known] == turn)]
+                some = self._turned_to(int(mask), turn, int(least[mine[0]]), int(most[mine[0]]))
+                number[mine] = some[(chance[mine] * len(some)).astype(np.int64)]
+        return self._lookup(masks, number)
+
+    def _turned_to(self, mask: int, turn: float, least: int, most: int) -> np.ndarray:
+        """Numbers of the variants that are turned by about ``turn``; the nearest if none is."""
+        numbers = np.arange(least, most + 1)
+        away = np.array([self._variant_angle(mask, number) - turn for number in numbers.tolist()])
+        away = np.abs((away + 90) % 180 - 90)
+        return numbers[away <= max(ALONG, float(away.min()))]
+
+    def _variant_angle(self, mask: int, number: int) -> float:
+        turn = math.modf(self._turns[mask] + (number - self._first) * GOLDEN)[0]
+        return 0.0 if number % UPRIGHT_EVERY == 0 else round(360 * turn, 3)
 
     def smallest(self, mask: int, height: int, width: int, count: int) -> Iterator[int]:
         """The ``count`` smallest shapes of one mask for a picture, angles evenly spread, and the
@@ -222,8 +250,7 @@ class ShapeBank:
         return found
 
     def _render(self, mask: int, number: int) -> None:
-        turn = math.modf(self._turns[mask] + (number - self._first) * GOLDEN)[0]
-        angle = 0.0 if number % UPRIGHT_EVERY == 0 else round(360 * turn, 3)
+        angle = self._variant_angle(mask, number)
         scale = round(math.exp(number * self._step), 6)
         shape, size = self._turned(mask, angle, scale)
         runs = runs_of(shape if self._outlined else shape[:1, :1] | True)

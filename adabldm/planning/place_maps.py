@@ -14,9 +14,10 @@ from typing import Protocol
 import numpy as np
 
 from adabldm.core import random_streams
-from adabldm.core.objects import ObjectFolder
+from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.picture_uri import DatasetFault, read_bytes, read_picture, split_fragment
 from adabldm.foreground.features import EncoderFeatures
+from adabldm.foreground.grain import Grain, grain_of
 from adabldm.foreground.object_masks import ObjectMasks, on_all_cores
 from adabldm.foreground.places import look
 from adabldm.foreground.poses import small_size
@@ -104,6 +105,15 @@ class PlaceMaps:
             return []
         types = zip(self.folder.defect_types, self.relative.spread, strict=True)
         return [name for name, spread in types if spread > 0]
+
+    @cached_property
+    def grains(self) -> dict[DefectImage, Grain]:
+        """The grain around each of the folder's defects; none of an object, which has outlines."""
+        if not self.masks.is_texture:
+            return {}
+        items = list(self.folder.defects)
+        found = on_all_cores(lambda item: grain_of(read_picture(item.image)), items)
+        return dict(zip(items, found, strict=True))
 
     @property
     def outlined(self) -> dict[int, Outlined]:

@@ -117,6 +117,11 @@ class PlannedObject:
         self.placer = Placer(bank, streams)
         outlined = _outlined(folder, self.masks, maps)
         self._outline_placer = OutlinePlacer(bank, self.masks.crop, outlined, streams)
+        self._grains = (
+            [maps.grains[self.masks.item(n)] for n in range(bank.masks)]
+            if (maps is not None and maps.grains)
+            else []
+        )
 
     def allowed_area(self, good: int, region: int) -> AllowedArea:
         """Where defects may lie on a good picture (which is loaded): on its object, within the
@@ -143,7 +148,7 @@ class PlannedObject:
         """A place for each of ``masks`` on a good picture (which is loaded), as
         :meth:`~adabldm.placement.batch_placer.Placer.place`: where the outline runs by it as by the
         real defect, if it was near one, nothing confines its type and the picture has such a place;
-        else anywhere in the area."""
+        else anywhere in the area, turned with the grain if there is one."""
         places = Places.none(len(rows))
         if not region:
             places = self._outline_placer.place(
@@ -158,10 +163,21 @@ class PlannedObject:
             purpose,
             None if taken is None else taken.of(rest),
             None if kinds is None else kinds[rest],
+            self._turns(good, masks[rest]),
         )
         places.found[rest], places.shape[rest] = inside.found, inside.shape
         places.top[rest], places.left[rest] = inside.top, inside.left
         return places
+
+    def _turns(self, good: int, masks: np.ndarray) -> np.ndarray | None:
+        """By how much each of ``masks`` is turned so that the grain around its real defect is that
+        of a good picture, (N,), NaN for anyhow; None if all are."""
+        grain = self.goods[good].grain
+        if grain is None or not self._grains:
+            return None
+        found = [own.turn_to(grain) for own in self._grains]
+        turns = np.array([np.nan if turn is None else turn for turn in found])[masks]
+        return None if np.isnan(turns).all() else turns
 
     def _ground(self, good: int) -> tuple[np.ndarray, np.ndarray | None]:
         """The object in a good picture, and maps of how likely its places are."""

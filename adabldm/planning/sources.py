@@ -18,6 +18,7 @@ from adabldm.core.data_uri import shown
 from adabldm.core.faults import InputFault
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.random_streams import RowStreams
+from adabldm.foreground.grain import Grain, grain_of
 from adabldm.foreground.object_masks import ObjectMasks, on_all_cores
 from adabldm.placement import invented_masks, transform
 from adabldm.placement.shape_bank import ShapeBank, runs_of
@@ -59,13 +60,14 @@ class PackedMask:
 @dataclass(frozen=True, kw_only=True)
 class GoodPicture:
     """A good picture next to the manifest; ``foreground`` is None on a texture, ``likely`` where
-    all places are as likely as each other."""
+    all places are as likely as each other, ``grain`` where defects are turned anyhow."""
 
     path: str
     shape: tuple[int, int]
     foreground: PackedMask | None
     foreground_path: str | None
     likely: PlaceMap | None = None
+    grain: Grain | None = None
 
 
 @contextmanager
@@ -193,6 +195,7 @@ class GoodPictures:
             if mask is None
             else self._files.put(images.encode_png(mask), ".png"),
             likely=likely,
+            grain=grain_of(file.pixels) if self._maps is not None and mask is None else None,
         )
 
     @property
@@ -294,6 +297,10 @@ class DefectMasks:
     def real_numbers(self) -> dict[DefectImage, int]:
         """The numbers of the real masks, by their defects."""
         return {real.item: number for number, real in enumerate(self._real)}
+
+    def item(self, number: int) -> DefectImage:
+        """The real defect of a mask, or the one that an invented mask is drawn after."""
+        return self._model(number).item
 
     def crop(self, number: int) -> np.ndarray:
         """A mask cut to its defect, uint8 (h, w), non-zero inside."""

@@ -156,6 +156,7 @@ def _lacking(shortage: Shortage, objects: Sequence[ObjectFolder]) -> Mapping[Pai
 def _maps(folder: ObjectFolder, kept: KeptFiles) -> PlaceMaps:
     """How likely the places of an object are, learned and told of."""
     from adabldm.core.picture_uri import DatasetFault
+    from adabldm.foreground.grain import COHERENT
     from adabldm.foreground.object_masks import ObjectMasks
     from adabldm.planning.place_maps import PlaceMaps
 
@@ -188,6 +189,8 @@ def _maps(folder: ObjectFolder, kept: KeptFiles) -> PlaceMaps:
         if counted:
             told = ", ".join(f"{name} ({count})" for name, count in sorted(counted.items()))
             typer.echo(f"{folder.name}: {told}: {words}", err=True)
+    if any(grain.coherent >= COHERENT for grain in maps.grains.values()):
+        typer.echo(f"{folder.name}: turned with the grain of the surface", err=True)
     return maps
 
 

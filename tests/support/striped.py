@@ -11,25 +11,28 @@ from adabldm.core import images
 SIDE = 96
 
 
-def plate(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def plate(seed: int, *, grain: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """uint8 (SIDE, SIDE, 3), and where it is striped, bool (SIDE, SIDE): a half, another one each
-    time."""
+    time. Without a ``grain`` that half is rough instead."""
     rng = np.random.default_rng(seed)
     rows, cols = np.mgrid[:SIDE, :SIDE]
     grey = 128 + rng.normal(0, 4, (SIDE, SIDE))
     striped = (rows if seed % 2 else cols) < SIDE // 2
     if seed % 4 > 1:
         striped = ~striped
-    grey += np.where(striped, 45 * np.sign(np.sin((rows + cols) * np.pi / 4)), 0)
+    rough = np.sign(np.sin((rows + cols) * np.pi / 4)) if grain else rng.choice([-1, 1], grey.shape)
+    grey += np.where(striped, 45 * rough, 0)
     return np.uint8(np.clip(grey, 0, 255))[..., None].repeat(3, axis=2), striped
 
 
-def plates(root: Path, *, real: int = 6, good: int = 8, anywhere: bool = False) -> Path:
+def plates(
+    root: Path, *, real: int = 6, good: int = 8, anywhere: bool = False, grain: bool = True
+) -> Path:
     """A data set in MVTec AD layout whose ``real`` pits lie on stripes, or ``anywhere``."""
     for seed in range(good):
-        _write(root / f"train/good/{seed}.png", plate(seed)[0])
+        _write(root / f"train/good/{seed}.png", plate(seed, grain=grain)[0])
     for seed in range(real):
-        picture, striped = plate(100 + seed)
+        picture, striped = plate(100 + seed, grain=grain)
         rng = np.random.default_rng(seed)
         inner = striped if not anywhere or rng.integers(2) else ~striped
         places = np.argwhere(inner[8:-14, 8:-14])

@@ -9,7 +9,7 @@ from adabldm.core.random_streams import RowStreams
 from adabldm.placement import transform
 from adabldm.placement.allowed_area import AllowedArea
 from adabldm.placement.batch_placer import Boxes, Placer, Places
-from adabldm.placement.shape_bank import ShapeBank, runs_of
+from adabldm.placement.shape_bank import ALONG, ShapeBank, runs_of
 
 SIDE = 96
 
@@ -212,3 +212,22 @@ def test_where_guesses_are_in_vain_the_likely_one_of_few_places_is_taken() -> No
     at = placer.place("slots", area, rows(400), np.zeros(400, int), "main", kinds=kinds)
     assert at.found.all()
     assert (at.left[kinds == 0] < 40).mean() > 0.8
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_shapes_are_turned_as_is_wanted_and_others_anyhow(weighted: bool) -> None:
+    masks = masks_of_many_kinds()
+    placer, which = placer_of(*masks), np.arange(400) % len(masks)
+    wanted = np.where(np.arange(400) % 2, 30.0, np.nan)
+    maps = np.ones((1, 8, 8), np.float32) if weighted else None
+    area = AllowedArea(SIDE, SIDE, ring(), maps)
+    kinds = np.zeros(400, int) if weighted else None
+    at = placer.place("ring", area, rows(400), which, "main", kinds=kinds, turns=wanted)
+    assert at.found.all()
+    away = np.abs((placer.bank.angle[at.shape] - 30 + 90) % 180 - 90)
+    assert np.mean(away[1::2] <= ALONG) > 0.97, "all but what fits only otherwise"
+    assert (away[1::2] > 2).any()
+    assert away[::2].max() > 80
+    scales = placer.bank.scale[at.shape[1::2]]
+    assert scales.min() < 0.9
+    assert scales.max() > 1.1

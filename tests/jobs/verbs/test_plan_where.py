@@ -94,7 +94,7 @@ def test_a_second_plan_looks_at_no_picture_again(
 def test_where_the_real_places_tell_nothing_the_plan_is_that_of_anywhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], real: int, anywhere: bool
 ) -> None:
-    root = plates(tmp_path / "plate", real=real, anywhere=anywhere)
+    root = plates(tmp_path / "plate", real=real, anywhere=anywhere, grain=False)
     like = planned(root, tmp_path / "like")
     assert "plate: pit: placed anywhere" in capsys.readouterr().err
     other = planned(root, tmp_path / "any", "anywhere")
@@ -139,3 +139,35 @@ def test_the_sheet_is_drawn_and_needs_like_real(
     assert refused.exit_code != 0
     assert not (tmp_path / "where.png").exists()
     assert "--where-sheet" in f"{refused.output}{refused.exception}"
+
+
+def brushed(seed: int, upright: bool) -> np.ndarray:
+    """uint8 (96, 96, 3) whose lines run down, or across."""
+    lines = np.random.default_rng(seed).normal(128, 30, (1, 96)).clip(0, 255).astype(np.uint8)
+    grey = np.repeat(lines, 96, axis=0)
+    return (grey if upright else grey.T)[..., None].repeat(3, axis=2)
+
+
+def test_defects_are_turned_with_the_grain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, mask = tmp_path / "sheet", np.zeros((96, 96), np.uint8)
+    mask[40:44, 30:60] = 255
+    for seed in range(6):
+        for path, pixels in (
+            (root / f"train/good/{seed}.png", brushed(seed, upright=False)),
+            (root / f"test/scratch/{seed}.png", brushed(seed + 9, upright=True)),
+            (root / f"ground_truth/scratch/{seed}_mask.png", mask),
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(images.encode_png(pixels))
+    rows = planned(root, tmp_path / "like")
+    angles = np.array([row["placement"]["angle"] for row in rows])
+    assert (np.abs(angles % 180 - 90) < 15).mean() > 0.97, "across becomes down"
+    assert (angles > 180).any()
+    assert (angles < 180).any()
+    assert "sheet: turned with the grain of the surface" in capsys.readouterr().err
+    angles = np.array(
+        [row["placement"]["angle"] for row in planned(root, tmp_path / "any", "anywhere")]
+    )
+    assert (np.abs(angles % 180 - 90) < 15).mean() < 0.4
