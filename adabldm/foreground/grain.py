@@ -7,6 +7,7 @@ count no more than grain does.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,10 @@ class Grain:
     angle: float
     coherent: float
 
+    def or_else(self, other: Grain) -> Grain:
+        """This grain, or the ``other`` if this is none."""
+        return self if self.coherent >= COHERENT else other
+
     def turn_to(self, other: Grain) -> float | None:
         """By how many degrees, counter-clockwise and of 180, what has this grain is turned into
         that of ``other``; None if either has none."""
@@ -57,3 +62,11 @@ def grain_of(picture: np.ndarray) -> Grain:
     if not total:
         return Grain(0.0, 0.0)
     return Grain(math.degrees(math.atan2(mixed, apart)) / 2 % 180, math.hypot(apart, mixed) / total)
+
+
+def common_grain(grains: Sequence[Grain]) -> Grain:
+    """The grain that pictures have together: none if theirs run different ways."""
+    if not grains:
+        return Grain(0.0, 0.0)
+    mean = np.mean([one.coherent * np.exp(2j * np.radians(one.angle)) for one in grains])
+    return Grain(math.degrees(float(np.angle(mean))) / 2 % 180, float(np.abs(mean)))

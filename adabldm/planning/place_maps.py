@@ -17,7 +17,7 @@ from adabldm.core import random_streams
 from adabldm.core.objects import DefectImage, ObjectFolder
 from adabldm.core.picture_uri import DatasetFault, read_bytes, read_picture, split_fragment
 from adabldm.foreground.features import EncoderFeatures
-from adabldm.foreground.grain import Grain, grain_of
+from adabldm.foreground.grain import Grain, common_grain, grain_of
 from adabldm.foreground.object_masks import ObjectMasks, on_all_cores
 from adabldm.foreground.places import look
 from adabldm.foreground.poses import small_size
@@ -60,6 +60,10 @@ class NothingKept:
 
     def put(self, name: str, data: bytes) -> None:
         pass
+
+
+def _grains(uris: Sequence[str]) -> list[Grain]:
+    return list(on_all_cores(lambda uri: grain_of(read_picture(uri)), uris))
 
 
 class PlaceMaps:
@@ -112,8 +116,13 @@ class PlaceMaps:
         if not self.masks.is_texture:
             return {}
         items = list(self.folder.defects)
-        found = on_all_cores(lambda item: grain_of(read_picture(item.image)), items)
-        return dict(zip(items, found, strict=True))
+        found = _grains([item.image for item in items])
+        return {item: own.or_else(self.grain) for item, own in zip(items, found, strict=True)}
+
+    @cached_property
+    def grain(self) -> Grain:
+        """What the grain of good pictures is together: that of a picture that shows none."""
+        return common_grain(_grains(evenly(self.folder.good, LEARNED_FROM)))
 
     @property
     def outlined(self) -> dict[int, Outlined]:

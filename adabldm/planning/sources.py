@@ -195,8 +195,13 @@ class GoodPictures:
             if mask is None
             else self._files.put(images.encode_png(mask), ".png"),
             likely=likely,
-            grain=grain_of(file.pixels) if self._maps is not None and mask is None else None,
+            grain=self._grain(file, mask),
         )
+
+    def _grain(self, file: _File, mask: np.ndarray | None) -> Grain | None:
+        if self._maps is None or mask is not None:
+            return None
+        return grain_of(file.pixels).or_else(self._maps.grain)
 
     @property
     def without_object(self) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adabldm.foreground.grain import COHERENT, Grain, grain_of
+from adabldm.foreground.grain import COHERENT, Grain, common_grain, grain_of
 from adabldm.placement.transform import turn
 
 
@@ -40,3 +40,14 @@ def test_what_has_no_grain_is_turned_anyhow() -> None:
     assert grain_of(noise).turn_to(grain_of(brushed(0))) is None
     for shape in ((1, 1, 3), (1, 50, 3), (40, 40, 3)):
         assert grain_of(np.full(shape, 9, np.uint8)) == Grain(0.0, 0.0)
+
+
+def test_pictures_have_a_grain_together_if_it_runs_one_way() -> None:
+    one_way = [grain_of(brushed(angle)) for angle in (-4, 0, 3, 179)]
+    together = common_grain([*one_way, Grain(50.0, 0.1)])
+    assert together.coherent > COHERENT
+    assert min(together.angle, 180 - together.angle) < 5
+    assert common_grain([grain_of(brushed(angle)) for angle in (0, 45, 90, 135)]).coherent < 0.1
+    assert common_grain([]) == Grain(0.0, 0.0)
+    assert Grain(50.0, 0.1).or_else(together) is together
+    assert one_way[0].or_else(together) is one_way[0]
