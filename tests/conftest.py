@@ -16,6 +16,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
+from hypothesis import settings
+
+# A machine's load is no fault of the code's.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # Ray reads these when it is first imported.
 os.environ.update(

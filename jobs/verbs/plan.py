@@ -272,8 +272,11 @@ def main(
     ] = None,
     where: Annotated[
         Where,
-        typer.Option(help="Places: all alike, or rather where it looks as around the real ones."),
-    ] = "anywhere",
+        typer.Option(
+            help="Places and turns: like the real defects' (on the object, by its outline, with "
+            "the grain), or the paper's, any that is wholly on the object."
+        ),
+    ] = "like-real",
     where_sheet: Annotated[
         Path | None,
         typer.Option(callback=places.local, help="PNG of how likely places are, to look at."),
@@ -315,7 +318,7 @@ def main(
     adabldm plan tiles --object-name "magnetic tile" --defect crack --count 64 --output plan
     adabldm plan prepared --count 500 --masks real=0.5,noise,morph --defects-per-image 1:3 \\
         --regions regions.yaml --prompts prompts.yaml --output plan
-    adabldm plan prepared --count 500 --where like-real --where-sheet where.png --output plan
+    adabldm plan prepared --count 500 --where-sheet where.png --output plan
     adabldm plan prepared --count 500 --model "{object}/{defect}" --output plan
     adabldm plan prepared --top-up pairs --output plan
     """

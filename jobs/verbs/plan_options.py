@@ -33,7 +33,7 @@ class VarietyOptions:
     captions: bool = True
     prompts: str | None = None
     regions: str | None = None
-    where: Where = "anywhere"
+    where: Where = "like-real"
     looks: bool = True
 
 

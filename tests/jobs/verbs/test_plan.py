@@ -26,9 +26,11 @@ from adabldm.planning import prompts
 from cluster.manifest.reader import Manifest
 from cluster.manifest.schema import SCHEMA
 from jobs.verbs.plan import make_plan
+from jobs.verbs.plan_options import VarietyOptions
 from tests.support.making import rows_with_whole_paths
 
 TEXTURE = DatasetOptions(surface="texture")
+ANYWHERE = VarietyOptions(where="anywhere")
 
 
 def write(path: Path, pixels: np.ndarray) -> None:
@@ -131,7 +133,7 @@ def test_defect_types_get_equal_shares_over_all_objects(tmp_path: Path) -> None:
 
 
 def test_defects_of_an_object_lie_on_it(tmp_path: Path) -> None:
-    rows = plan_rows(disc(tmp_path / "coin"), tmp_path / "out", count=30)
+    rows = plan_rows(disc(tmp_path / "coin"), tmp_path / "out", count=30, variety=ANYWHERE)
     for row in rows:
         recipe = row["placement"]
         inside = read(recipe["foreground"]["path"], "L")
@@ -199,7 +201,9 @@ def test_a_defect_that_fits_on_no_object_is_counted_and_the_others_are_planned(
     small[5:9, 5:9] = 255
     write(tmp_path / "coin/test/dot/0.png", np.zeros((96, 96, 3), np.uint8))
     write(tmp_path / "coin/ground_truth/dot/0_mask.png", small)
-    plan = make_plan(str(tmp_path / "coin"), count=6, seed=0, output=str(tmp_path / "out"))
+    plan = make_plan(
+        str(tmp_path / "coin"), count=6, seed=0, output=str(tmp_path / "out"), variety=ANYWHERE
+    )
     assert (plan.rows, plan.unplaced) == (3, 3)
     assert "row 1: coin/hole: no mask of its type fits" in capsys.readouterr().err
     listed = pq.read_table(tmp_path / "out/_manifest_unplaced.parquet").to_pylist()
@@ -214,7 +218,7 @@ def test_a_defect_that_fits_on_no_object_is_counted_and_the_others_are_planned(
 def test_when_nothing_fits_nothing_is_written(tmp_path: Path) -> None:
     disc(tmp_path / "coin", mask_side=66)
     with pytest.raises(InputFault, match="fits on a good picture"):
-        plan_rows(tmp_path / "coin", tmp_path / "out", count=2)
+        plan_rows(tmp_path / "coin", tmp_path / "out", count=2, variety=ANYWHERE)
     assert not (tmp_path / "out/manifest.parquet").exists()
 
 

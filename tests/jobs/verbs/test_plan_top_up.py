@@ -134,7 +134,8 @@ def test_types_that_the_data_set_has_not_are_named(plan, tmp_path: Path) -> None
     plan("data", "--count", 9, "--output", "plan")
     bad = dict.fromkeys(range(9), "rejected")
     commit(tmp_path / "out", tmp_path / "plan/manifest.parquet", bad)
-    code, lines, errors = plan("data/coin", "--top-up", "out", "--output", "more")
+    anywhere = ("--where", "anywhere")
+    code, lines, errors = plan("data/coin", "--top-up", "out", "--output", "more", *anywhere)
     assert code == 0
     assert lines[-1].startswith("planned 3 requests")
     rule = "is short of types that are not among the planned ones"
@@ -157,7 +158,7 @@ def test_a_type_that_finds_no_place_any_more_is_said_and_the_others_are_planned(
     bad = dict.fromkeys(range(9), "failed")
     commit(tmp_path / "out", tmp_path / "plan/manifest.parquet", bad)
     disc(tmp_path / "data/coin", mask_side=66)
-    code, lines, errors = plan("data", "--top-up", "out", "--output", "more")
+    code, lines, errors = plan("data", "--top-up", "out", "--output", "more", "--where", "anywhere")
     assert code == 3
     assert lines[-1].startswith("planned 6 requests")
     assert errors[-1] == f"--top-up: '{tmp_path}/out': no place was found for coin/hole (3)"

@@ -40,7 +40,8 @@ def drawn(part: dict, shape: tuple[int, int]) -> np.ndarray:
 
 
 def test_several_defects_lie_on_the_object_and_beside_each_other(tmp_path: Path) -> None:
-    rows = planned(disc(tmp_path / "coin", mask_side=4), tmp_path / "out", defects_per_image="1:4")
+    root = disc(tmp_path / "coin", mask_side=4)
+    rows = planned(root, tmp_path / "out", defects_per_image="1:4", where="anywhere")
     assert {len(parts(row)) for row in rows} == {1, 2, 3, 4}
     for row in rows:
         inside = read(row["placement"]["foreground"]["path"], "L") > 0
@@ -75,7 +76,7 @@ def test_a_recipe_without_further_defects_keeps_its_fingerprint(tmp_path: Path) 
 def test_when_the_least_number_does_not_fit_the_row_says_so(tmp_path: Path) -> None:
     root = disc(tmp_path / "coin", mask_side=16)
     with pytest.raises(InputFault, match="fits on a good picture"):
-        planned(root, tmp_path / "out", count=6, defects_per_image="9")
+        planned(root, tmp_path / "out", count=6, defects_per_image="9", where="anywhere")
 
 
 @pytest.mark.parametrize("kind", ["noise", "morph"])
