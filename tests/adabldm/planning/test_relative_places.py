@@ -61,7 +61,10 @@ def test_chipped_tips_are_planned_at_tips_and_across_the_outline(
 
 
 def test_anywhere_is_wholly_on_the_object(root: Path, tmp_path: Path) -> None:
-    plan = make_plan(str(root), count=40, seed=1, output=str(tmp_path / "plan"))
+    plan = make_plan(
+        str(root), count=40, seed=1, output=str(tmp_path / "plan"),
+        variety=VarietyOptions(where="anywhere"),
+    )  # fmt: skip
     rows = placed_masks(rows_with_whole_paths(plan.manifest.path))
     assert min(bolt(seed)[1][mask].mean() for seed, mask in rows) > 0.9
 

@@ -130,12 +130,12 @@ def test_the_sheet_is_drawn_and_needs_like_real(
     monkeypatch.chdir(tmp_path)
     command = ["plan", "plate", "--count", "9", "--surface", "texture", "--output", "out"]
     command += ["--where-sheet", "where.png"]
-    result = CliRunner().invoke(cli.app, [*command, "--where", "like-real"])
+    result = CliRunner().invoke(cli.app, command)
     assert result.exit_code == 0, result.output
     with Image.open(tmp_path / "where.png") as sheet:
         assert sheet.width > 5 * 240
     (tmp_path / "where.png").unlink()
-    refused = CliRunner().invoke(cli.app, command)
+    refused = CliRunner().invoke(cli.app, [*command, "--where", "anywhere"])
     assert refused.exit_code != 0
     assert not (tmp_path / "where.png").exists()
     assert "--where-sheet" in f"{refused.output}{refused.exception}"

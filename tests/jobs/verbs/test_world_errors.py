@@ -32,7 +32,7 @@ LARGEST_FILE = 1_000
 WRITERS: dict[str, tuple[str, ...]] = {
     "prepare": ("prepare", "{data}", "--output"),
     "pairs": ("pairs", "{data}", "--count", "2", "--write"),
-    "plan": ("plan", "{data}", "--count", "4", "--output"),
+    "plan": ("plan", "{data}", "--where", "anywhere", "--count", "4", "--output"),
     "train": ("train", "{data}", "--steps", "1", "--gpus-per-worker", "0", "--output"),
     "generate": (
         "generate", "--manifest", "{plan}", "--model", "sleep://0", "--gpus-per-worker", "0",
