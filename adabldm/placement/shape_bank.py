@@ -113,6 +113,7 @@ class ShapeBank:
         self._step = math.log(transform.SCALES[1] / transform.SCALES[0]) / variants
         self._first = math.floor(-math.log(LARGEST_RATIO * 2) / self._step)
         self._turns = streams.generator(f"turns/{name}").random(len(sizes))
+        self._turned_alike: dict[tuple[int, int, int, int], np.ndarray] = {}
         self._ids = np.full((len(sizes), 1 - 2 * self._first), -1, np.int32)
         self._angle, self._scale = _GrowingArray(np.float64), _GrowingArray(np.float64)
         self._mask = _GrowingArray(np.int32)
@@ -197,24 +198,24 @@ class ShapeBank:
         wanted = base * (transform.SCALES[0] + (transform.SCALES[1] - transform.SCALES[0]) * chance)
         number = np.clip(np.floor(np.log(wanted) / self._step).astype(np.int64), least, most)
         if turns is not None:
-            wanted_turn = np.stack([masks.astype(np.float64), turns], axis=1)
-            known = np.flatnonzero(~np.isnan(turns))
-            for mask, turn in np.unique(wanted_turn[known], axis=0).tolist():
-                mine = known[(masks[known] == mask) & (turns[known] == turn)]
-                some = self._turned_to(int(mask), turn, int(least[mine[0]]), int(most[mine[0]]))
-                number[mine] = some[(chance[mine] * len(some)).astype(np.int64)]
+            for row in np.flatnonzero(~np.isnan(turns)).tolist():
+                limits = int(least[row]), int(most[row])
+                some = self._turned_to(int(masks[row]), float(turns[row]), *limits)
+                number[row] = some[int(chance[row] * len(some))]
         return self._lookup(masks, number)
 
     def _turned_to(self, mask: int, turn: float, least: int, most: int) -> np.ndarray:
         """Numbers of the variants that are turned by about ``turn``; the nearest if none is."""
-        numbers = np.arange(least, most + 1)
-        away = np.array([self._variant_angle(mask, number) - turn for number in numbers.tolist()])
-        away = np.abs((away + 90) % 180 - 90)
-        return numbers[away <= max(ALONG, float(away.min()))]
-
-    def _variant_angle(self, mask: int, number: int) -> float:
-        turn = math.modf(self._turns[mask] + (number - self._first) * GOLDEN)[0]
-        return 0.0 if number % UPRIGHT_EVERY == 0 else round(360 * turn, 3)
+        key = mask, round(turn), least, most
+        known = self._turned_alike.get(key)
+        if known is None:
+            numbers = np.arange(least, most + 1)
+            turns = np.modf(self._turns[mask] + (numbers - self._first) * GOLDEN)[0]
+            angles = np.where(numbers % UPRIGHT_EVERY == 0, 0, 360 * turns)
+            away = np.abs((angles - round(turn) + 90) % 180 - 90)
+            known = numbers[away <= max(ALONG, float(away.min()))]
+            self._turned_alike[key] = known
+        return known
 
     def smallest(self, mask: int, height: int, width: int, count: int) -> Iterator[int]:
         """The ``count`` smallest shapes of one mask for a picture, angles evenly spread, and the
@@ -250,7 +251,8 @@ class ShapeBank:
         return found
 
     def _render(self, mask: int, number: int) -> None:
-        angle = self._variant_angle(mask, number)
+        turn = math.modf(self._turns[mask] + (number - self._first) * GOLDEN)[0]
+        angle = 0.0 if number % UPRIGHT_EVERY == 0 else round(360 * turn, 3)
         scale = round(math.exp(number * self._step), 6)
         shape, size = self._turned(mask, angle, scale)
         runs = runs_of(shape if self._outlined else shape[:1, :1] | True)
