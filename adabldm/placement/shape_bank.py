@@ -198,21 +198,27 @@ class ShapeBank:
         wanted = base * (transform.SCALES[0] + (transform.SCALES[1] - transform.SCALES[0]) * chance)
         number = np.clip(np.floor(np.log(wanted) / self._step).astype(np.int64), least, most)
         if turns is not None:
-            for row in np.flatnonzero(~np.isnan(turns)).tolist():
-                limits = int(least[row]), int(most[row])
-                some = self._turned_to(int(masks[row]), float(turns[row]), *limits)
-                number[row] = some[int(chance[row] * len(some))]
+            known = np.flatnonzero(~np.isnan(turns))
+            alike = masks[known].astype(np.int64) * 180 + np.rint(turns[known]).astype(int) % 180
+            order = np.argsort(alike, kind="stable")
+            ends = np.flatnonzero(np.diff(alike[order])) + 1
+            for mine in np.split(known[order], ends) if len(known) else ():
+                first = mine[0]
+                some = self._turned_to(
+                    int(masks[first]), round(turns[first]), int(least[first]), int(most[first])
+                )
+                number[mine] = some[(chance[mine] * len(some)).astype(np.int64)]
         return self._lookup(masks, number)
 
-    def _turned_to(self, mask: int, turn: float, least: int, most: int) -> np.ndarray:
+    def _turned_to(self, mask: int, turn: int, least: int, most: int) -> np.ndarray:
         """Numbers of the variants that are turned by about ``turn``; the nearest if none is."""
-        key = mask, round(turn), least, most
+        key = mask, turn, least, most
         known = self._turned_alike.get(key)
         if known is None:
             numbers = np.arange(least, most + 1)
             turns = np.modf(self._turns[mask] + (numbers - self._first) * GOLDEN)[0]
             angles = np.where(numbers % UPRIGHT_EVERY == 0, 0, 360 * turns)
-            away = np.abs((angles - round(turn) + 90) % 180 - 90)
+            away = np.abs((angles - turn + 90) % 180 - 90)
             known = numbers[away <= max(ALONG, float(away.min()))]
             self._turned_alike[key] = known
         return known

@@ -113,6 +113,9 @@ class PlannedObject:
         self.region_of_type = np.array([self._regions.index(region) for region in found])
         self.regions = len(self._regions)
         confined = self.regions > 1 or not self.goods.texture or self.goods.weighted
+        telling = maps.telling if self.goods.weighted and maps is not None else []
+        self._told = np.array([name in telling for name in self.types], bool)
+        """Of each type, whether some places are likelier than others."""
         bank = self.masks.bank(outlined=confined)
         self.placer = Placer(bank, streams)
         outlined = _outlined(folder, self.masks, maps)
@@ -154,19 +157,23 @@ class PlannedObject:
             places = self._outline_placer.place(
                 good, area, lambda: self._ground(good), rows, masks, purpose, taken, kinds
             )
-        rest = np.flatnonzero(~places.found)
-        inside = self.placer.place(
-            (good, region),
-            area,
-            rows[rest],
-            masks[rest],
-            purpose,
-            None if taken is None else taken.of(rest),
-            None if kinds is None else kinds[rest],
-            self._turns(good, masks[rest]),
-        )
-        places.found[rest], places.shape[rest] = inside.found, inside.shape
-        places.top[rest], places.left[rest] = inside.top, inside.left
+        told = np.zeros(len(rows), bool) if kinds is None else self._told[kinds]
+        turns = self._turns(good, masks)
+        for some in (np.flatnonzero(~places.found & told), np.flatnonzero(~places.found & ~told)):
+            if not len(some):
+                continue
+            inside = self.placer.place(
+                (good, region),
+                area,
+                rows[some],
+                masks[some],
+                purpose,
+                None if taken is None else taken.of(some),
+                None if kinds is None or not told[some[0]] else kinds[some],
+                None if turns is None else turns[some],
+            )
+            places.found[some], places.shape[some] = inside.found, inside.shape
+            places.top[some], places.left[some] = inside.top, inside.left
         return places
 
     def _turns(self, good: int, masks: np.ndarray) -> np.ndarray | None:
