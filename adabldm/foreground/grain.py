@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from adabldm.core import images
-from adabldm.foreground.refine import shrunk
 
 SIDE = 512
 """Pictures are looked at with no side longer than this, in pixels."""
@@ -48,7 +48,11 @@ class Grain:
 
 def grain_of(picture: np.ndarray) -> Grain:
     """The grain of uint8 (H, W, 3)."""
-    values = gaussian_filter(images.grey(shrunk(picture, SIDE)).astype(np.float32), 1)
+    height, width = picture.shape[:2]
+    ratio = min(1.0, SIDE / max(height, width))
+    size = max(1, round(width * ratio)), max(1, round(height * ratio))
+    small = Image.fromarray(picture).resize(size, Image.Resampling.BOX)
+    values = gaussian_filter(images.grey(np.asarray(small)).astype(np.float32), 1)
     if min(values.shape) < 2:
         return Grain(0.0, 0.0)
     down, across = np.gradient(values)
