@@ -1,5 +1,5 @@
-"""Maps of a product's good pictures: how likely a defect of each type is at each place, and which
-defects leave the object.
+"""Maps of a product's good pictures: how likely a defect of each type is at each place, and what
+else the real defects teach of where they lie.
 
 Learned from the few real defects, drawn once for each good picture, and kept.
 """

@@ -162,7 +162,7 @@ def _maps(folder: ObjectFolder, kept: KeptFiles) -> PlaceMaps:
 
     maps = PlaceMaps(folder, ObjectMasks(folder), kept)
     try:
-        telling, outlined = maps.telling, maps.outlined
+        telling, outlined, grains = maps.telling, maps.outlined, maps.grains
     except DatasetFault as fault:
         raise InputFault(f"DATASET: {fault}") from fault
     on_the_object = maps.on_the_object
@@ -189,7 +189,7 @@ def _maps(folder: ObjectFolder, kept: KeptFiles) -> PlaceMaps:
         if counted:
             told = ", ".join(f"{name} ({count})" for name, count in sorted(counted.items()))
             typer.echo(f"{folder.name}: {told}: {words}", err=True)
-    if any(grain.coherent >= COHERENT for grain in maps.grains.values()):
+    if any(grain.coherent >= COHERENT for grain in grains.values()):
         typer.echo(f"{folder.name}: turned with the grain of the surface", err=True)
     return maps
 
