@@ -196,7 +196,7 @@ class WholeModelOptions:
             name: replace(one, **GPU_PHASES[name], look_every=2000, save_every=1000)  # type: ignore[arg-type]
             for name, one in cls().phases.items()
         }
-        return cls(**longer, pool=24_000, resident=True, minutes=minutes, seed=seed)
+        return cls(**longer, pool=40_000, resident=True, minutes=minutes, seed=seed)
 
     @property
     def phases(self) -> dict[str, TrainOptions]:

@@ -3,7 +3,10 @@ its few-shot split."""
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from adabldm.core import images
@@ -11,6 +14,7 @@ from adabldm.core.objects import ObjectFolder, Surface
 from adabldm.data import drawn_metal
 from adabldm.data.opening import open_dataset
 from adabldm.data.options import DatasetOptions
+from jobs.embedded_model.packed import LIST, read_packed
 
 METAL = "brushed_metal"
 SETS: dict[str, tuple[Surface, int]] = {
@@ -82,39 +86,56 @@ def prompts(item: str, defect: str | None) -> list[str]:
 
 
 def draw_metal(root: Path) -> Path:
-    """Draw brushed metal with defects in MVTec layout, once; the object's folder."""
+    """Draw brushed metal with defects in MVTec layout, once, on all cores; the object's folder."""
     folder = root / METAL
     done = folder / "done"
     if done.exists():
         return folder
-    pictures = {
-        f"train/good/{n:03d}.png": drawn_metal.draw_part(100_000 + n, METAL_SIDE).image
-        for n in range(METAL_GOOD)
-    }
+    parts: list[tuple[str, int, str | None]] = [
+        (f"{n:03d}", 100_000 + n, None) for n in range(METAL_GOOD)
+    ]
     for kind, defect in enumerate(drawn_metal.DEFECTS):
-        for n in range(METAL_FLAWED):
-            part = drawn_metal.draw_part(200_000 + 1_000 * kind + n, METAL_SIDE, defect)
-            pictures[f"test/{defect}/{n:03d}.png"] = part.image
-            pictures[f"ground_truth/{defect}/{n:03d}_mask.png"] = part.mask
-    for name, pixels in pictures.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(images.encode_png(pixels))
+        parts += [(f"{n:03d}", 200_000 + 1_000 * kind + n, defect) for n in range(METAL_FLAWED)]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for _ in pool.map(partial(_draw_part, folder), parts, chunksize=4):
+            pass
     done.touch()
     return folder
 
 
-def read_sets(data: str, work: Path) -> list[ObjectFolder]:
-    """The objects of the folders :data:`SETS` below ``data`` (MVTec layout), and the metal drawn to
-    ``work``."""
+def _draw_part(folder: Path, part: tuple[str, int, str | None]) -> None:
+    name, seed, defect = part
+    drawn = drawn_metal.draw_part(seed, METAL_SIDE, defect)
+    files = {f"train/good/{name}.png": drawn.image}
+    if defect is not None:
+        files = {
+            f"test/{defect}/{name}.png": drawn.image,
+            f"ground_truth/{defect}/{name}_mask.png": drawn.mask,
+        }
+    for place, pixels in files.items():
+        path = folder / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(images.encode_png(pixels))
+
+
+def real_sets(data: str) -> list[ObjectFolder]:
+    """The objects of the folders :data:`SETS` below ``data`` (MVTec layout), or of a pack of them
+    (:mod:`jobs.embedded_model.packed`)."""
     root = data.rstrip("/")
+    if (Path(root) / LIST).exists():
+        return read_packed(Path(root))
     found = []
     for name, (surface, shots) in SETS.items():
         objects = open_dataset(f"{root}/{name}", DatasetOptions(shots=shots))
         found += [_surface_defects(replace(one, surface=surface)) for one in objects]
+    return found
+
+
+def read_sets(data: str, work: Path) -> list[ObjectFolder]:
+    """:func:`real_sets` of ``data``, and the metal drawn to ``work``."""
     options = DatasetOptions(shots=METAL_FLAWED - 1)
     (metal,) = open_dataset(str(draw_metal(work)), options)
-    return [*found, replace(metal, surface="texture")]
+    return [*real_sets(data), replace(metal, surface="texture")]
 
 
 def _surface_defects(item: ObjectFolder) -> ObjectFolder:

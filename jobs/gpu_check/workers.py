@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -21,8 +22,6 @@ from cluster.generate.watch import Watch
 from cluster.models.kinds import inspect_model
 from cluster.storage.hashing import sha256
 from cluster.storage.location import Location
-from jobs.chaos.comparison import compare, rows_of
-from jobs.chaos.inputs import write_manifest
 from jobs.gpu_check.bench import Bench
 from jobs.gpu_check.findings import Finding
 
@@ -121,6 +120,11 @@ def broken_context(bench: Bench) -> Finding:
 
 def two_workers(bench: Bench, model: str) -> Finding:
     """Two workers that share a GPU make the same pairs as one that has it."""
+    if find_spec("ray") is None:
+        return Finding(name="two workers a GPU", holds=None, rule="Ray is not installed here")
+    from jobs.chaos.comparison import compare, rows_of
+    from jobs.chaos.inputs import write_manifest
+
     gpus = ("1", "0.5") if bench.device == "cuda" else ("0", "0")
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as name:
         folder = Path(name)
