@@ -114,6 +114,7 @@ FAST = FastOptions(resolution="model")
 PAPER = FastOptions(
     steps=50,
     solver="ddim",
+    guidance=9.0,
     latent_editing_start=0.52,
     image_edits=5,
     guided_edits=True,
@@ -135,6 +136,7 @@ def variants() -> list[Variant]:
         ),
         Variant(name="one image edit alone", options=replace(PAPER, image_edits=1)),
         Variant(name="latents edited, alone", options=replace(PAPER, latent_editing_start=0.0)),
+        Variant(name="guidance 3 alone", options=replace(PAPER, guidance=FAST.guidance)),
         Variant(name="unguided edits alone", options=replace(PAPER, guided_edits=False)),
         Variant(
             name="correction alone",
@@ -147,6 +149,7 @@ def variants() -> list[Variant]:
         Variant(name="fast, 6 steps", options=replace(FAST, steps=6)),
         Variant(name="fast, DDIM", options=replace(FAST, solver="ddim")),
         Variant(name="fast, UniPC", options=replace(FAST, solver="unipc")),
+        Variant(name="fast, guidance 9", options=replace(FAST, guidance=PAPER.guidance)),
         Variant(name="fast, edits guided", options=replace(FAST, guided_edits=True)),
         Variant(name="fast, 5 image edits", options=replace(FAST, image_edits=5)),
         Variant(name="fast, no image edit", options=replace(FAST, image_edits=0)),

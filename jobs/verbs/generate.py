@@ -110,8 +110,12 @@ def main(
         ),
     ] = None,
     guidance: Annotated[
-        float, typer.Option(help="How strongly the prompt is followed.")
-    ] = DEFAULTS.guidance,
+        float | None,
+        typer.Option(
+            help="How strongly the prompt is followed.",
+            show_default=f"exact {DEFAULTS.guidance:g}, fast {FAST.guidance:g}",
+        ),
+    ] = None,
     strength: Annotated[
         float | None,
         typer.Option(

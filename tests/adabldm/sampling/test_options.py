@@ -32,6 +32,7 @@ def test_what_an_output_records_of_its_options_does_not_change():
     assert asdict(FastOptions()) == {
         **STAGES,
         "mode": "fast",
+        "guidance": 3.0,
         "steps": 10,
         "latent_editing_start": 0.0,
         "adaptation_steps": 0,
@@ -111,7 +112,7 @@ def test_an_illegal_option_of_fast_is_named_with_its_value(field, value):
 
 def test_a_mode_has_its_own_defaults():
     assert options_of("exact") == ExactOptions()
-    assert options_of("fast", guidance=3.0) == FastOptions(guidance=3.0)
+    assert options_of("fast", guidance=5.0) == FastOptions(guidance=5.0)
     with pytest.raises(ValueError, match="mode: 'quick': must be one of exact, fast"):
         options_of("quick")
     with pytest.raises(ValueError, match=r"mode: 'fast': .*options_of"):
