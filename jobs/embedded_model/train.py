@@ -1,7 +1,7 @@
 """Train the small model that ships inside the package: ``python -m jobs.embedded_model.train``.
 
-Run again, it continues. Everything is made on this machine, without Ray, in two hours of two cores
-or less. Several processes share the work when torchrun starts them:
+Run again, it continues. Everything is made on this machine, without Ray: on a GPU in minutes, on two
+cores in two hours that are too short for it. Several processes share the work when torchrun starts them:
 ``torchrun --nproc-per-node 2 -m jobs.embedded_model.train ...``. On a GPU batches are larger, and
 examples lie on it; ``--minutes`` says how long it may take there, its examples not counted.
 """
@@ -37,7 +37,7 @@ def save_halved(pipeline: AdaBLDMPipeline, folder: Path) -> None:
 
 
 def main(
-    data: Annotated[str, typer.Option(help="Folder of the sets mt_dev and cookie, MVTec layout")],
+    data: Annotated[str, typer.Option(help="Folder of the sets, MVTec layout, or a pack of them")],
     work: Annotated[Path, typer.Option(help="Folder of checkpoints, logs and sample sheets")],
     output: Annotated[Path, typer.Option(help="Folder of the finished model")],
     threads: int = 1,
