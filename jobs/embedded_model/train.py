@@ -1,7 +1,7 @@
 """Train the small model that ships inside the package: ``python -m jobs.embedded_model.train``.
 
-Run again, it continues. Everything is made on this machine, without Ray: on a GPU in minutes, on two
-cores in two hours, which are too short for it. Several processes share the work when torchrun
+Run again, it continues. Everything is made on this machine, without Ray: on a GPU in minutes, on
+two cores in two hours, which are too short for it. Several processes share the work when torchrun
 starts them: ``torchrun --nproc-per-node 2 -m jobs.embedded_model.train ...``. On a GPU batches are
 larger, and examples lie on it; ``--minutes`` says how long it may take there, its examples not
 counted.
