@@ -20,7 +20,7 @@ def main(
     data: Annotated[str, typer.Option(help="Folder of the sets, MVTec layout")],
     output: Annotated[Path, typer.Option(help="Folder of the pack")],
     most_good: Annotated[
-        int | None, typer.Option(min=1, help="Good pictures an object; without it, all")
+        int | None, typer.Option(min=1, help="At most so many good pictures an object")
     ] = None,
 ) -> None:
     """Copy what the embedded model learns from."""

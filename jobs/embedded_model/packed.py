@@ -20,8 +20,8 @@ LOOKED_AT = 2
 def pack(objects: list[ObjectFolder], output: Path, most_good: int | None = None) -> int:
     """Copy the pictures of ``objects`` that training reads to ``output``; how many they are.
 
-    Of an object's good pictures ``most_good`` are copied, spread over all. What is held out is not
-    copied.
+    Of an object's good pictures at most ``most_good`` are copied, spread over all. What is held out
+    is not copied.
     """
     copied: list[Path] = []
 
@@ -62,7 +62,7 @@ def _read(fields: dict) -> ObjectFolder:
 
 
 def _learned_from(item: ObjectFolder, most_good: int | None) -> ObjectFolder:
-    every = max(1, math.ceil(len(item.good) / (most_good or len(item.good))))
+    every = max(1, math.ceil(len(item.good) / most_good)) if most_good else 1
     return replace(
         item,
         good=item.good[::every],
