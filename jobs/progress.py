@@ -74,7 +74,12 @@ class Tracker:
             return ""
         rate = (done - self._first[1]) / (now - self._first[0])
         left = (self._total - done) / rate
-        return f"{rate:.2f}/s, {duration(left)} left"
+        return f"{per_second(rate)}, {duration(left)} left"
+
+
+def per_second(rate: float) -> str:
+    """``rate`` to three digits, above 100 to whole ones."""
+    return f"{rate:.0f}/s" if rate >= 100 else f"{rate:.3g}/s"
 
 
 def duration(seconds: float) -> str:

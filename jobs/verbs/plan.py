@@ -17,7 +17,7 @@ from adabldm.data.options import DatasetOptions
 from cluster.storage.local_cache import KeptFiles
 from cluster.storage.location import Location, location
 from cluster.storage.whole_files import ContentFolder, write_whole
-from jobs.progress import Tracker
+from jobs.progress import Tracker, per_second
 from jobs.verbs import dataset_options as given
 from jobs.verbs import places
 from jobs.verbs.plan_options import VarietyOptions, Where, model_namer, read_variety
@@ -357,7 +357,7 @@ def main(
     seconds = time.monotonic() - started
     manifest = places.written(plan.manifest)
     typer.echo(
-        f"planned {plan.rows} requests in {seconds:.1f} s ({plan.rows / seconds:.0f}/s)"
+        f"planned {plan.rows} requests in {seconds:.1f} s ({per_second(plan.rows / seconds)})"
         f"{f', {plan.unplaced} without a place' if plan.unplaced else ''}: {manifest}"
     )
     if plan.unplaced:
