@@ -28,12 +28,15 @@ STUDENT_SHARE = 0.2
 RATE = 1e-3
 GAMMA = 4.0
 DILATIONS = (6, 12, 18)
-LEAST_WIDTH = 8
-"""Of student and head: with narrower ones a CPU's convolutions were seen to corrupt memory."""
 
 
 class Residual(nn.Module):
-    """The basic block of a ResNet (He et al., CVPR 2016)."""
+    """The basic block of a ResNet (He et al., CVPR 2016).
+
+    The convolution beside it strides by a pooling of one pixel: with a stride of its own, the
+    backward pass of a 1 x 1 convolution of 8 channels corrupts memory on CPUs (oneDNN in torch 2.13,
+    channels last).
+    """
 
     def __init__(self, given: int, made: int, stride: int = 1) -> None:
         super().__init__()
@@ -44,8 +47,8 @@ class Residual(nn.Module):
         self.beside: nn.Module = nn.Identity()
         if stride != 1 or given != made:
             self.beside = nn.Sequential(
-                nn.Conv2d(given, made, 1, stride, bias=False), nn.BatchNorm2d(made)
-            )
+                nn.MaxPool2d(1, stride), nn.Conv2d(given, made, 1, bias=False), nn.BatchNorm2d(made)
+            )  # fmt: skip
 
     def forward(self, state: torch.Tensor) -> torch.Tensor:
         return nn.functional.relu(self.body(state) + self.beside(state))
@@ -157,9 +160,7 @@ class DeSTSeg:
         make_repeatable(place)
         torch.manual_seed(seed)
         teacher = open_backbone(self.options.backbone, place)
-        network = Network(teacher, max(LEAST_WIDTH, self.options.width), self.options.window).to(
-            place
-        )
+        network = Network(teacher, self.options.width, self.options.window).to(place)
         first = max(1, round(STUDENT_SHARE * steps))
 
         def spoiled(step: int) -> tuple[np.ndarray, ...]:

@@ -15,9 +15,11 @@ from adabldm.evaluation.detectors.protocol import Model
 from tests.support.comparisons import draw
 
 CPU = torch.device("cpu")
-STEPS = {"unet": 30, "fpn": 12, "destseg": 30, "padim": 6}
+STEPS = {"unet": 30, "fpn": 12, "destseg": 120, "padim": 6}
+WIDTHS = {"unet": 2, "fpn": 2, "destseg": 8, "padim": 2}
 OPTIONS = {
-    name: DetectorOptions(steps=steps, window=32, batch=4, width=2) for name, steps in STEPS.items()
+    name: DetectorOptions(steps=steps, window=32, batch=4, width=WIDTHS[name])
+    for name, steps in STEPS.items()
 }
 
 
