@@ -34,7 +34,7 @@ class Residual(nn.Module):
     """The basic block of a ResNet (He et al., CVPR 2016).
 
     The convolution beside it strides by a pooling of one pixel: with a stride of its own, the
-    backward pass of a 1 x 1 convolution of 8 channels corrupts memory on CPUs (oneDNN in torch 2.13,
+    backward pass of a 1 x 1 convolution of 8 channels corrupts memory on CPUs (torch 2.13's oneDNN,
     channels last).
     """
 
