@@ -20,6 +20,7 @@ from adabldm.core.timing import StageTimer
 from adabldm.judging.options import JudgeOptions
 from adabldm.judging.verdict import RealDistance
 from adabldm.networks.autoencoder import decode, encode, from_uint8, to_uint8
+from adabldm.networks.known_words import known_part
 from adabldm.placement.canvas import View, canvas
 from adabldm.sampling import keep_masks
 from adabldm.sampling.blending import GoodImages
@@ -38,7 +39,8 @@ class AdaBLDMPipeline(DiffusionPipeline):
 
     ``image_size`` is the square pixel size S that the model works at; by default the U-Net's
     ``sample_size`` times the autoencoder's factor. Texts and good images are encoded once for all
-    calls (``encodings``).
+    calls (``encodings``). ``reads_every_word`` is set while a branch is in place: it has learned
+    the words of its texts.
     """
 
     model_cpu_offload_seq = "text_encoder->controlnet->unet->vae"
@@ -66,6 +68,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
         self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
         self.register_to_config(image_size=image_size)
         self.encodings = Encodings()
+        self.reads_every_word = False
         for module in (vae, unet, controlnet, text_encoder):
             if module is not None:
                 align(module.eval().requires_grad_(False))
@@ -85,10 +88,15 @@ class AdaBLDMPipeline(DiffusionPipeline):
     def encode_prompts(self, prompts: Sequence[str]) -> torch.Tensor:
         """Text embeddings (N, L, D) of ``prompts``, cut at the encoder's length; no gradients.
 
+        Words that a model trained from nothing does not know are left out
+        (:mod:`adabldm.networks.known_words`), unless ``reads_every_word``.
+
         Raises ``ValueError`` for a model without its text encoder.
         """
         if self.tokenizer is None or self.text_encoder is None:
             raise ValueError("tokenizer: None: this model was loaded without its text encoder")
+        if not self.reads_every_word:
+            prompts = [known_part(self.tokenizer, prompt) for prompt in prompts]
         return self.encodings.texts(self.text_encoder, self.tokenizer, prompts)
 
     @torch.no_grad()

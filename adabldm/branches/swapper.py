@@ -27,6 +27,7 @@ class Swapper:
     """
 
     def __init__(self, pipeline: Any, hot_bytes: int = HOT_BYTES) -> None:
+        self._pipeline = pipeline
         self._image_size: int = pipeline.image_size
         self._parameters = pipeline_weights(pipeline)
         self._base = {name: one.data for name, one in self._parameters.items()}
@@ -72,12 +73,14 @@ class Swapper:
         for name, weight in weights.items():
             self._put(name, weight)
         self._replaced = list(weights)
+        self._pipeline.reads_every_word = True
         return True
 
     def _put_back(self) -> None:
         for name in self._replaced:
             self._put(name, self._base[name])
         self._replaced = []
+        self._pipeline.reads_every_word = False
 
     def _put(self, name: str, weight: torch.Tensor) -> None:
         parameter = self._parameters[name]

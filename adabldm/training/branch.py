@@ -61,6 +61,7 @@ class BranchTraining:
         at first."""
         if self.trainer.step == 0 and self.trainer.peers.rank == 0:
             self.trainer.look()
+        self._pipeline.reads_every_word = True
         self.trainer.module.train()
         weights = copy_of(self.trainer.run())
         self.trainer.module.eval().requires_grad_(False)

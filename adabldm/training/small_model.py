@@ -132,7 +132,7 @@ class WholeModelTraining:
             }
         )
         torch.manual_seed(self._options.seed + 1)
-        tokenizer = small.build_tokenizer(texts * 8)
+        tokenizer = small.tokenizer_of(texts)
         unet = small.build_unet()
         pipeline = AdaBLDMPipeline(
             vae=vae,

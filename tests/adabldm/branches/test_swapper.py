@@ -38,8 +38,10 @@ def test_the_base_comes_back_bit_by_bit(pipeline, branches):
     swapper = Swapper(pipeline)
     for branch in branches:
         swapper.use(branch)
+        assert pipeline.reads_every_word
         assert not same(images(pipeline), before)
         swapper.use(None)
+        assert not pipeline.reads_every_word
         assert same(images(pipeline), before)
     after = base_weights(pipeline)
     assert all(torch.equal(after[name], weight) for name, weight in weights.items())
