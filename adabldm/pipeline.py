@@ -88,7 +88,7 @@ class AdaBLDMPipeline(DiffusionPipeline):
     def encode_prompts(self, prompts: Sequence[str]) -> torch.Tensor:
         """Text embeddings (N, L, D) of ``prompts``, cut at the encoder's length; no gradients.
 
-        Words that a model trained from nothing does not know are left out
+        Words that the embedded model does not know are left out
         (:mod:`adabldm.networks.known_words`), unless ``reads_every_word``.
 
         Raises ``ValueError`` for a model without its text encoder.

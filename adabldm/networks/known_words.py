@@ -1,4 +1,4 @@
-"""Texts for a model that learned its words from nothing: those it never saw are left out.
+"""Texts for the embedded model, which learned its words from nothing: others are left out.
 
 The pieces of an unknown word are no word to such a model. With them it draws what it was not asked
 for; without them, what the known words and the mask say.
@@ -11,7 +11,8 @@ import re
 from transformers import CLIPTokenizer
 
 WORDS_ONLY = "words_only"
-"""A tokenizer's setting: its model's words, each one token, are all that the model knows."""
+"""A tokenizer's setting: its model's words, each one token, are all that the model knows. Only for
+texts of plain words: numbers, and names in capitals, are several tokens however often seen."""
 _WORDS = re.compile(r"\w+")
 
 

@@ -10,8 +10,6 @@ from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from tokenizers import pre_tokenizers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from adabldm.networks.known_words import WORDS_ONLY
-
 IMAGE_SIZE = 128
 FACTOR = 4
 """Pixels of a side to one latent cell."""
@@ -85,15 +83,6 @@ def build_tokenizer(corpus: Iterable[str], merges: int = 400) -> CLIPTokenizer:
     tokens += dict.fromkeys(first + second for first, second in learned)
     vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
     return CLIPTokenizer(vocab=vocabulary, merges=learned, model_max_length=TEXT_LENGTH)
-
-
-def tokenizer_of(texts: Iterable[str]) -> CLIPTokenizer:
-    """For a model whose words are those of ``texts`` and no others: each is one token
-    (:mod:`adabldm.networks.known_words`)."""
-    words = " ".join(texts).split()
-    tokenizer = build_tokenizer(dict.fromkeys(words), merges=sum(map(len, set(words))))
-    tokenizer.init_kwargs[WORDS_ONLY] = True
-    return tokenizer
 
 
 def _byte_pairs(corpus: Iterable[str], merges: int) -> list[tuple[str, str]]:

@@ -132,7 +132,7 @@ class WholeModelTraining:
             }
         )
         torch.manual_seed(self._options.seed + 1)
-        tokenizer = small.tokenizer_of(texts)
+        tokenizer = small.build_tokenizer(texts * 8)
         unet = small.build_unet()
         pipeline = AdaBLDMPipeline(
             vae=vae,

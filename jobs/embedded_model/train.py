@@ -51,6 +51,7 @@ def main(
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     import torch
 
+    from adabldm.networks.known_words import WORDS_ONLY
     from adabldm.training.loop import Peers
     from adabldm.training.options import WholeModelOptions
     from adabldm.training.small_model import WholeModelTraining
@@ -68,6 +69,7 @@ def main(
         device=torch.device("cuda" if on_gpu else "cpu"),
     )
     pipeline = training.run().to("cpu")
+    pipeline.tokenizer.init_kwargs[WORDS_ONLY] = True
     if Peers.here().rank == 0:
         save_halved(pipeline, output)
         print(f"The embedded model is in {output}")
